@@ -1,0 +1,376 @@
+"""The client session: one device's login, over any number of connections.
+
+Rules of the file:
+
+- The session's life is the table ``LIFE``, complete over state x event; the outbox and the inbox are plain code beside it and are told
+  only "ready" and "not ready".
+- A connection is named by the device's rising connect counter; events about any but the current one are late and ignored.
+- The first attempt after a lost connection goes to the same gateway, each further one to the next gateway in turn. A backoff begins
+  anew only when a session was ready, not when a socket merely opened.
+- A reconnect waits as the policy says and never less than the server's hint, which is spread by up to its own length.
+- A ping goes out every ``heartbeat_us``; a missing pong ends the connection. Pongs carry the heads that moved.
+
+Inputs: ``start``, ``stop``, ``opened``, ``closed``, ``receive``, ``submit``, ``on_deadline``; effects are those of
+:data:`model.core.effects.ClientEffect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+from model.core import draws, limits
+from model.core.commands import Command, ReadBack, SendMessage
+from model.core.effects import ClientEffect, Close, Open, SessionChanged, Write
+from model.core.frames import (
+    Connect,
+    Deliver,
+    Error,
+    Goodbye,
+    Heads,
+    Notice,
+    Ping,
+    Pong,
+    ReceiveConfirmed,
+    SendAck,
+    ServerFrame,
+    SyncReply,
+    Welcome,
+)
+from model.core.inbox import Inbox
+from model.core.outbox import Answered, Outbox
+from model.core.policies import Policies, Timers
+
+
+class State(IntEnum):
+    STOPPED = 0  # the app is closed, or the device off
+    OPENING = 1  # a transport connection is being made
+    ATTACHING = 2  # Connect is written, Welcome awaited
+    READY = 3  # attached
+    WAITING = 4  # until the next attempt
+
+
+class Event(IntEnum):
+    START = 0
+    STOP = 1
+    OPENED = 2
+    CLOSED = 3
+    TIMEOUT = 4  # the state's own deadline came
+
+
+class ClientSession:
+    """The rules of one device. ``draw`` is keyed by the device; ``home`` is the gateway it tries first, of ``gateways``."""
+
+    __slots__ = (
+        "_attempts",
+        "_draw",
+        "_frame_handlers",
+        "_gateways",
+        "_hint_us",
+        "_home",
+        "_last_code",
+        "_life_due",
+        "_ping_counter",
+        "_ping_due",
+        "_pong_due",
+        "_token",
+        "_waits",
+        "connection",
+        "deadline",
+        "device",
+        "gateway",
+        "inbox",
+        "outbox",
+        "policies",
+        "state",
+        "timers",
+        "user",
+    )
+
+    def __init__(
+        self,
+        user: int,
+        device: int,
+        token: bytes,
+        gateways: int,
+        home: int,
+        policies: Policies,
+        timers: Timers,
+        draw: draws.Draw,
+    ) -> None:
+        self.user, self.device, self._token = user, device, token
+        self.policies, self.timers, self._draw = policies, timers, draw
+        self._gateways, self._home = gateways, home
+        self.gateway = home
+        self.state = State.STOPPED
+        self.connection = 0  # the connect counter of the current attempt
+        self.outbox = Outbox(device, policies, timers, draw)
+        self.inbox = Inbox(policies, timers)
+        self.deadline = limits.NEVER_US
+        self._attempts = 0  # failed since the session was last ready
+        self._waits = 0  # backoffs drawn, ever
+        self._hint_us = 0
+        self._last_code = 0
+        self._life_due = self._ping_due = self._pong_due = limits.NEVER_US
+        self._ping_counter = 0
+        self._frame_handlers: dict[type, Callable[[ClientSession, ServerFrame, int, list[ClientEffect]], None]] = _HANDLERS
+
+    @property
+    def settled(self) -> bool:
+        """Whether the session is ready and owes nothing: no send unanswered, no catch-up under way."""
+        return self.state is State.READY and self.outbox.empty and self.inbox.settled
+
+    # inputs ----------------------------------------------------------------------------------------------------------------------
+
+    def start(self, now: int, out: list[ClientEffect]) -> None:
+        """The user opens the app."""
+        self._happen(Event.START, now, out)
+
+    def stop(self, now: int, out: list[ClientEffect]) -> None:
+        """The user closes the app: a goodbye, and no reconnect."""
+        self._happen(Event.STOP, now, out)
+
+    def opened(self, connection: int, now: int, out: list[ClientEffect]) -> None:
+        """The transport connection is there."""
+        if connection == self.connection:
+            self._happen(Event.OPENED, now, out)
+
+    def closed(self, connection: int, now: int, out: list[ClientEffect]) -> None:
+        """The transport connection is gone, or could not be made."""
+        if connection == self.connection:
+            self._happen(Event.CLOSED, now, out)
+
+    def receive(self, connection: int, frame: ServerFrame, now: int, out: list[ClientEffect]) -> None:
+        """A frame of the server."""
+        if connection == self.connection and self.state in (State.ATTACHING, State.READY):
+            self._frame_handlers[type(frame)](self, frame, now, out)
+            self._rearm()
+
+    def submit(self, command: Command, now: int, out: list[ClientEffect]) -> None:
+        """The user sends a message, or the harness audits a conversation."""
+        if type(command) is SendMessage:
+            answered = self.outbox.submit(command.conversation, command.payload, now, out)
+            if answered is not None:
+                self._show_own(answered, now, out)
+        elif type(command) is ReadBack:
+            self.inbox.read_back(command.conversation, out)
+        self._rearm()
+
+    def on_deadline(self, now: int, out: list[ClientEffect]) -> None:
+        """Do what is due; early and repeated calls do nothing."""
+        if now >= self._life_due:
+            self._happen(Event.TIMEOUT, now, out)
+        if now >= self._pong_due:
+            self._drop(now, out)
+        if now >= self._ping_due:
+            self._ping(now, out)
+        if now >= self.outbox.due:
+            self.outbox.on_deadline(now, out)
+        if now >= self.inbox.due:
+            self.inbox.on_deadline(now, out)
+        self._rearm()
+
+    # life --------------------------------------------------------------------------------------------------------------------------
+
+    def _happen(self, event: Event, now: int, out: list[ClientEffect]) -> None:
+        step = LIFE[self.state][event]
+        if step is not None:
+            step(self, now, out)
+            self._rearm()
+
+    def _open(self, now: int, out: list[ClientEffect]) -> None:
+        self.state = State.OPENING
+        self.connection += 1
+        self.gateway = (self._home + max(0, self._attempts - 1)) % self._gateways if self._gateways else 0
+        self._life_due = now + self.timers.connect_timeout_us
+        out.append(SessionChanged("connecting", self.connection, self.gateway))
+        out.append(Open(self.connection, self.gateway))
+
+    def _introduce(self, now: int, out: list[ClientEffect]) -> None:
+        self.state = State.ATTACHING
+        out.append(Write(self.connection, Connect(self.user, self.device, self.connection, self._token)))
+
+    def _lost(self, now: int, out: list[ClientEffect]) -> None:
+        """The connection ended, or could not be made: wait, then try again."""
+        self._leave(now, out)
+        self.state = State.WAITING
+        self._life_due = now + self._backoff()
+        self._attempts += 1
+
+    def _timed_out(self, now: int, out: list[ClientEffect]) -> None:
+        out.append(Close(self.connection))
+        self._lost(now, out)
+
+    def _drop(self, now: int, out: list[ClientEffect]) -> None:
+        """No pong: the connection is dead, whatever its socket says."""
+        if self.state is State.READY:
+            self._timed_out(now, out)
+
+    def _say_goodbye(self, now: int, out: list[ClientEffect]) -> None:
+        out.append(Write(self.connection, Goodbye()))
+        self._abandon(now, out)
+
+    def _abandon(self, now: int, out: list[ClientEffect]) -> None:
+        out.append(Close(self.connection))
+        self._leave(now, out)
+        self._rest(now, out)
+
+    def _rest(self, now: int, out: list[ClientEffect]) -> None:
+        self.state = State.STOPPED
+        self._life_due = limits.NEVER_US
+        self._attempts = 0
+
+    def _leave(self, now: int, out: list[ClientEffect]) -> None:
+        """This connection is over for outbox, inbox and heartbeat."""
+        out.append(SessionChanged("disconnected", self.connection, self.gateway, code=self._last_code))
+        self._last_code = 0
+        self.outbox.detached()
+        self.inbox.detached()
+        self._ping_due = self._pong_due = limits.NEVER_US
+
+    def _backoff(self) -> int:
+        timers, policy = self.timers, self.policies.backoff
+        ceiling = min(timers.backoff_max_us, timers.backoff_base_us << min(self._attempts, 20))
+        self._waits += 1
+        if policy == "fixed":
+            return timers.backoff_fixed_us
+        if policy == "exponential":
+            return ceiling
+        hint, self._hint_us = self._hint_us, 0
+        share = self._draw(draws.BACKOFF, self._waits)
+        return hint + int(share * max(ceiling, hint))
+
+    # frames ------------------------------------------------------------------------------------------------------------------------
+
+    def _welcome(self, frame: Welcome, now: int, out: list[ClientEffect]) -> None:
+        if self.state is not State.ATTACHING:
+            return
+        self.state = State.READY
+        self._home, self._attempts, self._hint_us = self.gateway, 0, 0
+        self._life_due = limits.NEVER_US
+        phase = self._draw(draws.HEARTBEAT_PHASE, self.connection)
+        self._ping_due = now + int((0.5 + phase / 2) * self.timers.heartbeat_us)
+        out.append(SessionChanged("ready", self.connection, self.gateway, frame.generation))
+        self.inbox.attached(self.connection, frame.heads, now, out)
+        for answered in self.outbox.attached(self.connection, now, out):
+            self._show_own(answered, now, out)
+
+    def _send_ack(self, frame: SendAck, now: int, out: list[ClientEffect]) -> None:
+        for answered in self.outbox.acked(frame, now, out):
+            self._show_own(answered, now, out)
+
+    def _deliver(self, frame: Deliver, now: int, out: list[ClientEffect]) -> None:
+        self.inbox.deliver(frame, "live", now, out)
+
+    def _sync_reply(self, frame: SyncReply, now: int, out: list[ClientEffect]) -> None:
+        """Own messages in the page were shown at their ok, or are learnt of now; ordering by position tells by itself."""
+        if self.inbox.is_audit(frame):
+            self.inbox.audited(frame, out)
+        else:
+            self.inbox.synced(frame, self._shown_before(frame, now, out), now, out)
+
+    def _heads(self, frame: Heads, now: int, out: list[ClientEffect]) -> None:
+        """Business restarted and knows this session again."""
+        self.inbox.announced(frame.heads, now, out)
+        for answered in self.outbox.attached(self.connection, now, out):
+            self._show_own(answered, now, out)
+
+    def _pong(self, frame: Pong, now: int, out: list[ClientEffect]) -> None:
+        self._pong_due = limits.NEVER_US
+        self.inbox.moved(frame.heads, now, out)
+
+    def _receive_confirmed(self, frame: ReceiveConfirmed, now: int, out: list[ClientEffect]) -> None:
+        self.inbox.confirmed(frame.ack_counter, out)
+
+    def _notice(self, frame: Notice, now: int, out: list[ClientEffect]) -> None:
+        self.outbox.notice(frame.retry_after_us, now)
+        self.inbox.notice()
+
+    def _error(self, frame: Error, now: int, out: list[ClientEffect]) -> None:
+        """The server is about to close; it says why and when to come back."""
+        self._last_code = frame.code
+        self._hint_us = frame.retry_after_us
+
+    # steps -------------------------------------------------------------------------------------------------------------------------
+
+    def _show_own(self, answered: Answered, now: int, out: list[ClientEffect]) -> None:
+        """The device places its own message in the conversation."""
+        send = answered.frame
+        message = Deliver(
+            send.conversation,
+            answered.epoch,
+            answered.conversation_seq,
+            answered.message_id,
+            self.user,
+            self.device,
+            send.send_counter,
+            send.payload,
+        )
+        self.inbox.deliver(message, "own", now, out)
+
+    def _shown_before(self, reply: SyncReply, now: int, out: list[ClientEffect]) -> frozenset[int]:
+        """Positions of own messages that this device has shown already; also learns from the page which open sends were accepted."""
+        own = [m for m in reply.messages if m.sender_device == self.device]
+        known = frozenset(m.conversation_seq for m in own if not self.outbox.sighted(m, now, out))
+        return known if self.policies.device_dedupe != "sequence" else frozenset()
+
+    def _ping(self, now: int, out: list[ClientEffect]) -> None:
+        self._ping_counter += 1
+        self._ping_due = now + self.timers.heartbeat_us
+        self._pong_due = min(self._pong_due, now + self.timers.pong_timeout_us)
+        out.append(Write(self.connection, Ping(self._ping_counter)))
+
+    def _rearm(self) -> None:
+        self.deadline = min(self._life_due, self._ping_due, self._pong_due, self.outbox.due, self.inbox.due)
+
+
+_HANDLERS: dict[type, Callable[..., None]] = {
+    Welcome: ClientSession._welcome,
+    SendAck: ClientSession._send_ack,
+    Deliver: ClientSession._deliver,
+    SyncReply: ClientSession._sync_reply,
+    Heads: ClientSession._heads,
+    Pong: ClientSession._pong,
+    ReceiveConfirmed: ClientSession._receive_confirmed,
+    Notice: ClientSession._notice,
+    Error: ClientSession._error,
+}
+
+# What each event does in each state; None: it cannot concern this state any more.
+LIFE: dict[State, dict[Event, Callable[[ClientSession, int, list[ClientEffect]], None] | None]] = {
+    State.STOPPED: {
+        Event.START: ClientSession._open,
+        Event.STOP: None,
+        Event.OPENED: None,
+        Event.CLOSED: None,
+        Event.TIMEOUT: None,
+    },
+    State.OPENING: {
+        Event.START: None,
+        Event.STOP: ClientSession._abandon,
+        Event.OPENED: ClientSession._introduce,
+        Event.CLOSED: ClientSession._lost,
+        Event.TIMEOUT: ClientSession._timed_out,
+    },
+    State.ATTACHING: {
+        Event.START: None,
+        Event.STOP: ClientSession._say_goodbye,
+        Event.OPENED: None,
+        Event.CLOSED: ClientSession._lost,
+        Event.TIMEOUT: ClientSession._timed_out,
+    },
+    State.READY: {
+        Event.START: None,
+        Event.STOP: ClientSession._say_goodbye,
+        Event.OPENED: None,
+        Event.CLOSED: ClientSession._lost,
+        Event.TIMEOUT: None,
+    },
+    State.WAITING: {
+        Event.START: None,
+        Event.STOP: ClientSession._rest,
+        Event.OPENED: None,
+        Event.CLOSED: None,
+        Event.TIMEOUT: ClientSession._open,
+    },
+}

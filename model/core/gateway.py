@@ -1,0 +1,333 @@
+"""The gateway: connections, sessions, routing by header, heartbeats with heads, bounded send queues.
+
+Rules of the file:
+
+- A gateway never looks into a message. It reads ``kind`` and ``conversation``; only Connect, Ping and Goodbye are its own.
+- It holds no business rules and nothing durable: what it loses in a crash are connections.
+- A life of a connection is the table ``LIFE``: every state by every event. A connection that is not in ``_connections`` is closed,
+  and events about it are late and harmless.
+- While business is away, connections stay; what is in flight or arrives is answered with a Notice, "unknown, retry". When business is
+  back, every session is announced again.
+- A connection that does not read gets a bounded queue, then is cut off; the client's sync repairs what it missed.
+- Nothing is O(connections) but the loss and return of business. Idle deadlines are re-armed lazily: one queue entry a connection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+from model.core import limits
+from model.core.codes import TEXT, Code
+from model.core.effects import Close, GatewayEffect, TellBusiness, Write
+from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToGateway, Up
+from model.core.frames import (
+    GATEWAY_KINDS,
+    SEND,
+    SEND_ACK,
+    SYNC_REPLY,
+    SYNC_REQUEST,
+    Connect,
+    Error,
+    Goodbye,
+    Heads,
+    Notice,
+    Ping,
+    Pong,
+    Routable,
+    Welcome,
+)
+from model.core.policies import Timers
+
+CheckToken = Callable[[int, int, bytes], bool]
+"""(user, device, token) -> whether the token proves them."""
+
+_ASKS = frozenset({SEND, SYNC_REQUEST})
+_ANSWERS = frozenset({SEND_ACK, SYNC_REPLY})
+
+
+class State(IntEnum):
+    NEW = 0  # open, Connect awaited
+    ATTACHING = 1  # token good, business asked
+    ATTACHED = 2  # business has answered; frames flow
+
+
+class Event(IntEnum):
+    CONNECT = 0
+    PING = 1
+    GOODBYE = 2
+    FORWARD = 3  # a frame for business
+    ATTACHED = 4  # business: the session is yours
+    EVICT = 5  # business: close it
+
+
+class Connection:
+    """What a gateway knows of one connection."""
+
+    __slots__ = (
+        "asked",
+        "congested",
+        "connect_counter",
+        "device",
+        "generation",
+        "heads",
+        "heard_us",
+        "number",
+        "queue",
+        "state",
+        "user",
+    )
+
+    def __init__(self, number: int, now: int) -> None:
+        self.number = number
+        self.state = State.NEW
+        self.user = self.device = self.connect_counter = self.generation = 0
+        self.heard_us = now
+        self.asked = 0  # sends and syncs forwarded and not answered
+        self.heads: dict[int, int] = {}  # moved since the last pong
+        self.congested = False
+        self.queue: deque[Routable] | None = None
+
+
+class Gateway:
+    """The rules of one gateway. Inputs: ``opened``, ``receive``, ``closed``, ``congested``, ``drained``, ``receive_business``,
+    ``business_up``, ``business_down``, ``shut_down``, ``on_deadline``."""
+
+    __slots__ = ("_business", "_check_token", "_connections", "_idle_due", "_idle_us", "deadline", "timers")
+
+    def __init__(self, timers: Timers, check_token: CheckToken) -> None:
+        self.timers = timers
+        self.deadline = limits.NEVER_US
+        self._check_token = check_token
+        self._connections: dict[int, Connection] = {}
+        self._business = False
+        self._idle_us = timers.heartbeat_us * timers.idle_heartbeats
+        self._idle_due: deque[tuple[int, int]] = deque()
+
+    def __len__(self) -> int:
+        """Connections open."""
+        return len(self._connections)
+
+    # inputs from clients ---------------------------------------------------------------------------------------------------------
+
+    def opened(self, number: int, now: int, out: list[GatewayEffect]) -> None:
+        """A transport connection was accepted; ``number`` is never used again."""
+        connection = self._connections[number] = Connection(number, now)
+        if len(self._connections) > limits.CONNECTIONS_MAX:
+            self._end(connection, Code.OVERLOADED, out)
+            return
+        due = now + self._idle_us
+        self._idle_due.append((due, number))
+        self.deadline = min(self.deadline, due)
+
+    def receive(self, number: int, frame: Routable, now: int, out: list[GatewayEffect]) -> None:
+        """A frame of a client: decoded if its kind is the gateway's own, unread otherwise."""
+        connection = self._connections.get(number)
+        if connection is None:
+            return
+        connection.heard_us = now
+        if frame.kind not in GATEWAY_KINDS and connection.state is State.ATTACHED:
+            self._forward(connection, frame, out)  # the hot path, straight from the table
+        else:
+            LIFE[connection.state][_event_of(frame)](self, connection, frame, out)
+
+    def closed(self, number: int, now: int, out: list[GatewayEffect]) -> None:
+        """The transport connection is gone."""
+        connection = self._connections.pop(number, None)
+        if connection is not None:
+            self._detach(connection, out)
+
+    def congested(self, number: int) -> None:
+        """The transport's buffer is full: keep frames here from now on."""
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.congested = True
+
+    def drained(self, number: int, now: int, out: list[GatewayEffect]) -> None:
+        """The transport takes frames again."""
+        connection = self._connections.get(number)
+        if connection is None:
+            return
+        connection.congested = False
+        queue, connection.queue = connection.queue, None
+        out.extend(Write(number, frame) for frame in queue or ())
+
+    # inputs from business --------------------------------------------------------------------------------------------------------
+
+    def receive_business(self, envelope: ToGateway, now: int, out: list[GatewayEffect]) -> None:
+        """One envelope of business."""
+        if isinstance(envelope, Down):
+            self._down(envelope, out)
+            return
+        connection = self._connections.get(envelope.connection)
+        if connection is not None:
+            event = Event.ATTACHED if type(envelope) is Attached else Event.EVICT
+            LIFE[connection.state][event](self, connection, envelope, out)
+
+    def business_up(self, now: int, out: list[GatewayEffect]) -> None:
+        """The link to business is there, for the first time or again: announce every session."""
+        self._business = True
+        for connection in self._connections.values():
+            if connection.state is not State.NEW:
+                self._attach(connection, out)
+
+    def business_down(self, now: int, out: list[GatewayEffect]) -> None:
+        """The link to business ended: what was in flight has an unknown outcome."""
+        self._business = False
+        for connection in self._connections.values():
+            if connection.asked:
+                self._notice(connection, out)
+
+    def shut_down(self, now: int, out: list[GatewayEffect]) -> None:
+        """Tell every client that this gateway goes, and close."""
+        for connection in list(self._connections.values()):
+            self._end(connection, Code.SHUTTING_DOWN, out)
+
+    def refuse(self, number: int, code: int, now: int, out: list[GatewayEffect]) -> None:
+        """The shell could not decode what this connection sent: say so and close it."""
+        connection = self._connections.get(number)
+        if connection is not None:
+            self._end(connection, code, out)
+
+    def on_deadline(self, now: int, out: list[GatewayEffect]) -> None:
+        """Cut off connections that were silent for too long."""
+        while self._idle_due and self._idle_due[0][0] <= now:
+            _, number = self._idle_due.popleft()
+            connection = self._connections.get(number)
+            if connection is None:
+                continue
+            due = connection.heard_us + self._idle_us
+            if due > now:
+                self._idle_due.append((due, number))
+            else:
+                self._end(connection, Code.IDLE, out)
+        self.deadline = self._idle_due[0][0] if self._idle_due else limits.NEVER_US
+
+    # what the table of states calls ------------------------------------------------------------------------------------------------
+
+    def _connect(self, connection: Connection, frame: Connect, out: list[GatewayEffect]) -> None:
+        if not self._check_token(frame.user, frame.device, frame.token):
+            self._end(connection, Code.BAD_TOKEN, out)
+            return
+        connection.state = State.ATTACHING
+        connection.user, connection.device, connection.connect_counter = frame.user, frame.device, frame.connect_counter
+        if self._business:
+            self._attach(connection, out)
+
+    def _attached(self, connection: Connection, envelope: Attached, out: list[GatewayEffect]) -> None:
+        connection.state = State.ATTACHED
+        connection.generation = envelope.generation
+        self._write(connection, Welcome(envelope.generation, envelope.heads), out)
+
+    def _attached_again(self, connection: Connection, envelope: Attached, out: list[GatewayEffect]) -> None:
+        connection.generation = envelope.generation
+        self._write(connection, Heads(envelope.heads), out)
+
+    def _forward(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
+        if not self._business:
+            if frame.kind in _ASKS:
+                self._notice(connection, out)
+            return
+        if frame.kind in _ASKS:
+            connection.asked += 1
+        out.append(TellBusiness(Up(connection.number, frame)))
+
+    def _pong(self, connection: Connection, frame: Ping, out: list[GatewayEffect]) -> None:
+        heads = tuple(connection.heads.items())
+        connection.heads.clear()
+        self._write(connection, Pong(frame.counter, heads), out)
+
+    def _goodbye(self, connection: Connection, frame: Goodbye, out: list[GatewayEffect]) -> None:
+        self._end(connection, Code.OK, out)
+
+    def _evict(self, connection: Connection, envelope: Evict, out: list[GatewayEffect]) -> None:
+        self._end(connection, envelope.code, out)
+
+    def _out_of_place(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
+        self._end(connection, Code.NOT_ATTACHED if connection.state is State.NEW else Code.MALFORMED_FRAME, out)
+
+    # steps -----------------------------------------------------------------------------------------------------------------------
+
+    def _attach(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        again = connection.state is State.ATTACHED
+        attach = Attach(connection.number, connection.user, connection.device, connection.connect_counter, again)
+        out.append(TellBusiness(attach))
+
+    def _detach(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        if connection.state is not State.NEW and self._business:
+            detach = Detach(connection.number, connection.user, connection.device, connection.generation)
+            out.append(TellBusiness(detach))
+
+    def _notice(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        connection.asked = 0
+        self._write(connection, Notice(Code.BUSINESS_UNAVAILABLE, self.timers.retry_after_us), out)
+
+    def _end(self, connection: Connection, code: int, out: list[GatewayEffect]) -> None:
+        """Say why, close, and let business know."""
+        del self._connections[connection.number]
+        if code:
+            out.append(Write(connection.number, Error(code, TEXT[Code(code)])))
+        out.append(Close(connection.number, code))
+        self._detach(connection, out)
+
+    def _down(self, envelope: Down, out: list[GatewayEffect]) -> None:
+        frame, head_seq = envelope.frame, envelope.head_seq
+        for number in envelope.connections:
+            connection = self._connections.get(number)
+            if connection is None:
+                continue
+            if head_seq:
+                self._move_head(connection, frame.conversation, head_seq)
+            elif frame.kind in _ANSWERS and connection.asked:
+                connection.asked -= 1
+            self._write(connection, frame, out)
+
+    def _move_head(self, connection: Connection, conversation: int, seq: int) -> None:
+        heads = connection.heads
+        if len(heads) < limits.HEADS_MAX or conversation in heads:
+            heads[conversation] = max(heads.get(conversation, 0), seq)
+
+    def _write(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
+        if not connection.congested:
+            out.append(Write(connection.number, frame))
+            return
+        if connection.queue is None:
+            connection.queue = deque()
+        connection.queue.append(frame)
+        if len(connection.queue) > limits.SEND_QUEUE_MAX:
+            self._end(connection, Code.SLOW_CONSUMER, out)
+
+
+def _event_of(frame: Routable) -> Event:
+    kinds: dict[int, Event] = {Connect.kind: Event.CONNECT, Ping.kind: Event.PING, Goodbye.kind: Event.GOODBYE}
+    return kinds.get(frame.kind, Event.FORWARD)
+
+
+# A handler takes (gateway, connection, the frame or envelope, out); the table pairs each with the frames of its event.
+LIFE: dict[State, dict[Event, Callable[..., None]]] = {
+    State.NEW: {
+        Event.CONNECT: Gateway._connect,
+        Event.PING: Gateway._out_of_place,
+        Event.GOODBYE: Gateway._goodbye,
+        Event.FORWARD: Gateway._out_of_place,
+        Event.ATTACHED: Gateway._out_of_place,
+        Event.EVICT: Gateway._evict,
+    },
+    State.ATTACHING: {
+        Event.CONNECT: Gateway._out_of_place,
+        Event.PING: Gateway._pong,
+        Event.GOODBYE: Gateway._goodbye,
+        Event.FORWARD: Gateway._out_of_place,
+        Event.ATTACHED: Gateway._attached,
+        Event.EVICT: Gateway._evict,
+    },
+    State.ATTACHED: {
+        Event.CONNECT: Gateway._out_of_place,
+        Event.PING: Gateway._pong,
+        Event.GOODBYE: Gateway._goodbye,
+        Event.FORWARD: Gateway._forward,
+        Event.ATTACHED: Gateway._attached_again,
+        Event.EVICT: Gateway._evict,
+    },
+}

@@ -1,0 +1,49 @@
+"""Every bound of the protocol, with its unit and its reason."""
+
+PAYLOAD_BYTES_MAX = 16 * 1024
+"""Bytes of one message's payload: text and references; media travel by other means."""
+
+FRAME_BYTES_MAX = 256 * 1024
+"""Bytes of one frame behind its length field: a full sync page of small messages fits, a hostile length does not."""
+
+OUTSTANDING_MAX = 64
+"""Sends of one device in one conversation awaiting their ack; below ``RESULTS_MAX``, so that a retransmission is always answerable."""
+
+OUTBOX_MAX = 10_000
+"""Sends one device holds while it cannot write: hours of typing, a few megabytes."""
+
+RESULTS_MAX = 256
+"""Results of sends the log remembers per (device, conversation): four times what may be outstanding."""
+
+RECENT_IDS_MAX = 100_000
+"""Send identities the ``recent`` dedupe keeps in business memory: minutes at a thousand messages per second."""
+
+SEEN_MAX = 10_000
+"""Messages a device remembers per connection under ``connection`` dedupe."""
+
+SYNC_PAGE_MAX = 100
+"""Messages in one sync reply; with ``PAYLOAD_BYTES_MAX`` text-sized messages this stays far below ``FRAME_BYTES_MAX``."""
+
+SYNC_PAGE_BYTES_MAX = 192 * 1024
+"""Payload bytes in one sync reply, so that a page of the largest messages still fits a frame."""
+
+GAP_BUFFER_MAX = 1_000
+"""Messages a device parks ahead of a gap; beyond it they are dropped and fetched by sync."""
+
+SEND_QUEUE_MAX = 1_000
+"""Frames a gateway keeps for a connection that does not read, before it is cut off as a slow consumer."""
+
+HEADS_MAX = 1_000
+"""Conversations in one list of moved heads; a device that is behind in more learns the rest with the next list."""
+
+IN_FLIGHT_MAX = 50_000
+"""Storage commands a business node has under way before it answers ``OVERLOADED``: about two seconds of work."""
+
+ACK_ENTRIES_MAX = 256
+"""Entries in one receive-ack frame; an ack is flushed when it is full."""
+
+CONNECTIONS_MAX = 19_000
+"""Connections one gateway accepts: the file descriptors of a process, less some for itself."""
+
+NEVER_US = 1 << 62
+"""A deadline that does not come, in microseconds."""

@@ -1,0 +1,152 @@
+"""The conversation log: a dense sequence, durable identity of sends, membership.
+
+Rules of the file:
+
+- ``append`` decides everything at once: membership, dedupe, sequence. It is run *inside* the transaction that keeps its rows; a shell
+  that cannot commit what was appended must end, since the log in memory is then ahead of the log on disk.
+- A position is allocated only for a message that is kept, so the committed log has no holes.
+- Each (device, conversation) has a dense send counter. Its last value and the results of the last ``RESULTS_MAX`` sends are kept, so
+  a retransmission gets the answer of the first time, a definite rejection included, and a send that overtakes an earlier one is asked
+  to wait. That is the idempotent producer of Apache Kafka (KIP-98), per conversation instead of per partition.
+
+``restore`` rebuilds the same state from what was committed; both worlds use it after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from model.core import limits
+from model.core.codes import Code
+from model.core.commands import Append, Appended
+from model.core.frames import Deliver
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """A definite rejection, kept like a message since it consumes its send counter."""
+
+    conversation: int
+    sender_device: int
+    send_counter: int
+    code: int
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A conversation as it is provisioned: its kind and its members (users)."""
+
+    conversation: int
+    kind: str
+    members: tuple[int, ...]
+
+
+Row = Deliver | Rejection
+"""What an append asks its transaction to keep."""
+
+
+class _Sends:
+    """What the log remembers of one device's sends in one conversation."""
+
+    __slots__ = ("last", "results")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.results: dict[int, tuple[int, int, int]] = {}  # send_counter -> (code, conversation_seq, message_id)
+
+    def remember(self, counter: int, code: int, seq: int, message_id: int) -> None:
+        self.last = max(self.last, counter)
+        self.results[counter] = (code, seq, message_id)
+        if len(self.results) > limits.RESULTS_MAX:
+            del self.results[next(iter(self.results))]
+
+
+class _State:
+    """One conversation: members, head and the sends per device."""
+
+    __slots__ = ("head_seq", "members", "sends")
+
+    def __init__(self, members: Iterable[int]) -> None:
+        self.members = frozenset(members)
+        self.head_seq = 0
+        self.sends: dict[int, _Sends] = {}
+
+
+class ConversationLog:
+    """All conversations of one store.
+
+    ``epoch`` identifies the sequences; a store that is made anew gets a new one. ``appended`` gives (result, row to keep or None).
+    """
+
+    __slots__ = ("_conversations", "_message_id", "epoch")
+
+    def __init__(self, conversations: Iterable[Conversation], epoch: int) -> None:
+        self.epoch = epoch
+        self._message_id = 0
+        self._conversations = {c.conversation: _State(c.members) for c in conversations}
+
+    def restore(self, rows: Iterable[Row]) -> None:
+        """Bring the log to the state after ``rows``, which come in the order in which they were committed."""
+        for row in rows:
+            state = self._conversations[row.conversation]
+            sends = state.sends.setdefault(row.sender_device, _Sends())
+            if isinstance(row, Deliver):
+                state.head_seq = max(state.head_seq, row.conversation_seq)
+                self._message_id = max(self._message_id, row.message_id)
+                sends.remember(row.send_counter, Code.OK, row.conversation_seq, row.message_id)
+            else:
+                sends.remember(row.send_counter, row.code, 0, 0)
+
+    def append(self, command: Append) -> tuple[Appended, Row | None]:
+        """Decide one send. Returns the result to give after the commit, and the row the transaction must keep (None: nothing new)."""
+        state = self._conversations.get(command.conversation)
+        if state is None:
+            return Appended(command.token, Code.UNKNOWN_CONVERSATION), None
+        sends = state.sends.get(command.sender_device)
+        if sends is None:
+            sends = state.sends[command.sender_device] = _Sends()
+        if command.dedupe and not sends.last - command.skipped < command.send_counter - command.skipped <= sends.last + 1:
+            return self._out_of_order(command, sends), None
+        code = self._rejection(command, state)
+        if code:
+            sends.remember(command.send_counter, code, 0, 0)
+            return Appended(command.token, code), Rejection(
+                command.conversation, command.sender_device, command.send_counter, code
+            )
+        return self._accept(command, state, sends)
+
+    def head_seq(self, conversation: int) -> int:
+        """Highest position appended to a conversation; 0 for none."""
+        return self._conversations[conversation].head_seq
+
+    def _out_of_order(self, command: Append, sends: _Sends) -> Appended:
+        if command.send_counter > sends.last:
+            return Appended(command.token, Code.OUT_OF_SEQUENCE)
+        result = sends.results.get(command.send_counter)
+        if result is None:
+            return Appended(command.token, Code.RESULT_FORGOTTEN)
+        code, seq, message_id = result
+        return Appended(command.token, code, True, self.epoch, seq, message_id)
+
+    def _rejection(self, command: Append, state: _State) -> int:
+        if command.sender_user not in state.members:
+            return Code.NOT_A_MEMBER
+        if len(command.payload) > limits.PAYLOAD_BYTES_MAX:
+            return Code.PAYLOAD_TOO_LARGE
+        return Code.OK
+
+    def _accept(self, command: Append, state: _State, sends: _Sends) -> tuple[Appended, Row]:
+        state.head_seq = seq = state.head_seq + 1
+        self._message_id = message_id = self._message_id + 1
+        sends.remember(command.send_counter, Code.OK, seq, message_id)
+        row = Deliver(
+            command.conversation,
+            self.epoch,
+            seq,
+            message_id,
+            command.sender_user,
+            command.sender_device,
+            command.send_counter,
+            command.payload,
+        )
+        return Appended(command.token, Code.OK, False, self.epoch, seq, message_id, row), row

@@ -1,0 +1,184 @@
+"""The schema of a history, version 1: kinds of rows, the fixed-width record, the header and the contract.
+
+Rules of the file: numbers are stable once released; a name at rest is the lower-case name of the enum member; a change that an
+old reader would misread raises ``VERSION``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+
+SCHEMA = "imbench-history"
+VERSION = 1
+
+
+class HistoryError(Exception):
+    """A history cannot be recorded, written, found or read. Its text is one line: where, what is wrong, what to do."""
+
+
+class Kind(IntEnum):
+    """What a row says. In brackets the fields it uses beside ``t_us``."""
+
+    # who and what there is
+    DEVICE = 1  # [device, user, node: its home gateway] registered
+    MEMBER = 2  # [user, conversation] certainly a member from here on (the join's ok)
+    INTEND = 3  # [device, conversation, message, content_hash, via: unused] the schedule: t_us is t_int
+    # operations of a sending device
+    INVOKE = 10  # [device, conversation, message, content_hash] handed to the client session
+    ATTEMPT = 11  # [device, conversation, message, connection] written to the transport
+    OK = 12  # [device, conversation, message, basis, epoch, seq, value: message_id] the client says "sent"
+    FAIL = 13  # [device, conversation, message, code] every attempt certainly rejected
+    INFO = 14  # [device, conversation, message, code] the client gave up: cannot know
+    # what a device saw
+    DELIVER = 20  # [device, conversation, message, connection, via, epoch, seq, content_hash, value: message_id] shown: D
+    WIRE = 21  # as DELIVER, before client dedupe: W
+    READ_BACK = 22  # as DELIVER: one message of the audit read after the drain: R
+    READ_BACK_DONE = 23  # [device, conversation, seq: head] that audit read reached the end
+    RECEIVE_CONFIRMED = 24  # [device, conversation, connection, seq, value: 1 = a watermark, 0 = this position only]
+    SYNC_REQUEST = 25  # [device, conversation, connection, seq: after]
+    SYNC_DONE = 26  # [device, conversation, connection, seq: upto, value: after] a catch-up is complete
+    TRIMMED = 27  # [device, conversation, seq: first position kept, value: after] sync said so
+    # sessions
+    CONNECTING = 30  # [device, connection, node]
+    READY = 31  # [device, connection, node, value: generation]
+    DISCONNECTED = 32  # [device, connection, node, code]
+    OFFLINE = 33  # [device] switched off by the schedule
+    ONLINE = 34  # [device] switched on by the schedule
+    # faults and processes
+    FAULT_PLANNED = 40  # [node, value: id of the fault, code: FaultKind] t_us as planned
+    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind] proven to have taken effect at t_us
+    FAULT_HEALED = 42  # [node, value: id, code: FaultKind] proven healed at t_us
+    PROCESS_STARTED = 43  # [node, value: pid or incarnation]
+    PROCESS_EXITED = 44  # [node, value: pid or incarnation, code: signal or status]
+    # the phases of a run
+    PHASE = 50  # [code: Phase] t_us is where it begins
+
+
+class Via(IntEnum):
+    """How a message reached a device."""
+
+    NONE = 0
+    LIVE = 1
+    SYNC = 2
+    BACKFILL = 3
+    OWN = 4
+    PUSH = 5
+
+
+class Basis(IntEnum):
+    """What an ok rests on."""
+
+    NONE = 0
+    WRITE = 1
+    RECEIVED = 2
+    COMMITTED = 3
+
+
+class Phase(IntEnum):
+    """Where a run stands. A run that ends well passes all of them."""
+
+    WARM_UP = 1  # connections are made, load begins
+    MEASURE = 2  # end of warm-up: the base is measured from here to the first fault
+    DRAIN = 3  # the schedule is over; faults are healed
+    QUIET = 4  # every device caught up and outboxes are empty; nothing but heartbeats from here
+    AUDIT = 5  # R is read from here
+    END = 6  # the run is complete
+    DRAIN_BOUND = 7  # the drain ran into its bound (instead of QUIET)
+
+
+class FaultKind(IntEnum):
+    """What a fault does to its node."""
+
+    KILL = 1  # the process is gone at once (kill -9); healed when it is back and serves
+    CUT = 2  # every connection of the node is reset; healed at once
+
+
+ROW = np.dtype(
+    [
+        ("t_us", "<i8"),
+        ("kind", "u1"),
+        ("via", "u1"),
+        ("basis", "u1"),
+        ("pad", "u1"),
+        ("code", "<i4"),
+        ("device", "<i4"),
+        ("user", "<i4"),
+        ("node", "<i4"),
+        ("conversation", "<i4"),
+        ("sender", "<i4"),
+        ("send_counter", "<i4"),
+        ("connection", "<i4"),
+        ("epoch", "<i4"),
+        ("seq", "<i8"),
+        ("content_hash", "<u8"),
+        ("value", "<i8"),
+    ]
+)
+"""The fixed-width record (72 bytes). Ids are those of the world that records, 0 for none; (sender, conversation, send_counter) is
+a message's identity. ``struct`` format: ``ROW_FORMAT``. ``kind`` 0 marks the end of what was written."""
+
+ROW_FORMAT = "<qBBBxiiiiiiiiiqQq"
+NO_POSITION = 0
+"""``seq`` where a position is unknown; sequences begin at 1."""
+
+
+class LatencyPromise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A promised quantile of a latency: ``of`` is ``ack`` or ``end_to_end`` (class live)."""
+
+    of: str
+    quantile: float
+    at_most_us: int
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run promises its users, and the numbers by which the judges measure. Defaults: docs/judges.md."""
+
+    name: str = "effectively once, in order"
+    fails: dict[str, bool] = {}
+    """Departures from the default column of the definitions: kind -> whether it fails the run."""
+    promise_us: int = 1_000_000
+    deadline_us: int = 5_000_000
+    window_us: int = 5_000_000
+    window_step_us: int = 100_000
+    outage_budget_us: int = 5_000_000
+    quiet_us: int = 10_000_000
+    drain_bound_us: int = 60_000_000
+    recovery_availability: float = 0.99
+    recovery_latency_ratio: float = 1.5
+    resends_allowed: int = 0
+    """Resends of one delivery the server's policy allows on one connection (for ``redelivery``)."""
+    live_promised: bool = False
+    realtime_promised: bool = False
+    pipelined: bool = False
+    """Whether sends of one device are ordered by invocation, not only when one is ok before the next."""
+    history_hidden: bool = False
+    """Whether a joiner must not see what was said before its join."""
+    latency: tuple[LatencyPromise, ...] = ()
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands before the rows. Times of rows are microseconds since the run's start, on one clock."""
+
+    world: str
+    scenario: str = ""
+    scenario_digest: str = ""
+    preset: str = ""
+    seed: int = 0
+    contract: Contract = Contract()
+    policies: dict[str, str] = {}
+    timers_us: dict[str, int] = {}
+    nodes: dict[int, str] = {}
+    """Names of nodes (``gateway-1``, ``business``), by the number rows use."""
+    codes: dict[int, str] = {}
+    """Names of the codes that ``fail``, ``info`` and ``disconnected`` rows carry."""
+    load_begin_us: int = 0
+    """When the schedule begins; before it, connections are made. Reports count seconds from here."""
+    generator_cpu_max: float | None = None
+    """Largest share of its core the load generator used in any second; None where nothing was measured (sim)."""
+    truncated: bool = False
+    """The recording ended before the run did; what is here is the salvaged part."""
+    schema: str = SCHEMA
+    version: int = VERSION

@@ -1,0 +1,118 @@
+"""A scenario as a value: one question with everything needed to run it, in either world.
+
+A scenario file holds one :class:`Scenario` under a docstring that states Question, Set-up, Expectation and What would surprise us.
+Times are seconds from the beginning of the load; the ramp, in which connections are made, comes before. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from model.core.policies import PRESETS, Policies, Timers
+from model.history.schema import Contract
+from model.workload.population import PopulationPlan
+from model.workload.schedule import WorkloadPlan
+
+World = Literal["sim", "live"]
+Verdict = Literal["valid", "invalid", "harness_invalid", "unknown"]
+WORLDS: tuple[World, ...] = ("sim", "live")
+
+
+class Kill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="fault", tag="kill"):
+    """The node's process is gone at once (kill -9) and started again later. ``node``: ``gateway-1``, ..., or ``business``."""
+
+    node: str
+    at_s: float
+    back_s: float
+
+
+class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="fault", tag="cut"):
+    """Every client connection of a gateway is reset; the gateway itself goes on."""
+
+    node: str
+    at_s: float
+
+
+Fault = Kill | Cut
+FAULTS_BY_WORLD: dict[World, tuple[type, ...]] = {"sim": (Kill, Cut), "live": (Kill,)}
+"""What each world can do. A run whose world lacks a fault of its scenario is skipped, and says so."""
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The links of the simulated world. The live one has the loopback, which these defaults resemble."""
+
+    delay_us: float = 60.0
+    """Least one-way delay."""
+    jitter_us: float = 40.0
+    """Mean of the exponential tail above it."""
+    loss: float = 0.0
+    """Probability that a segment must be retransmitted; TCP turns it into delay."""
+    retransmit_us: float = 200_000.0
+    """Delay of the first retransmission (Linux's least RTO), doubled with each further one."""
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question. Every field but ``name`` and ``question`` has a default."""
+
+    name: str
+    question: str
+    gateways: int = 2
+    population: PopulationPlan = PopulationPlan()
+    workload: WorkloadPlan = WorkloadPlan()
+    network: Network = Network()
+    timers: Timers = Timers()
+    ramp_s: float = 3.0
+    """Connections are opened evenly over the first half of it."""
+    warm_up_s: float = 2.0
+    """Load that is judged, but no base for comparisons."""
+    duration_s: float = 30.0
+    faults: tuple[Fault, ...] = ()
+    contract: Contract = Contract()
+    expected: dict[str, Verdict] = {}
+    """The verdict this scenario expects of a preset, in both worlds."""
+    short_scale: float = 0.2
+    """What the short form multiplies times and timers with."""
+
+    def preset(self, name: str) -> Policies:
+        """The policies of a preset. KeyError for an unknown one."""
+        return PRESETS[name]
+
+    @property
+    def load_begin_us(self) -> int:
+        """Microseconds from the start of a run to its load."""
+        return round(self.ramp_s * 1e6)
+
+    def at_us(self, seconds: float) -> int:
+        """An instant of the scenario on the clock of a run."""
+        return self.load_begin_us + round(seconds * 1e6)
+
+    def short(self) -> Scenario:
+        """The same question in a few seconds: times, timers and the contract's durations scaled, rates and sizes kept."""
+        k = self.short_scale
+        return msgspec.structs.replace(
+            self,
+            warm_up_s=self.warm_up_s * k,
+            duration_s=self.duration_s * k,
+            faults=tuple(_scaled(fault, k) for fault in self.faults),
+            timers=self.timers.scaled(k),
+            contract=_scaled_contract(self.contract, k),
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of the scenario as canonical JSON, 16 hexadecimal digits."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:16]
+
+
+def _scaled(fault: Fault, k: float) -> Fault:
+    if isinstance(fault, Kill):
+        return Kill(fault.node, fault.at_s * k, fault.back_s * k)
+    return Cut(fault.node, fault.at_s * k)
+
+
+def _scaled_contract(contract: Contract, k: float) -> Contract:
+    """Durations that follow the protocol's timers are scaled; what a person would notice (the promise) is not."""
+    names = ("deadline_us", "window_us", "window_step_us", "outage_budget_us", "quiet_us", "drain_bound_us")
+    return msgspec.structs.replace(contract, **{name: round(getattr(contract, name) * k) for name in names})

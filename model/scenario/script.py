@@ -1,0 +1,190 @@
+"""The script of a run: what the harness does when, from the first connection to the last audit; one script for every driver.
+
+A machine like those of ``model.core``: no I/O, ``now`` in microseconds since the start of the run, one ``deadline``, effects appended
+to ``out``. The simulated world, the Locust users and the asyncio driver all play it, so a run means the same in each.
+
+The phases: WARM_UP (sessions start evenly over half the ramp, then load), MEASURE, DRAIN (from the end of the load, and not before
+every fault is due to be healed), QUIET once every device is ready and settled, begun anew whenever anything but heartbeats still
+moves, AUDIT after the quiet time, END when everything is read back. A drain that reaches its bound goes on if all that is missing are
+devices that cannot get in (the judges call them unreachable); otherwise it records DRAIN_BOUND and audits what there is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+import msgspec
+
+from model.core import limits
+from model.history.schema import Phase
+from model.scenario import Kill, Scenario
+from model.workload.population import Population
+from model.workload.schedule import Schedule
+
+POLL_US = 50_000
+"""Between two looks at whether the run has settled."""
+AUDIT_BOUND_US = 30_000_000
+"""Longest wait for read-backs; past it the run ends with what was read."""
+
+
+class StartSession(msgspec.Struct, frozen=True):
+    """This device's user opens the app."""
+
+    device: int
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """This device's user sends ``payload``, intended for ``t_int_us``."""
+
+    device: int
+    conversation: int
+    payload: bytes
+    t_int_us: int
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """Read this conversation back on this device."""
+
+    device: int
+    conversation: int
+
+
+class BeginPhase(msgspec.Struct, frozen=True):
+    """Record this phase."""
+
+    phase: Phase
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The run is over."""
+
+
+ScriptEffect = StartSession | Submit | Audit | BeginPhase | Finish
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a driver can say of its sessions at a moment."""
+
+    unready: int
+    """Devices without a ready session."""
+    unsettled: int
+    """Devices that are ready but have sends unanswered or catch-up under way."""
+    auditing: int
+    """Read-backs not completed."""
+    activity: int
+    """Frames other than heartbeats written or received so far, by all devices."""
+
+
+class Script:
+    """Plays one run. ``progress`` is asked only from the drain on, every ``POLL_US``."""
+
+    __slots__ = (
+        "_activity",
+        "_audit_bound_us",
+        "_drain_bound_us",
+        "_planned",
+        "_population",
+        "_progress",
+        "_quiet_since",
+        "_quiet_us",
+        "_upcoming",
+        "deadline",
+        "phase",
+    )
+
+    def __init__(self, scenario: Scenario, population: Population, schedule: Schedule, progress: Callable[[], Progress]) -> None:
+        self._population, self._progress = population, progress
+        self._quiet_us = scenario.contract.quiet_us
+        self._drain_bound_us = scenario.contract.drain_bound_us  # counted from the drain's beginning once it has begun
+        self._audit_bound_us = 0
+        self._quiet_since = 0
+        self._activity = -1
+        self.phase: Phase | None = None
+        self._planned = _planned(scenario, population, schedule)
+        self._upcoming = next(self._planned)
+        self.deadline = self._upcoming[0]
+
+    def on_deadline(self, now: int, out: list[ScriptEffect]) -> None:
+        """Do everything that is due; early calls do nothing."""
+        if now < self.deadline:
+            return
+        if self.phase in _PLAYED:
+            self._play(now, out)
+        elif self.phase is Phase.AUDIT:
+            self._await_audit(now, out)
+        elif self.phase is not Phase.END:
+            self._settle(now, out)
+
+    def _play(self, now: int, out: list[ScriptEffect]) -> None:
+        """What was planned before the run, up to the drain."""
+        while self._upcoming[0] <= now:
+            effect = self._upcoming[1]
+            out.append(effect)
+            if isinstance(effect, BeginPhase):
+                self.phase = effect.phase
+            if self.phase is Phase.DRAIN:
+                self._drain_bound_us += now
+                self.deadline = now + POLL_US
+                return
+            self._upcoming = next(self._planned)
+        self.deadline = self._upcoming[0]
+
+    def _settle(self, now: int, out: list[ScriptEffect]) -> None:
+        """Drain until everyone is settled, then wait until nothing has moved for the quiet time."""
+        self.deadline = now + POLL_US
+        progress = self._progress()
+        bound = now >= self._drain_bound_us
+        settled = progress.unsettled == 0 and (progress.unready == 0 or bound)
+        if self.phase is Phase.QUIET:
+            if progress.activity != self._activity or not settled:
+                self._begin_quiet(now, progress, out) if settled else self._begin(Phase.DRAIN, out)
+            elif now - self._quiet_since >= self._quiet_us:
+                self._audit(now, out)
+        elif settled:
+            self._begin_quiet(now, progress, out)
+        if bound and self.phase is Phase.DRAIN:
+            self._begin(Phase.DRAIN_BOUND, out)
+            self._audit(now, out)
+
+    def _begin_quiet(self, now: int, progress: Progress, out: list[ScriptEffect]) -> None:
+        self._quiet_since, self._activity = now, progress.activity
+        self._begin(Phase.QUIET, out)
+
+    def _audit(self, now: int, out: list[ScriptEffect]) -> None:
+        self._begin(Phase.AUDIT, out)
+        self._audit_bound_us = now + AUDIT_BOUND_US
+        out.extend(Audit(user, c.conversation) for c in self._population.conversations for user in c.members)
+
+    def _await_audit(self, now: int, out: list[ScriptEffect]) -> None:
+        self.deadline = now + POLL_US
+        if self._progress().auditing == 0 or now >= self._audit_bound_us:
+            self._begin(Phase.END, out)
+            out.append(Finish())
+            self.deadline = limits.NEVER_US
+
+    def _begin(self, phase: Phase, out: list[ScriptEffect]) -> None:
+        self.phase = phase
+        out.append(BeginPhase(phase))
+
+
+_PLAYED = (None, Phase.WARM_UP, Phase.MEASURE)
+
+
+def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> Iterator[tuple[int, ScriptEffect]]:
+    """Everything up to the drain, in order of time."""
+    users = population.users
+    half_ramp_us = scenario.load_begin_us / 2
+    starts = ((round(i * half_ramp_us / len(users)), StartSession(user)) for i, user in enumerate(users))
+    sends = (
+        (t_us, Submit(int(schedule.device[i]), int(schedule.conversation[i]), schedule.payload(i), t_us))
+        for i, t_us in enumerate(schedule.t_us.tolist())
+    )
+    healed = [scenario.at_us(fault.back_s if isinstance(fault, Kill) else fault.at_s) for fault in scenario.faults]
+    phases = [
+        (0, BeginPhase(Phase.WARM_UP)),
+        (scenario.at_us(scenario.warm_up_s), BeginPhase(Phase.MEASURE)),
+        (max([scenario.at_us(scenario.duration_s), *healed]), BeginPhase(Phase.DRAIN)),
+    ]
+    return heapq.merge(phases, starts, sends, key=itemgetter(0))

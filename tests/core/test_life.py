@@ -1,0 +1,299 @@
+"""The tables of states: complete, and each state by each input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model.core import client, draws, gateway, limits
+from model.core.client import ClientSession
+from model.core.codes import DEFINITE, TEXT, Code
+from model.core.commands import SendMessage
+from model.core.effects import Close, Open, SendFailed, TellBusiness, Write
+from model.core.envelopes import Attach, Attached, Detach, Down, Evict, Up
+from model.core.frames import SEND, Connect, Deliver, Error, Goodbye, Notice, Opaque, Ping, Pong, Send, SendAck, Welcome
+from model.core.gateway import Gateway
+from model.core.outbox import Outbox
+from model.core.policies import PRESETS, Timers
+
+TIMERS = Timers()
+
+
+def test_the_tables_are_complete() -> None:
+    assert all(set(client.LIFE[state]) == set(client.Event) for state in client.State)
+    assert all(set(gateway.LIFE[state]) == set(gateway.Event) for state in gateway.State)
+    assert set(TEXT) == set(Code)
+    assert Code.OK not in DEFINITE
+
+
+# gateway -------------------------------------------------------------------------------------------------------------------------------
+
+
+def in_state(state: gateway.State) -> Gateway:
+    machine = Gateway(TIMERS, lambda user, device, token: token == b"good")
+    out: list[Any] = []
+    machine.business_up(0, out)
+    machine.opened(1, 0, out)
+    if state is not gateway.State.NEW:
+        machine.receive(1, Connect(5, 6, 1, b"good"), 0, out)
+    if state is gateway.State.ATTACHED:
+        machine.receive_business(Attached(1, 77, ()), 0, out)
+    return machine
+
+
+FRAME = Opaque(SEND, 1, b"")
+STATES = gateway.State
+CASES = [
+    (STATES.NEW, Connect(5, 6, 1, b"good"), [TellBusiness(Attach(1, 5, 6, 1))]),
+    (STATES.NEW, Connect(5, 6, 1, b"bad"), [Write(1, Error(Code.BAD_TOKEN, TEXT[Code.BAD_TOKEN])), Close(1, Code.BAD_TOKEN)]),
+    (STATES.NEW, Ping(1), [Write(1, Error(Code.NOT_ATTACHED, TEXT[Code.NOT_ATTACHED])), Close(1, Code.NOT_ATTACHED)]),
+    (STATES.NEW, Goodbye(), [Close(1, 0)]),
+    (STATES.NEW, FRAME, [Write(1, Error(Code.NOT_ATTACHED, TEXT[Code.NOT_ATTACHED])), Close(1, Code.NOT_ATTACHED)]),
+    (STATES.ATTACHING, Ping(1), [Write(1, Pong(1, ()))]),
+    (STATES.ATTACHING, Goodbye(), [Close(1, 0), TellBusiness(Detach(1, 5, 6, 0))]),
+    (STATES.ATTACHED, Ping(1), [Write(1, Pong(1, ()))]),
+    (STATES.ATTACHED, Goodbye(), [Close(1, 0), TellBusiness(Detach(1, 5, 6, 77))]),
+    (STATES.ATTACHED, FRAME, [TellBusiness(Up(1, FRAME))]),
+]
+
+
+@pytest.mark.parametrize(("state", "frame", "effects"), CASES)
+def test_a_gateway_answers_a_frame_by_the_state_of_its_connection(state: gateway.State, frame: Any, effects: list[Any]) -> None:
+    out: list[Any] = []
+    in_state(state).receive(1, frame, 0, out)
+    assert out == effects
+
+
+@pytest.mark.parametrize("state", [STATES.ATTACHING, STATES.ATTACHED])
+def test_a_second_connect_ends_the_connection(state: gateway.State) -> None:
+    out: list[Any] = []
+    in_state(state).receive(1, Connect(5, 6, 1, b"good"), 0, out)
+    assert out[1] == Close(1, Code.MALFORMED_FRAME)
+
+
+@pytest.mark.parametrize("state", list(STATES))
+def test_an_eviction_ends_the_connection_in_every_state(state: gateway.State) -> None:
+    out: list[Any] = []
+    in_state(state).receive_business(Evict(1, Code.TAKEN_OVER), 0, out)
+    assert out[:2] == [Write(1, Error(Code.TAKEN_OVER, TEXT[Code.TAKEN_OVER])), Close(1, Code.TAKEN_OVER)]
+
+
+def test_without_business_a_send_is_answered_unknown_and_the_connection_stays() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.receive(1, FRAME, 0, [])
+    machine.business_down(0, out)
+    machine.receive(1, FRAME, 0, out)
+    assert out == [Write(1, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us))] * 2
+    out.clear()
+    machine.business_up(0, out)
+    assert out == [TellBusiness(Attach(1, 5, 6, 1, True))]
+
+
+def test_a_pong_tells_once_which_heads_moved() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    deliver = Deliver(3, 1, 9, 1, 1, 1, 1, b"")
+    machine.receive_business(Down((1, 99), 9, deliver), 0, out)
+    machine.receive(1, Ping(1), 0, out)
+    machine.receive(1, Ping(2), 0, out)
+    assert out == [Write(1, deliver), Write(1, Pong(1, ((3, 9),))), Write(1, Pong(2, ()))]
+
+
+def test_a_silent_connection_is_cut_off_and_a_lively_one_is_not() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.opened(2, 0, out)
+    idle = TIMERS.heartbeat_us * TIMERS.idle_heartbeats
+    machine.receive(1, Ping(1), idle - 1, [])
+    machine.on_deadline(idle, out)
+    assert [e for e in out if isinstance(e, Close)] == [Close(2, Code.IDLE)]
+    machine.on_deadline(machine.deadline, out)
+    assert [e for e in out if isinstance(e, Close)] == [Close(2, Code.IDLE), Close(1, Code.IDLE)]
+    assert machine.deadline == limits.NEVER_US
+
+
+def test_a_connection_that_does_not_read_has_a_bounded_queue_and_then_is_cut_off() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.congested(1)
+    for seq in range(1, limits.SEND_QUEUE_MAX + 1):
+        machine.receive_business(Down((1,), seq, Deliver(3, 1, seq, seq, 1, 1, seq, b"")), 0, out)
+    assert out == []
+    machine.receive_business(Down((1,), 5000, Deliver(3, 1, 5000, 1, 1, 1, 1, b"")), 0, out)
+    assert Close(1, Code.SLOW_CONSUMER) in out
+
+
+def test_a_connection_that_reads_again_gets_what_was_kept_for_it_in_order() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.congested(1)
+    frames = [Deliver(3, 1, seq, seq, 1, 1, seq, b"") for seq in (1, 2, 3)]
+    for frame in frames:
+        machine.receive_business(Down((1,), frame.conversation_seq, frame), 0, out)
+    machine.drained(1, 0, out)
+    assert out == [Write(1, frame) for frame in frames]
+
+
+def test_late_events_about_a_closed_connection_are_harmless() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.closed(1, 0, [])
+    machine.receive(1, FRAME, 0, out)
+    machine.closed(1, 0, out)
+    machine.drained(1, 0, out)
+    machine.congested(1)
+    machine.refuse(1, Code.MALFORMED_FRAME, 0, out)
+    machine.receive_business(Attached(1, 1, ()), 0, out)
+    assert out == []
+
+
+# client --------------------------------------------------------------------------------------------------------------------------------
+
+
+def session(preset: str = "cursor", gateways: int = 2) -> ClientSession:
+    return ClientSession(5, 6, b"good", gateways, 0, PRESETS[preset], TIMERS, draws.draws(1, 6))
+
+
+def ready(preset: str = "cursor") -> ClientSession:
+    machine = session(preset)
+    out: list[Any] = []
+    machine.start(0, out)
+    machine.opened(1, 0, out)
+    machine.receive(1, Welcome(1, ()), 0, out)
+    assert machine.state is client.State.READY
+    return machine
+
+
+@pytest.mark.parametrize("event", ["start", "stop", "on_deadline"])
+@pytest.mark.parametrize("state", list(client.State))
+def test_no_input_is_an_error_in_any_state(event: str, state: client.State) -> None:
+    machine = session()
+    out: list[Any] = []
+    steps = [
+        lambda: machine.start(0, out),
+        lambda: machine.opened(1, 0, out),
+        lambda: machine.receive(1, Welcome(1, ()), 0, out),
+        lambda: machine.closed(1, 0, out),
+    ]
+    for step in steps:
+        if machine.state is state:
+            break
+        step()
+    assert machine.state is state
+    getattr(machine, event)(machine.deadline if event == "on_deadline" else 0, out)
+    machine.closed(99, 0, out)
+    machine.opened(99, 0, out)
+
+
+def test_the_first_retry_goes_home_and_further_ones_around() -> None:
+    machine, out = ready(), list[Any]()
+    machine.closed(1, 0, out)
+    for _ in range(3):
+        machine.on_deadline(machine.deadline, out)
+        machine.closed(machine.connection, machine.deadline, out)
+    assert [(e.connection, e.gateway) for e in out if isinstance(e, Open)] == [(2, 0), (3, 1), (4, 0)]
+
+
+@pytest.mark.parametrize(
+    ("preset", "waits"),
+    [("naive", [1_000_000] * 4), ("timer", [500_000, 1_000_000, 2_000_000, 4_000_000])],
+)
+def test_fixed_and_exponential_backoff_wait_as_they_say(preset: str, waits: list[int]) -> None:
+    machine, now, seen = ready(preset), 0, []
+    for _ in waits:
+        machine.closed(machine.connection, now, [])
+        seen.append(machine.deadline - now)
+        now = machine.deadline
+        machine.on_deadline(now, [])
+    assert seen == waits
+
+
+def test_full_jitter_stays_under_the_exponential_ceiling_and_above_the_servers_hint() -> None:
+    machine, now = ready(), 0
+    for attempt in range(12):
+        machine.closed(machine.connection, now, [])
+        wait = machine.deadline - now
+        assert 0 <= wait <= min(TIMERS.backoff_max_us, TIMERS.backoff_base_us << attempt)
+        now = machine.deadline
+        machine.on_deadline(now, [])
+    machine.opened(machine.connection, now, [])
+    machine.receive(machine.connection, Error(Code.OVERLOADED, "", 7_000_000), now, [])
+    machine.closed(machine.connection, now, [])
+    assert machine.deadline - now >= 7_000_000
+
+
+def test_a_backoff_starts_anew_only_after_the_session_was_ready() -> None:
+    machine, now = ready("timer"), 0
+    for _ in range(4):  # the socket opens each time, the session never gets ready
+        machine.closed(machine.connection, now, [])
+        now = machine.deadline
+        machine.on_deadline(now, [])
+        machine.opened(machine.connection, now, [])
+    machine.closed(machine.connection, now, [])
+    assert machine.deadline - now == 8_000_000
+    now = machine.deadline
+    machine.on_deadline(now, [])
+    machine.opened(machine.connection, now, [])
+    machine.receive(machine.connection, Welcome(2, ()), now, [])
+    machine.closed(machine.connection, now, [])
+    assert machine.deadline - now == 500_000
+
+
+def test_deadlines_may_come_early_and_often() -> None:
+    machine, out = ready(), list[Any]()
+    machine.submit(SendMessage(1, b"x"), 0, out)
+    out.clear()
+    for now in range(0, 400_000, 1000):
+        machine.on_deadline(now, out)
+    assert out == []
+
+
+# outbox --------------------------------------------------------------------------------------------------------------------------------
+
+
+def sends(out: list[Any]) -> list[int]:
+    return [e.frame.send_counter for e in out if isinstance(e, Write) and isinstance(e.frame, Send)]
+
+
+def test_the_window_holds_sends_back_and_acks_let_them_go() -> None:
+    machine, out = ready(), list[Any]()
+    for _ in range(limits.OUTSTANDING_MAX + 2):
+        machine.submit(SendMessage(1, b"x"), 0, out)
+    assert sends(out) == list(range(1, limits.OUTSTANDING_MAX + 1))
+    out.clear()
+    machine.receive(1, SendAck(1, 1, Code.OK, True, 1, 1, 1), 0, out)
+    assert sends(out) == [limits.OUTSTANDING_MAX + 1]
+
+
+def test_until_definite_goes_back_to_the_oldest_unanswered() -> None:
+    machine, out = ready(), list[Any]()
+    for _ in range(3):
+        machine.submit(SendMessage(1, b"x"), 0, out)
+    machine.receive(1, SendAck(1, 1, Code.OK, True, 1, 1, 1), 0, out)
+    out.clear()
+    machine.outbox.on_deadline(TIMERS.ack_timeout_us, out)
+    assert sends(out) == [2, 3]
+
+
+def test_out_of_sequence_stalls_the_conversation_and_repeats_it_in_order() -> None:
+    machine, out = ready(), list[Any]()
+    for _ in range(2):
+        machine.submit(SendMessage(1, b"x"), 0, out)
+    machine.receive(1, SendAck(1, 2, Code.OUT_OF_SEQUENCE), 0, out)
+    out.clear()
+    machine.submit(SendMessage(1, b"x"), 0, out)
+    assert sends(out) == []  # must not overtake
+    machine.on_deadline(TIMERS.retry_after_us, out)
+    assert sends(out) == [1, 2, 3]
+
+
+def test_a_full_outbox_fails_for_certain_and_the_next_send_tells_the_log_to_skip() -> None:
+    outbox, out = Outbox(6, PRESETS["cursor"], TIMERS, draws.draws(1, 6)), list[Any]()
+    for _ in range(limits.OUTBOX_MAX + 2):
+        outbox.submit(1, b"x", 0, out)
+    assert [(e.send_counter, e.code) for e in out if isinstance(e, SendFailed)] == [
+        (limits.OUTBOX_MAX + 1, Code.OUTBOX_FULL),
+        (limits.OUTBOX_MAX + 2, Code.OUTBOX_FULL),
+    ]
+    outbox.attached(1, 0, out)
+    for counter in range(1, limits.OUTBOX_MAX + 1):
+        outbox.acked(SendAck(1, counter, Code.OK, True, 1, counter, counter), 0, out)
+    out.clear()
+    outbox.submit(1, b"x", 0, out)
+    assert [(e.frame.send_counter, e.frame.skipped) for e in out] == [(limits.OUTBOX_MAX + 3, 2)]
