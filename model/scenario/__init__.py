@@ -103,7 +103,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def digest(self) -> str:
         """SHA-256 of the scenario as canonical JSON, 16 hexadecimal digits."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:16]
+        as_read = msgspec.json.decode(msgspec.json.encode(self), type=Scenario)  # 10 and 10.0 are the same time
+        return hashlib.sha256(msgspec.json.encode(as_read, order="sorted")).hexdigest()[:16]
 
 
 def _scaled(fault: Fault, k: float) -> Fault:

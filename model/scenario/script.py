@@ -74,7 +74,7 @@ class Progress(msgspec.Struct, frozen=True):
     auditing: int
     """Read-backs not completed."""
     activity: int
-    """Frames other than heartbeats written or received so far, by all devices."""
+    """Frames of messages (sends, deliveries, syncs and their acks) written or received so far, by all devices."""
 
 
 class Script:
@@ -137,15 +137,15 @@ class Script:
         progress = self._progress()
         bound = now >= self._drain_bound_us
         settled = progress.unsettled == 0 and (progress.unready == 0 or bound)
-        if self.phase is Phase.QUIET:
-            if progress.activity != self._activity or not settled:
-                self._begin_quiet(now, progress, out) if settled else self._begin(Phase.DRAIN, out)
-            elif now - self._quiet_since >= self._quiet_us:
-                self._audit(now, out)
-        elif settled:
-            self._begin_quiet(now, progress, out)
-        if bound and self.phase is Phase.DRAIN:
+        moved = self.phase is Phase.QUIET and progress.activity != self._activity
+        if bound and (moved or not settled):
             self._begin(Phase.DRAIN_BOUND, out)
+            self._audit(now, out)
+        elif settled and (moved or self.phase is Phase.DRAIN):
+            self._begin_quiet(now, progress, out)
+        elif not settled and self.phase is Phase.QUIET:
+            self._begin(Phase.DRAIN, out)
+        elif settled and now - self._quiet_since >= self._quiet_us:
             self._audit(now, out)
 
     def _begin_quiet(self, now: int, progress: Progress, out: list[ScriptEffect]) -> None:

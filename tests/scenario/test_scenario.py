@@ -1,0 +1,37 @@
+"""A scenario is a value: strict, digestible, and the same question in its short form."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from model.history.schema import Contract
+from model.scenario import Cut, Kill, Scenario
+
+ONE = Scenario("one", "what if?", faults=(Kill("gateway-1", 10, 12), Cut("gateway-2", 20)))
+
+
+def test_the_short_form_scales_times_and_timers_and_keeps_rates_and_sizes() -> None:
+    short = ONE.short()
+    assert short.duration_s == ONE.duration_s * ONE.short_scale
+    assert short.faults == (Kill("gateway-1", 2, 2.4000000000000004), Cut("gateway-2", 4))
+    assert short.timers.heartbeat_us == ONE.timers.heartbeat_us * ONE.short_scale
+    assert short.timers.send_tries_max == ONE.timers.send_tries_max
+    assert short.contract.quiet_us == Contract().quiet_us * ONE.short_scale
+    assert short.contract.promise_us == Contract().promise_us
+    assert short.workload == ONE.workload
+    assert short.population == ONE.population
+
+
+def test_a_scenario_survives_json_and_its_digest_tells_it_from_others() -> None:
+    again = msgspec.json.decode(msgspec.json.encode(ONE), type=Scenario)
+    assert again == ONE
+    assert again.digest() == ONE.digest()
+    assert ONE.short().digest() != ONE.digest()
+
+
+def test_unknown_fields_are_errors() -> None:
+    with pytest.raises(msgspec.ValidationError, match="durations"):
+        msgspec.json.decode(b'{"name": "a", "question": "b", "durations": 1}', type=Scenario)
+    with pytest.raises(msgspec.ValidationError, match="nodes"):
+        msgspec.json.decode(b'{"name":"a","question":"b","faults":[{"fault":"kill","nodes":"x"}]}', type=Scenario)
