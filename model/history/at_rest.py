@@ -1,0 +1,330 @@
+"""A history at rest: one Parquet file, readable by any tool that reads Parquet.
+
+Rules of the file:
+
+- One row of the file is one row of the history, in order of time. What has a name is text, dictionary-encoded; null stands for
+  "none". docs/history.md is the reference of every column.
+- The header is JSON in the file's key-value metadata under ``imbench``, and is read strictly: an unknown field is an error.
+- Reading what was written gives the same history, index by index; a file from elsewhere is numbered by the same rules
+  (:func:`model.history.columns.assemble`), whatever order or dictionaries its writer chose.
+- A file appears under its name only when it is whole and on disk, and is never overwritten. Every page carries a checksum.
+- Whatever is wrong with a file is one :class:`HistoryError`: which file, what is wrong, what to do.
+
+What this does not do: judge whether rows make sense together, or read JSON Lines.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from model.history.columns import History, Int, Labels, assemble, in_order_seen
+from model.history.schema import SCHEMA, VERSION, Basis, FaultKind, Header, HistoryError, Kind, Phase, Via
+
+METADATA_KEY: Final = b"imbench"
+
+TEXT: Final = ("kind", "via", "basis", "code", "device", "user", "node", "conversation", "sender", "client_message_id")
+"""Columns of text."""
+NUMBERS: Final[Mapping[str, Any]] = {
+    "t_us": pa.int64(),
+    "connection": pa.int64(),
+    "epoch": pa.int32(),
+    "seq": pa.int64(),
+    "content_hash": pa.uint64(),
+    "value": pa.int64(),
+}
+"""Columns of whole numbers, and their types. Null and 0 are the same, but ``t_us`` has no null."""
+COLUMNS: Final = ("t_us", *TEXT, *(name for name in NUMBERS if name != "t_us"))
+
+_ROW_GROUP_ROWS: Final = 1_000_000
+_ALWAYS: Final = frozenset({"t_us", "kind", "value"})
+"""Columns that are written without nulls."""
+
+
+# codes mean different things in different rows ---------------------------------------------------------------------------
+
+_PLAIN, _OUTCOME, _PHASE, _FAULT = range(4)
+_FAMILY: Final = np.zeros(256, np.int64)
+_FAMILY[[Kind.FAIL, Kind.INFO, Kind.DISCONNECTED]] = _OUTCOME
+_FAMILY[[Kind.PHASE]] = _PHASE
+_FAMILY[[Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED]] = _FAULT
+
+
+def _code_names(header: Header) -> list[dict[int, str]]:
+    """By family, the names of codes that can be read back: no two codes of one name, no name that looks like a number."""
+    texts = list(header.codes.values())
+    outcomes = {code: text for code, text in header.codes.items() if texts.count(text) == 1 and not _is_number(text)}
+    return [{}, outcomes, _names_of(Phase), _names_of(FaultKind)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _names_of(members: type[IntEnum]) -> dict[int, str]:
+    """Member values and lower-case names; 0 is "none" and has no name."""
+    return {int(member): member.name.lower() for member in members if member}
+
+
+# writing -----------------------------------------------------------------------------------------------------------------
+
+
+def write(history: History, path: str | os.PathLike[str]) -> None:
+    """Write a history as one Parquet file.
+
+    Raises :class:`HistoryError` where ``path`` exists, cannot be written, or the disk is full; nothing is left behind then.
+    """
+    path = Path(path)
+    if path.exists():
+        raise HistoryError(f"{path}: exists already and is not overwritten; choose another name")
+    table = _table(history)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            pq.write_table(table, file, row_group_size=_ROW_GROUP_ROWS, compression="zstd", write_page_checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, pa.ArrowException) as error:
+        partial.unlink(missing_ok=True)
+        raise HistoryError(f"{path}: cannot be written ({_reason(error)}); free space or choose another folder") from error
+
+
+def _table(history: History) -> Any:
+    names, message = history.names, history.message
+    sender = np.append(history.message_sender, -1)[message].astype(np.int64)
+    columns = {
+        "kind": _enum_column(history.kind, Kind),
+        "via": _enum_column(history.via, Via),
+        "basis": _enum_column(history.basis, Basis),
+        "code": _code_column(history),
+        "device": _text_column(history.device, names.devices),
+        "user": _text_column(history.user, names.users),
+        "node": _text_column(history.node, names.nodes),
+        "conversation": _text_column(history.conversation, names.conversations),
+        "sender": _text_column(sender, names.devices),
+        "client_message_id": _text_column(message, names.client_message_ids),
+    }
+    for name, type_ in NUMBERS.items():
+        numbers = getattr(history, name)
+        columns[name] = pa.array(numbers, type_, mask=None if name in _ALWAYS else numbers == 0)
+    metadata = {METADATA_KEY: msgspec.json.encode(history.header)}
+    fields = [pa.field(name, columns[name].type, nullable=name not in _ALWAYS) for name in COLUMNS]
+    return pa.Table.from_arrays([columns[name] for name in COLUMNS], schema=pa.schema(fields, metadata))
+
+
+def _text_column(index: NDArray[Any], names: Sequence[str]) -> Any:
+    """Dictionary-encoded text, null where the index is -1."""
+    return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32(), mask=index < 0), pa.array(names, pa.string()))
+
+
+def _enum_column(column: NDArray[np.uint8], members: type[IntEnum]) -> Any:
+    names = _names_of(members)
+    index = np.full(256, -2, np.int32)
+    index[list(names)] = np.arange(len(names))
+    if members is not Kind:
+        index[0] = -1
+    found = index[column]
+    if (found == -2).any():
+        at = int(np.argmin(found))
+        raise HistoryError(f"row {at}: {column[at]} is no {members.__name__}; make the history with this version of imbench")
+    return _text_column(found, list(names.values()))
+
+
+def _code_column(history: History) -> Any:
+    families, codes = _FAMILY[history.kind], history.code.astype(np.int64)
+    index, first = in_order_seen(families << 32 | codes & 0xFFFFFFFF)
+    names = _code_names(history.header)
+    pairs = zip(families[first].tolist(), codes[first].tolist(), strict=True)
+    texts = [names[family].get(code, str(code) if code else None) for family, code in pairs]
+    present = [text for text in dict.fromkeys(texts) if text is not None]
+    place = {text: at for at, text in enumerate(present)} | {None: -1}
+    return _text_column(np.array([place[text] for text in texts], np.int32)[index], present)
+
+
+# reading -----------------------------------------------------------------------------------------------------------------
+
+
+def read(path: str | os.PathLike[str]) -> History:
+    """Read a history file.
+
+    Raises :class:`HistoryError` where it is missing, cut off, damaged, no Parquet, no history, of a newer version, lacks a
+    column, or has a value that this version does not know. Further columns are ignored.
+    """
+    try:
+        return _history(*_load(path))
+    except HistoryError as error:
+        raise HistoryError(f"{path}: {error}") from error
+
+
+def _load(path: str | os.PathLike[str]) -> tuple[Header, Any]:
+    if not Path(path).is_file():
+        raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder")
+    try:
+        schema = pq.read_schema(path)
+        header = _header(schema.metadata or {})
+        _check_columns(schema)
+        with pq.ParquetFile(path, read_dictionary=list(TEXT), page_checksum_verification=True) as file:
+            return header, file.read(columns=list(COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        raise HistoryError(
+            f"is no whole Parquet file ({_reason(error)}); copy it again, or give the run folder it comes from"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
+class _Claim(msgspec.Struct):
+    """What a header says of its own form; whatever else is in it."""
+
+    schema: str = SCHEMA
+    version: int = VERSION
+
+
+def parse_header(text: bytes) -> Header:
+    """A header from its JSON, strictly. Raises :class:`HistoryError`, its text without a file's name."""
+    try:
+        claim = msgspec.json.decode(text, type=_Claim)
+        if claim.schema != SCHEMA:
+            raise HistoryError(f"its schema is {claim.schema!r}, not {SCHEMA!r}; convert it as docs/history.md describes")
+        if not 1 <= claim.version <= VERSION:
+            raise HistoryError(f"its version is {claim.version}, this imbench reads up to {VERSION}; use a newer imbench")
+        return msgspec.json.decode(text, type=Header)
+    except msgspec.DecodeError as error:
+        raise HistoryError(f"its header is wrong ({_reason(error)}); see the header in docs/history.md") from error
+
+
+def _header(metadata: Mapping[bytes, bytes]) -> Header:
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        raise HistoryError("has no header under the metadata key 'imbench'; write one as docs/history.md describes")
+    return parse_header(text)
+
+
+def _check_columns(schema: Any) -> None:
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise HistoryError(f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; docs/history.md lists all of them")
+    for name in COLUMNS:
+        found, text = schema.field(name).type, name in TEXT
+        if not (_is_text(found) if text else _is_integer(found)):
+            wanted = "text" if text else f"{NUMBERS[name]}"
+            raise HistoryError(f"its column {name} is {found}, not {wanted}; write null, not NaN or '', where there is none")
+
+
+def _is_text(found: Any) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found))
+
+
+def _is_integer(found: Any) -> bool:
+    return bool(pa.types.is_integer(found) or pa.types.is_null(found))
+
+
+def _history(header: Header, table: Any) -> History:
+    plain = {name: _number_column(table, name) for name in NUMBERS}
+    text = {name: _text(table, name) for name in TEXT}
+    t_us = plain["t_us"]
+    if not bool(np.all(t_us[:-1] <= t_us[1:])):
+        order = np.argsort(t_us, kind="stable")
+        plain = {name: column[order] for name, column in plain.items()}
+        text = {name: (index[order], names) for name, (index, names) in text.items()}
+    for name, members in (("kind", Kind), ("via", Via), ("basis", Basis)):
+        plain[name] = _enum_values(name, *text[name], members)
+    plain["code"] = _codes(header, plain["kind"], *text["code"])
+    text["device"], text["sender"] = _share(text["device"], text["sender"])
+    labels = {name: Labels(index, names.__getitem__) for name, (index, names) in text.items()}
+    message, message_names = text["client_message_id"]
+    if (stray := (text["sender"][0] >= 0) & (message < 0)).any():
+        raise HistoryError(f"row {int(np.argmax(stray))} has a sender but no client_message_id; give both, or neither")
+    return assemble(
+        header,
+        plain,
+        device=labels["device"],
+        sender=labels["sender"],
+        user=labels["user"],
+        node=labels["node"],
+        conversation=labels["conversation"],
+        message=labels["client_message_id"],
+        message_text=lambda first: [message_names[number] for number in message[first].tolist()],
+    )
+
+
+def _number_column(table: Any, name: str) -> NDArray[Any]:
+    column = table.column(name)
+    if name == "t_us" and column.null_count:
+        raise HistoryError("has a row without t_us; every row needs its time, in microseconds since the run's start")
+    try:
+        numbers: NDArray[Any] = column.cast(NUMBERS[name]).fill_null(0).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise HistoryError(f"its column {name} does not fit {NUMBERS[name]} ({_reason(error)}); write smaller numbers") from error
+    return numbers
+
+
+def _text(table: Any, name: str) -> tuple[Int, list[str]]:
+    """A column of text as numbers, -1 for null, and what each number means, all different."""
+    column = table.column(name)
+    if not pa.types.is_dictionary(column.type) or pa.types.is_null(column.type.value_type):
+        column = column.cast(pa.string()).dictionary_encode()
+    if not column.num_chunks:
+        return np.empty(0, np.int64), []
+    array = pa.concat_arrays(column.chunks)  # row groups have dictionaries of their own; this makes them one
+    names = array.dictionary.to_pylist()
+    if None in names or len(set(names)) < len(names):  # allowed in Arrow, of no use here
+        array = array.dictionary_decode().dictionary_encode()
+        names = array.dictionary.to_pylist()
+    return array.indices.fill_null(-1).to_numpy().astype(np.int64), names
+
+
+def _enum_values(column: str, index: Int, names: list[str], members: type[IntEnum]) -> NDArray[np.uint8]:
+    values = {name: value for value, name in _names_of(members).items()}
+    for name in names:
+        if name not in values:
+            raise HistoryError(f"{name!r} is no {column}; known are {', '.join(values)}")
+    if members is Kind and (index < 0).any():
+        raise HistoryError(f"row {int(np.argmin(index))} has no kind; known are {', '.join(values)}")
+    return np.array([*(values[name] for name in names), 0], np.uint8)[index]
+
+
+def _codes(header: Header, kind: NDArray[np.uint8], index: Int, names: list[str]) -> NDArray[np.int32]:
+    families = _FAMILY[kind]
+    values = [{name: code for code, name in family.items()} for family in _code_names(header)]
+    pair, first = in_order_seen(np.where(index < 0, -1, families * max(1, len(names)) + index))
+    codes = [0]
+    for row, family in zip(first.tolist(), families[first].tolist(), strict=True):
+        codes.append(_code(names[index[row]], values[family], Kind(kind[row])))
+    return np.array(codes, np.int32)[pair + 1]
+
+
+def _code(text: str, values: Mapping[str, int], kind: Kind) -> int:
+    code = values[text] if text in values else int(text) if _is_number(text) else None
+    if code is None or not -(2**31) <= code < 2**31:
+        known = ", ".join(values) or "whole numbers"
+        raise HistoryError(f"a {kind.name.lower()} row has the code {text!r}; known there are {known} (header.codes names codes)")
+    return code
+
+
+def _share(one: tuple[Int, list[str]], other: tuple[Int, list[str]]) -> tuple[tuple[Int, list[str]], tuple[Int, list[str]]]:
+    """Renumber two columns of text so that they share one table."""
+    place = {name: at for at, name in enumerate(one[1])}
+    moved = np.array([*(place.setdefault(name, len(place)) for name in other[1]), -1], np.int64)
+    names = list(place)
+    return (one[0], names), (moved[other[0]], names)

@@ -1,0 +1,104 @@
+"""docs/history.md describes the schema as it is, and its example works."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import runpy
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model.history.at_rest import COLUMNS, read
+from model.history.schema import Basis, Contract, FaultKind, Header, Kind, LatencyPromise, Phase, Via
+
+TEXT = (Path(__file__).parents[2] / "docs" / "history.md").read_text()
+
+
+def section(title: str) -> str:
+    """The text under a heading of any level, up to the next one of that level."""
+    begin = re.search(rf"^(#+) {re.escape(title)}$", TEXT, re.MULTILINE)
+    assert begin, title
+    end = re.search(rf"^#{{1,{len(begin[1])}}} ", TEXT[begin.end() :], re.MULTILINE)
+    return TEXT[begin.end() :][: end.start() if end else None]
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of a text's table rows, headings and rules left out."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [
+        row for at, row in enumerate(rows) if not row[0].startswith("---") and not (rows[at + 1 :] and rows[at + 1][0] == "---")
+    ]
+
+
+def fields_in_code() -> dict[str, list[str]]:
+    """The fields of each kind, from the comments beside them in schema.py."""
+    fields: dict[str, list[str]] = {}
+    for name, comment in re.findall(r"^    ([A-Z_]+) = \d+  # (.*)$", inspect.getsource(Kind), re.MULTILINE):
+        if like := re.match(r"as ([A-Z_]+)", comment):
+            fields[name.lower()] = fields[like[1].lower()]
+            continue
+        inside = re.match(r"\[(.*?)\]", comment)
+        assert inside, name
+        parts = re.findall(r"(?:^|, )([a-z_]+)(: unused)?(?=[:,]|$)", inside[1])
+        fields[name.lower()] = [field for field, unused in parts if not unused]
+    return fields
+
+
+def test_every_kind_is_described_with_exactly_the_fields_it_uses() -> None:
+    described = {row[0].strip("`"): row[1].split(", ") for row in table(section("Kinds of rows")) if len(row) == 3}
+    assert described == fields_in_code()
+    assert set(described) == {kind.name.lower() for kind in Kind}
+
+
+def test_every_column_is_described_in_its_order_at_rest() -> None:
+    assert [row[0].strip("`") for row in table(section("Columns"))] == list(COLUMNS)
+
+
+@pytest.mark.parametrize(("type_", "title"), [(Via, "Columns"), (Basis, "Columns"), (FaultKind, "Columns"), (Phase, "Phases")])
+def test_every_name_of_a_text_column_is_described(type_: type[IntEnum], title: str) -> None:
+    assert {member.name.lower() for member in type_ if member} <= set(re.findall(r"`([a-z_]+)`", section(title)))
+
+
+def test_phases_stand_in_their_order() -> None:
+    assert [row[0].strip("`") for row in table(section("Phases")) if len(row) == 2] == [phase.name.lower() for phase in Phase]
+
+
+@pytest.mark.parametrize(("title", "value"), [("Contract", Contract()), ("Header", Header(world=""))])
+def test_every_field_is_described_with_its_default(title: str, value: msgspec.Struct) -> None:
+    described = {row[0].strip("`"): row[1].strip("`") for row in table(section(title))}
+    defaults = json.loads(msgspec.json.encode(value))
+    assert list(described) == list(defaults)
+    for name, default in described.items():
+        if name not in ("world", "contract"):
+            assert json.loads(default) == defaults[name], name
+
+
+def test_the_fields_of_a_latency_promise_are_described() -> None:
+    assert set(LatencyPromise.__struct_fields__) <= set(re.findall(r"`([a-z_]+)`", section("Contract")))
+
+
+def test_the_example_program_writes_what_the_example_table_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = section("A worked example")
+    program = re.search(r"```python\n(.*?)```", example, re.DOTALL)
+    assert program
+    (tmp_path / "example.py").write_text(program[1])
+    written = runpy.run_path(str(tmp_path / "example.py"))
+    history = read(tmp_path / "history.parquet")
+    assert history.header == Header(world="my-server", contract=Contract(promise_us=500_000))
+
+    heading = next(line for line in example.splitlines() if line.startswith("| t_us"))
+    columns = [cell.strip() for cell in heading.strip("|").split("|")]
+    columns[columns.index("id")] = "client_message_id"
+    shown = [{name: cell for name, cell in zip(columns, row, strict=True) if cell} for row in table(example)]
+    assert shown == [{name: str(value) for name, value in row.items()} for row in written["rows"]]
+    assert len(history) == len(shown) == 21
+    assert set(columns) == set(COLUMNS)
+
+
+def test_the_number_of_the_version_is_the_page_s() -> None:
+    assert TEXT.startswith(f"# The history: schema version {Header(world='').version}\n")
