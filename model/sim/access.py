@@ -1,0 +1,160 @@
+"""The simulated access layer: a gateway's machine on a node, with its connections and its link to business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from model.core.effects import Close, TellBusiness, Write
+from model.core.gateway import CheckToken, Gateway
+from model.core.policies import Timers
+from model.sim.kernel import Kernel
+from model.sim.network import LOCAL_DELAY_US, Link
+from model.sim.node import Node
+from model.sim.service_times import ServiceTimes
+
+if TYPE_CHECKING:
+    from model.sim.business import SimBusiness
+
+DeviceSide = Callable[..., None]
+
+
+class SimGateway(Node):
+    """One gateway. ``deliver(link, frame)`` and ``hang_up(link)`` are the devices' ends of its connections."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        number: int,
+        times: ServiceTimes,
+        timers: Timers,
+        check_token: CheckToken,
+        deliver: DeviceSide,
+        hang_up: DeviceSide,
+    ) -> None:
+        super().__init__(kernel, number, times.gateway_turn_us)
+        self._times, self._timers, self._check_token = times, timers, check_token
+        self._deliver, self._hang_up = deliver, hang_up
+        self._machine = Gateway(timers, check_token)
+        self._links: dict[int, Link] = {}
+        self._last_number = 0
+        self._business: SimBusiness | None = None
+        self._business_link = 0
+
+    # life --------------------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        super().start()
+        self._machine = Gateway(self._timers, self._check_token)
+        self._links = {}
+        self._business = None
+
+    def kill(self) -> int:
+        """The process dies; every client learns of it after what was already on its way. Returns how many connections it held."""
+        super().kill()
+        links, self._links = self._links, {}
+        for link in links.values():
+            link.down.carry(self._hang_up, link)
+        if self._business is not None:
+            self._business.unlinked(self._business_link)
+            self._business = None
+        return len(links)
+
+    def cut(self) -> int:
+        """Every connection is reset; the process goes on. Returns how many there were."""
+        links, self._links = self._links, {}
+        for number, link in links.items():
+            link.down.carry(self._hang_up, link)
+            self.arrive("closed", number)
+        return len(links)
+
+    # connections -------------------------------------------------------------------------------------------------------------------
+
+    def connect(self, link: Link) -> None:
+        """A device's connection request arrives: the kernel accepts it for a living process."""
+        self._last_number += 1
+        link.number = self._last_number
+        self._links[link.number] = link
+        self.arrive("opened", link.number)
+
+    def receive(self, link: Link, frame: Any) -> None:
+        """A frame of a device arrives."""
+        if link.number in self._links:
+            self.arrive("frame", link.number, frame)
+
+    def ended(self, link: Link) -> None:
+        """A device has closed its end."""
+        if self._links.pop(link.number, None) is not None:
+            self.arrive("closed", link.number)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether there is a link to business."""
+        return self._business is not None
+
+    # the link to business ----------------------------------------------------------------------------------------------------------
+
+    def linked(self, business: SimBusiness, link: int) -> None:
+        """The link to business is there."""
+        self._business, self._business_link = business, link
+        self.arrive("linked")
+
+    def unlinked(self) -> None:
+        """The link to business ended."""
+        self._business = None
+        self.arrive("unlinked")
+
+    def told(self, link: int, envelope: Any) -> None:
+        """An envelope of business arrives on a link."""
+        if self._business is not None and link == self._business_link:
+            self.arrive("envelope", envelope)
+
+    # a turn ------------------------------------------------------------------------------------------------------------------------
+
+    def take(self, item: tuple[Any, ...], now: int, out: list[Any]) -> float:
+        machine = self._machine
+        match item[0]:
+            case "frame":
+                self.trace = hash((self.trace, now, item[1], item[2].kind))
+                machine.receive(item[1], item[2], now, out)
+                return self._times.gateway_frame_in_us
+            case "envelope":
+                self.trace = hash((self.trace, now, item[1].kind))
+                machine.receive_business(item[1], now, out)
+                return self._times.gateway_envelope_us
+            case "opened":
+                machine.opened(item[1], now, out)
+            case "closed":
+                machine.closed(item[1], now, out)
+            case "linked":
+                machine.business_up(now, out)
+            case "unlinked":
+                machine.business_down(now, out)
+            case "deadline":
+                machine.on_deadline(now, out)
+        return self._times.gateway_frame_in_us
+
+    def cost(self, out: list[Any]) -> float:
+        writes = sum(type(effect) is Write for effect in out)
+        self.counts["frames_out"] += writes
+        return writes * self._times.gateway_frame_out_us
+
+    def release(self, out: list[Any]) -> None:
+        for effect in out:
+            kind = type(effect)
+            if kind is TellBusiness:
+                if self._business is not None:
+                    arrival = self.kernel.now + LOCAL_DELAY_US
+                    self.kernel.at(arrival, self._business.told, self._business_link, effect.envelope)
+                continue
+            link = self._links.get(effect.connection)
+            if link is None:
+                continue
+            if kind is Write:
+                link.down.carry(self._deliver, link, effect.frame)
+            elif kind is Close:
+                del self._links[effect.connection]
+                link.down.carry(self._hang_up, link)
+
+    def deadline(self) -> int:
+        return self._machine.deadline

@@ -1,0 +1,139 @@
+"""The simulated devices: client sessions, their timers and their ends of connections. Their CPU is not modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from model.core import limits
+from model.core.client import ClientSession
+from model.core.effects import Close, Open, ReadBackCompleted, Write
+from model.core.frames import CONNECT, ERROR, GOODBYE, PING, PONG, WELCOME
+from model.observe import ClientObserver
+from model.sim.access import SimGateway
+from model.sim.kernel import Kernel
+from model.sim.network import Link, Luck
+
+_OF_SESSIONS = frozenset({CONNECT, GOODBYE, PING, PONG, WELCOME, ERROR})
+
+
+class SimDevice:
+    """One device: feed, drain, arm one timer."""
+
+    __slots__ = ("_armed", "_link", "_out", "_world", "observer", "session")
+
+    def __init__(self, session: ClientSession, observer: ClientObserver, world: DeviceWorld) -> None:
+        self.session, self.observer, self._world = session, observer, world
+        self._link: Link | None = None
+        self._armed = limits.NEVER_US
+        self._out: list[Any] = []
+
+    def do(self, call: Callable[[int, list[Any]], None]) -> None:
+        """An input of the session that takes (now, out)."""
+        call(self._world.kernel.now, self._out)
+        self._drain()
+
+    def receive(self, link: Link, frame: Any) -> None:
+        """A frame arrives on one of the device's connections."""
+        if link is not self._link:
+            return  # of a connection it has given up
+        now = self._world.kernel.now
+        if frame.kind not in _OF_SESSIONS:
+            self._world.activity += 1
+        self.observer.received(frame, now)
+        self.session.receive(link.connection, frame, now, self._out)
+        self._drain()
+
+    def opened(self, link: Link) -> None:
+        """The connection is there."""
+        if link is self._link:
+            self.session.opened(link.connection, self._world.kernel.now, self._out)
+            self._drain()
+
+    def hung_up(self, link: Link) -> None:
+        """The connection ended, or was refused."""
+        if link is self._link:
+            self._link = None
+            self.session.closed(link.connection, self._world.kernel.now, self._out)
+            self._drain()
+
+    def _drain(self) -> None:
+        out = self._out
+        self.observer.effects(out, self._world.kernel.now)
+        for effect in out:
+            kind = type(effect)
+            if kind is Write:
+                self._write(effect.frame)
+            elif kind is Open:
+                self._link = self._world.open(self, effect.connection, effect.gateway)
+            elif kind is Close:
+                self._close()
+            elif kind is ReadBackCompleted:
+                self._world.audits -= 1
+        out.clear()
+        due = self.session.deadline
+        if due < self._armed:
+            self._armed = due
+            self._world.kernel.at(due, self._wake, due)
+
+    def _write(self, frame: Any) -> None:
+        if self._link is not None:
+            if frame.kind not in _OF_SESSIONS:
+                self._world.activity += 1
+            gateway = self._world.gateways[self.session.gateway]
+            self._link.up.carry(self._world.arrive, gateway, gateway.life, gateway.receive, self._link, frame)
+
+    def _close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            gateway = self._world.gateways[self.session.gateway]
+            link.up.carry(self._world.arrive, gateway, gateway.life, gateway.ended, link)
+
+    def _wake(self, armed: int) -> None:
+        if armed != self._armed:
+            return  # an earlier one has taken its place
+        now = self._world.kernel.now
+        self._armed = limits.NEVER_US
+        if self.session.deadline <= now:
+            self.session.on_deadline(now, self._out)
+        self._drain()
+
+
+class DeviceWorld:
+    """What the devices share: gateways, links, and the counts a script asks for."""
+
+    def __init__(self, kernel: Kernel, luck: Luck) -> None:
+        self.kernel = kernel
+        self.gateways: list[SimGateway] = []
+        self.devices: dict[int, SimDevice] = {}
+        self.activity = 0
+        self.audits = 0
+        self.links = 0
+        self._luck = luck
+
+    def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
+        """A connection request goes out; the answer, or the refusal, comes after a round trip."""
+        self.links += 1
+        link = Link(self.kernel, self._luck, device.session.device, connection)
+        link.up.carry(self._request, device, link, self.gateways[gateway])
+        return link
+
+    def deliver(self, link: Link, frame: Any) -> None:
+        """A frame reaches the device at the end of a link."""
+        self.devices[link.device].receive(link, frame)
+
+    def hang_up(self, link: Link) -> None:
+        """The end of a connection reaches the device."""
+        self.devices[link.device].hung_up(link)
+
+    def arrive(self, gateway: SimGateway, life: int, callback: Callable[..., None], *args: Any) -> None:
+        """Something sent to a gateway in one of its lives arrives, if that life still lasts."""
+        if gateway.alive and gateway.life == life:
+            callback(*args)
+
+    def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
+        if gateway.alive:
+            gateway.connect(link)
+            link.down.carry(device.opened, link)
+        else:
+            link.down.carry(device.hung_up, link)

@@ -1,0 +1,118 @@
+"""A node: a process with one CPU, whose work waits in line and is taken in turns of a loop.
+
+Work that arrives while the CPU is busy is taken all together in the next turn, as an event loop takes what its sockets hold: a turn has
+a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
+of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Any
+
+from model.core import limits
+from model.sim.kernel import Kernel
+
+
+class Node(ABC):
+    """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
+    where they go."""
+
+    def __init__(self, kernel: Kernel, number: int, turn_us: float) -> None:
+        self.kernel = kernel
+        self.number = number
+        """The node's number in the history."""
+        self.alive = False
+        self.life = 0
+        """Changes with every start and end: what was asked of a former life is not done in a later one."""
+        self.starts = 0
+        self.cpu_us = 0.0
+        self.counts: Counter[str] = Counter()
+        self.trace = 0
+        """A running hash of everything the node took, with its time."""
+        self._turn_us = turn_us
+        self._inbox: list[tuple[Any, ...]] = []
+        self._busy = False
+        self._armed = limits.NEVER_US
+
+    # what a role defines -----------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def take(self, item: tuple[Any, ...], now: int, out: list[Any]) -> float:
+        """Feed one item to the machine; returns what it costs."""
+
+    @abstractmethod
+    def cost(self, out: list[Any]) -> float:
+        """What a turn's effects cost."""
+
+    @abstractmethod
+    def release(self, out: list[Any]) -> None:
+        """Carry out a turn's effects."""
+
+    @abstractmethod
+    def deadline(self) -> int:
+        """The machine's deadline."""
+
+    # life --------------------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """The process serves from now on."""
+        self.alive = True
+        self.life += 1
+        self.starts += 1
+
+    def kill(self) -> int:
+        """The process is gone, with everything it had not released. Returns how many connections or links it held."""
+        self.alive = self._busy = False
+        self.life += 1
+        self._inbox = []
+        self._armed = limits.NEVER_US
+        return 0
+
+    # turns -------------------------------------------------------------------------------------------------------------------------
+
+    def arrive(self, *item: Any) -> None:
+        """Work for the node; a dead one does not notice."""
+        if self.alive:
+            self._inbox.append(item)
+            if not self._busy:
+                self._busy = True
+                self.kernel.at(self.kernel.now, self._turn, self.life)
+
+    def _turn(self, life: int) -> None:
+        if life != self.life:
+            return
+        items, self._inbox = self._inbox, []
+        now, out = self.kernel.now, list[Any]()
+        cost = self._turn_us
+        for item in items:
+            cost += self.take(item, now, out)
+        cost += self.cost(out)
+        self.cpu_us += cost
+        self.counts["turns"] += 1
+        self.kernel.at(now + round(cost), self._finish, life, out)
+
+    def _finish(self, life: int, out: list[Any]) -> None:
+        if life != self.life:
+            return
+        self.release(out)
+        self._rearm()
+        if self._inbox:
+            self.kernel.at(self.kernel.now, self._turn, life)
+        else:
+            self._busy = False
+
+    def _rearm(self) -> None:
+        due = self.deadline()
+        if due < self._armed:
+            self._armed = due
+            self.kernel.at(due, self._wake, self.life, due)
+
+    def _wake(self, life: int, armed: int) -> None:
+        if life == self.life and armed == self._armed:
+            self._armed = limits.NEVER_US
+            if self.deadline() <= self.kernel.now:
+                self.arrive("deadline")
+            else:
+                self._rearm()

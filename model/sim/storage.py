@@ -1,0 +1,100 @@
+"""The simulated storage: one disk with group commit, and the conversation log in its transactions.
+
+Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue; results leave
+after it. Rows not committed when business dies are gone, and the log is brought back from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from model.core import limits
+from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
+from model.core.frames import Deliver, Head
+from model.core.log import Conversation, ConversationLog, Row
+from model.sim.kernel import Kernel
+from model.sim.service_times import ServiceTimes
+
+EPOCH = 1
+
+
+class SimStorage:
+    """The disk of a business node. ``done(results)`` takes what a commit answers."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        times: ServiceTimes,
+        conversations: Iterable[Conversation],
+        done: Callable[[list[StorageResult]], None],
+    ) -> None:
+        self._kernel, self._times, self._done = kernel, times, done
+        self._conversations = tuple(conversations)
+        self._committed: list[Row] = []
+        self._messages: dict[int, list[Deliver]] = {c.conversation: [] for c in self._conversations}
+        self._log = ConversationLog(self._conversations, EPOCH)
+        self._queue: list[StorageCommand] = []
+        self._busy = False
+        self._life = 0
+        self.incarnation = 0
+        self.commits = 0
+        self.rows = 0
+
+    def open(self) -> None:
+        """A business node starts: the log is what was committed."""
+        self._life += 1
+        self.incarnation += 1
+        self._queue, self._busy = [], False
+        self._log = ConversationLog(self._conversations, EPOCH)
+        self._log.restore(self._committed)
+
+    def close(self) -> None:
+        """The business node died with what it had not committed."""
+        self._life += 1
+        self._queue, self._busy = [], False
+
+    def heads(self) -> list[Head]:
+        """The committed head of every conversation that has one."""
+        return [(number, messages[-1].conversation_seq) for number, messages in self._messages.items() if messages]
+
+    def submit(self, commands: list[StorageCommand]) -> None:
+        """Commands for the next commit."""
+        self._queue += commands
+        if not self._busy and self._queue:
+            self._commit()
+
+    def _commit(self) -> None:
+        commands, self._queue = self._queue, []
+        self._busy = True
+        appends = [c for c in commands if isinstance(c, Append)]
+        decided = [self._log.append(command) for command in appends]
+        rows = [row for _, row in decided if row is not None]
+        took = (self._times.storage_commit_us if rows else 0) + self._times.storage_row_us * len(commands)
+        reads = [c for c in commands if isinstance(c, ReadAfter)]
+        results: list[StorageResult] = [result for result, _ in decided]
+        self._kernel.at(self._kernel.now + round(took), self._finish, self._life, rows, results, reads)
+
+    def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
+        if life != self._life:
+            return
+        self.commits += bool(rows)
+        self.rows += len(rows)
+        self._committed += rows
+        for row in rows:
+            if isinstance(row, Deliver):
+                self._messages[row.conversation].append(row)
+        self._busy = False
+        self._done(results + [self._page(read) for read in reads])
+        if self._queue and not self._busy:
+            self._commit()
+
+    def _page(self, command: ReadAfter) -> Page:
+        """The log is dense from 1, so a position is an index."""
+        messages = self._messages[command.conversation]
+        page, size = list[Deliver](), 0
+        for message in messages[command.after_seq : command.after_seq + min(command.limit, limits.SYNC_PAGE_MAX)]:
+            size += len(message.payload)
+            if page and size > limits.SYNC_PAGE_BYTES_MAX:
+                break
+            page.append(message)
+        return Page(command.token, tuple(page), len(messages), 1)

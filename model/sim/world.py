@@ -1,0 +1,250 @@
+"""One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
+
+Deterministic: a run is a function of (scenario, preset, seed, service times). All luck is keyed (:mod:`model.core.draws`), equal times
+run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process; everything else
+is callbacks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.core import draws, tokens
+from model.core.client import ClientSession, State
+from model.core.commands import ReadBack, SendMessage
+from model.history.recorder import MemoryRecorder
+from model.history.schema import FaultKind, Header, Kind
+from model.observe import ClientObserver, RunObserver, header
+from model.scenario import Fault, Kill, Scenario
+from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
+from model.sim.access import SimGateway
+from model.sim.business import RELINK_US, SimBusiness
+from model.sim.devices import DeviceWorld, SimDevice
+from model.sim.kernel import Kernel
+from model.sim.network import Luck
+from model.sim.node import Node
+from model.sim.service_times import ServiceTimes, load
+from model.workload.population import populate
+from model.workload.schedule import plan
+
+SECRET = b"the simulated world has nothing to hide"
+KILLED = -9
+BUSINESS = 1
+"""The node number of the business node; gateway k (from 1) is node 1 + k."""
+
+
+@dataclass(slots=True)
+class SimResult:
+    """What a run leaves: the history's header and rows, the digest of everything nodes saw, and what roles did."""
+
+    header: Header
+    rows: NDArray[np.void]
+    trace_digest: str
+    messages_delivered: int
+    counters: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Per node: ``cpu_us``, turns, frames and envelopes out; for storage commits and rows."""
+
+
+class World:
+    """One run, assembled."""
+
+    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
+        self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
+        self.kernel = Kernel()
+        self.recorder = MemoryRecorder()
+        self.observer = RunObserver(self.recorder)
+        self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
+        self.population = populate(scenario.population, scenario.gateways, seed)
+        self.schedule = plan(
+            self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
+        )
+        self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+        self.business = self._business()
+        self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
+        self.devices.devices = {user: self._device(user) for user in self.population.users}
+        self.script = Script(scenario, self.population, self.schedule, self._progress)
+
+    def _business(self) -> SimBusiness:
+        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
+        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations)
+
+    def _gateway(self, k: int) -> SimGateway:
+        def check_token(user: int, device: int, token: bytes) -> bool:
+            return tokens.check(SECRET, user, device, token)
+
+        world = self.devices
+        return SimGateway(self.kernel, 1 + k, self.times, self.scenario.timers, check_token, world.deliver, world.hang_up)
+
+    def _device(self, user: int) -> SimDevice:
+        session = ClientSession(
+            user,
+            user,
+            tokens.mint(SECRET, user, user),
+            self.scenario.gateways,
+            self.population.homes[user],
+            self.scenario.preset(self.preset),
+            self.scenario.timers,
+            draws.draws(self.seed, user),
+        )
+        observer = ClientObserver(self.recorder, user, self._gateway_nodes())
+        return SimDevice(session, observer, self.devices)
+
+    def _gateway_nodes(self) -> dict[int, int]:
+        return {k: 2 + k for k in range(self.scenario.gateways)}
+
+    # running -----------------------------------------------------------------------------------------------------------------------
+
+    def run(self, progress: Callable[[float], None] | None = None) -> SimResult:
+        """Play the script to its end."""
+        self.observer.population(self.population, self._gateway_nodes(), 0)
+        self.observer.schedule(self.schedule)
+        self._start(self.business)
+        for gateway in self.devices.gateways:
+            self._start(gateway)
+        for number, fault in enumerate(self.scenario.faults, 1):
+            self._plan(number, fault)
+        if progress is not None:
+            self._report(progress)
+        self._turn()
+        self.kernel.play()
+        return self._result()
+
+    def _turn(self) -> None:
+        """The script's one timer."""
+        out: list[ScriptEffect] = []
+        self.script.on_deadline(self.kernel.now, out)
+        for effect in out:
+            self._play(effect)
+        if not self.kernel.stopped:
+            self.kernel.at(self.script.deadline, self._turn)
+
+    def _play(self, effect: ScriptEffect) -> None:
+        now = self.kernel.now
+        match effect:
+            case Submit(number, conversation, payload):
+                device = self.devices.devices[number]
+                device.observer.submitted(conversation, payload, now)
+                command = SendMessage(conversation, payload)
+                device.do(lambda now, out: device.session.submit(command, now, out))
+            case StartSession(number):
+                device = self.devices.devices[number]
+                device.do(device.session.start)
+            case Audit(number, conversation):
+                device = self.devices.devices[number]
+                self.devices.audits += 1
+                device.observer.auditing(conversation)
+                read_back = ReadBack(conversation)
+                device.do(lambda now, out: device.session.submit(read_back, now, out))
+            case BeginPhase(phase):
+                self.observer.phase(phase, now)
+            case Finish():
+                self.kernel.stop()
+
+    def _progress(self) -> Progress:
+        sessions = [device.session for device in self.devices.devices.values()]
+        ready = [session for session in sessions if session.state is State.READY]
+        unsettled = sum(not session.settled for session in ready)
+        return Progress(len(sessions) - len(ready), unsettled, self.devices.audits, self.devices.activity)
+
+    def _report(self, progress: Callable[[float], None]) -> None:
+        """Tell the share of the load that is over, a hundred times."""
+        end = self.scenario.at_us(self.scenario.duration_s)
+        for percent in range(1, 101):
+            self.kernel.at(end * percent // 100, progress, percent / 100)
+
+    # faults ------------------------------------------------------------------------------------------------------------------------
+
+    def _plan(self, number: int, fault: Fault) -> None:
+        kind = FaultKind.KILL if isinstance(fault, Kill) else FaultKind.CUT
+        node = self._node(fault.node)
+        self.observer.fault_planned(number, kind, node.number, self.scenario.at_us(fault.at_s))
+        self.kernel.process(self._kill(number, fault, node) if isinstance(fault, Kill) else self._cut(number, fault, node))
+
+    def _node(self, name: str) -> Node:
+        number = next(number for number, known in self.nodes.items() if known == name)
+        return self.business if number == BUSINESS else self.devices.gateways[number - 2]
+
+    def _kill(self, number: int, fault: Kill, node: Node) -> Generator[Any, Any, None]:
+        """The process is gone at once; it is healed when a new one serves."""
+        yield self.kernel.timeout(self.scenario.at_us(fault.at_s))
+        process = node.starts
+        node.kill()
+        self.observer.process_exited(node.number, process, KILLED, self.kernel.now)
+        self.observer.fault_begun(number, FaultKind.KILL, node.number, self.kernel.now)
+        start_us = self.times.business_start_us if node is self.business else self.times.gateway_start_us
+        yield self.kernel.timeout(self.scenario.at_us(fault.back_s) + round(start_us) - self.kernel.now)
+        self._start(node)
+        self.observer.fault_healed(number, FaultKind.KILL, node.number, self.kernel.now)
+
+    def _cut(self, number: int, fault: Any, node: Node) -> Generator[Any, Any, None]:
+        """Every client connection of a gateway is reset."""
+        assert isinstance(node, SimGateway)
+        yield self.kernel.timeout(self.scenario.at_us(fault.at_s))
+        if node.cut():
+            self.observer.fault_begun(number, FaultKind.CUT, node.number, self.kernel.now)
+            self.observer.fault_healed(number, FaultKind.CUT, node.number, self.kernel.now)
+
+    def _start(self, node: Node) -> None:
+        """A process serves; links are made between what is alive."""
+        node.start()
+        self.observer.process_started(node.number, node.starts, self.kernel.now)
+        if node is self.business:
+            for gateway in self.devices.gateways:
+                share = draws.draws(self.seed, gateway.number)(draws.SERVICE_TIME, node.starts)
+                self.kernel.at(self.kernel.now + int(share * RELINK_US), self._link, gateway, gateway.life)
+        elif isinstance(node, SimGateway):
+            self._link(node, node.life)
+
+    def _link(self, gateway: SimGateway, life: int) -> None:
+        if gateway.alive and gateway.life == life and self.business.alive and not gateway.is_linked:
+            self.business.link(gateway)
+
+    # the end -----------------------------------------------------------------------------------------------------------------------
+
+    def _result(self) -> SimResult:
+        rows = self.recorder.rows()
+        digest = hashlib.sha256(rows.tobytes())
+        for node in (self.business, *self.devices.gateways):
+            digest.update(b"%d %d %d;" % (node.number, node.trace, node.counts["turns"]))
+        return SimResult(
+            header=header(
+                world="sim",
+                scenario=self.scenario.name,
+                scenario_digest=self.scenario.digest(),
+                preset=self.preset,
+                seed=self.seed,
+                contract=self.scenario.contract,
+                policies=self.scenario.preset(self.preset),
+                timers=self.scenario.timers,
+                nodes=self.nodes,
+                load_begin_us=self.scenario.load_begin_us,
+            ),
+            rows=rows,
+            trace_digest=digest.hexdigest(),
+            messages_delivered=int((rows["kind"] == Kind.DELIVER).sum()),
+            counters=self._counters(),
+        )
+
+    def _counters(self) -> dict[str, dict[str, float]]:
+        nodes: list[Node] = [self.business, *self.devices.gateways]
+        counters: dict[str, dict[str, float]] = {self.nodes[n.number]: {"cpu_us": round(n.cpu_us), **n.counts} for n in nodes}
+        counters["storage"] = {"commits": self.business.storage.commits, "rows": self.business.storage.rows}
+        return counters
+
+
+def run(
+    scenario: Scenario,
+    preset: str,
+    seed: int,
+    *,
+    progress: Callable[[float], None] | None = None,
+    times: ServiceTimes | None = None,
+) -> SimResult:
+    """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1]."""
+    return World(scenario, preset, seed, times or load()).run(progress)
