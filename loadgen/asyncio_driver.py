@@ -1,0 +1,219 @@
+"""The player over asyncio on uvloop: for high rates and for tests. ``python -m loadgen.asyncio_driver`` plays the job of IMBENCH_JOB.
+
+One protocol object a connection, one timer for all devices, one task a connection attempt and none a message. A write that would
+block waits in its transport's buffer and holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from typing import Any, cast
+
+import uvloop
+
+from loadgen.driver import (
+    START_POLL_S,
+    START_WAIT_MAX_S,
+    JobError,
+    Production,
+    explain,
+    job_of_environment,
+)
+from loadgen.health import INTERVAL_S
+from loadgen.player import Device
+from model.core import limits
+from model.scenario.job import JOB_VARIABLE
+
+
+class AsyncioLine:
+    """One device's connections."""
+
+    __slots__ = ("_attempt", "_current", "_shell", "device")
+
+    def __init__(self, shell: Shell, device: Device) -> None:
+        self._shell = shell
+        self.device = device
+        self._attempt: asyncio.Task[None] | None = None
+        self._current: _Connection | None = None
+
+    def open(self, connection: int, gateway: int) -> None:
+        """See :class:`loadgen.player.Line`."""
+        self.close()
+        self._attempt = asyncio.get_running_loop().create_task(self._connect(connection, gateway))
+
+    def write(self, data: bytes) -> None:
+        """See :class:`loadgen.player.Line`."""
+        if self._current is not None and self._current.transport is not None:
+            self._current.transport.write(data)
+
+    def close(self) -> None:
+        """See :class:`loadgen.player.Line`."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            self._attempt = None
+        if self._current is not None and self._current.transport is not None:
+            self._current.transport.close()
+        self._current = None
+
+    async def _connect(self, connection: int, gateway: int) -> None:
+        host, port = self._shell.production.gateways[gateway]
+        loop = asyncio.get_running_loop()
+        try:
+            _, protocol = await loop.create_connection(lambda: _Connection(self._shell, self.device, connection), host, port)
+        except OSError:
+            self._attempt = None
+            self._shell.lost(self.device, connection)
+            return
+        self._attempt, self._current = None, protocol
+        self._shell.opened(self.device, connection)
+
+
+class _Connection(asyncio.Protocol):
+    """One transport connection of a device."""
+
+    __slots__ = ("_device", "_number", "_shell", "transport")
+
+    def __init__(self, shell: Shell, device: Device, number: int) -> None:
+        self._shell, self._device, self._number = shell, device, number
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
+
+    def data_received(self, data: bytes) -> None:
+        self._shell.received(self._device, self._number, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shell.lost(self._device, self._number)
+
+
+class Shell:
+    """Feeds the player what its lines receive, and calls it when something is due. ``ended`` is done when it plays no further."""
+
+    __slots__ = ("_due", "_loop", "_player", "_timer", "ended", "production")
+
+    def __init__(self, production: Production) -> None:
+        self.production = production
+        self._player = production.player
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = limits.NEVER_US
+        for device in self._player.devices.values():
+            device.line = AsyncioLine(self, device)
+
+    async def play(self) -> None:
+        """Play to END, or until ``end``. Raises what went wrong in the rules."""
+        self._arm()
+        sampler = self._loop.create_task(self._sample())
+        try:
+            await self.ended
+        finally:
+            sampler.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Play no further."""
+        if self.ended.done():
+            return
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+
+    def opened(self, device: Device, connection: int) -> None:
+        """A connection of a device is there."""
+        self._player.opened(device, connection)
+        self._arm()
+
+    def received(self, device: Device, connection: int, data: bytes) -> None:
+        """Bytes arrived on it."""
+        self._player.received(device, connection, data)
+        self._arm()
+
+    def lost(self, device: Device, connection: int) -> None:
+        """It is gone, or could not be made."""
+        self._player.lost(device, connection)
+        self._arm()
+
+    def _turn(self) -> None:
+        self._timer, self._due = None, limits.NEVER_US
+        self._player.turn()
+        if self._player.finished:
+            self.end()
+        self._arm()
+
+    def _arm(self) -> None:
+        """One timer for everyone; libuv counts whole milliseconds, so round up rather than wake in vain."""
+        due = self._player.deadline
+        if due >= self._due or due == limits.NEVER_US:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_us = max(0, due - self.production.clock())
+        self._due = due
+        self._timer = self._loop.call_later(-(-wait_us // 1000) / 1000, self._turn)
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            self.production.health.sample()
+
+
+async def play(production: Production) -> int:
+    """Play a production from the ready line to END or a signal; returns the exit code.
+
+    Raises :class:`JobError` where no start comes, and whatever went wrong in the rules; the recording is intact then too.
+    """
+    shell = Shell(production)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: shell.end(_error_of(context)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, shell.end)
+    production.announce()
+    try:
+        if await _started(shell):
+            await shell.play()
+    except BaseException:
+        production.close(goodbye=False)
+        raise
+    code = production.close()
+    await asyncio.sleep(START_POLL_S)  # the goodbyes leave
+    return code
+
+
+async def _started(shell: Shell) -> bool:
+    """Wait for the start; False if a signal came first."""
+    deadline = time.monotonic() + START_WAIT_MAX_S
+    while not shell.production.started():
+        if shell.ended.done():
+            return False
+        if time.monotonic() > deadline:
+            raise JobError(f"{shell.production.job.start_path}: no start for {START_WAIT_MAX_S:g} s; the runner must write it")
+        await asyncio.sleep(START_POLL_S)
+    return True
+
+
+def _error_of(context: dict[str, Any]) -> BaseException:
+    error = context.get("exception")
+    return error if isinstance(error, BaseException) else RuntimeError(context.get("message", "an error in the event loop"))
+
+
+def main() -> int:
+    """Play the job of the environment; returns the exit code."""
+    try:
+        job = job_of_environment()
+        if job is None:
+            raise JobError(f"no job; set {JOB_VARIABLE} to the path of one")
+        code: int = uvloop.run(play(Production(job)))
+        return code
+    except Exception as error:
+        return explain(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""A play by hand: options instead of a job, new devices instead of a fresh store, and no history.
+
+The numbers are those of the scenario ``access_restart`` without its fault: two gateways, 200 users in pairs and groups of five, 200 sends a
+second. The server must have been provisioned with the population of the same seed and number of users, or answers "no such conversation".
+
+A store remembers every send of a device for good. A second play by the same devices would begin their counters anew and be answered with
+the results of the first; so each play names its devices by its own ``device_offset``, as if every user had bought a new phone.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from loadgen.driver import JobError, check_targets
+from loadgen.player import Identity, Play
+from model.core.policies import PRESETS
+from model.history.recorder import Rows
+from model.history.schema import ROW
+from model.scenario import Scenario
+from model.workload.population import PopulationPlan
+from model.workload.schedule import WorkloadPlan
+
+USERS_DEFAULT = 200
+USERS_MAX = 19_000
+"""Sockets one process may hold, less some for itself."""
+RATE_MAX = 50_000.0
+"""Sends per second; beyond what one process can do, and far from what a typing error can."""
+DURATION_MAX_S = 3600.0
+RAMP_S = 1.0
+"""Connections are made in the first half of it; a person waits for it."""
+DEVICES_PER_PLAY = 100_000
+"""Distance of the device numbers of two plays a second apart; above ``USERS_MAX``."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line or the web page says."""
+
+    gateways: str
+    preset: str
+    seed: int
+    rate: float
+    duration_s: float
+    secret_file: str
+    allowed: tuple[str, ...] = ()
+
+
+class Hand(msgspec.Struct, frozen=True):
+    """A play by hand, ready to be given to a player."""
+
+    play: Play
+    identity: Identity
+    gateways: list[tuple[str, int]]
+
+
+class Silence:
+    """A recorder that keeps nothing."""
+
+    def record(self, kind: int, t_us: int, *fields: int, **named: int) -> None:
+        """Forget this row."""
+
+    def rows(self) -> Rows:
+        """None."""
+        return np.empty(0, ROW)
+
+
+def prepare(options: Options, users: int) -> Hand:
+    """Plan a play for so many users. Raises :class:`loadgen.driver.JobError` with what to do."""
+    gateways = parse_gateways(options.gateways)
+    check_targets((host for host, _ in gateways), options.allowed)
+    _check(options, users)
+    scenario = Scenario(
+        "by_hand",
+        "What does this server do under this load?",
+        gateways=len(gateways),
+        population=PopulationPlan(users=users),
+        workload=WorkloadPlan(rate_per_s=options.rate),
+        ramp_s=RAMP_S,
+        duration_s=options.duration_s,
+    )
+    identity = Identity(read_secret(options.secret_file), int(time.time()) * DEVICES_PER_PLAY)
+    return Hand(Play.of(scenario, options.preset, options.seed), identity, gateways)
+
+
+def parse_gateways(text: str) -> list[tuple[str, int]]:
+    """``host:port,host:port`` (IPv6 in brackets). Raises :class:`loadgen.driver.JobError`."""
+    gateways = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = part.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise JobError(f"--im-gateways: {part!r} is not host:port")
+        gateways.append((host.strip("[]"), int(port)))
+    if not gateways:
+        raise JobError("no gateways; name them with --im-gateways host:port,host:port (the server's ready line has them)")
+    return gateways
+
+
+class _ServerConfig(msgspec.Struct):
+    """Of a server's configuration, what a client needs."""
+
+    secret_hex: str
+
+
+def read_secret(path: str) -> bytes:
+    """The secret in a file that holds it in hexadecimal, or in a server's configuration. Raises :class:`loadgen.driver.JobError`."""
+    if not path:
+        raise JobError("no secret to make tokens with; name its file, or the server's configuration, with --im-secret-file")
+    try:
+        text = Path(path).read_text().strip()
+        return bytes.fromhex(msgspec.json.decode(text, type=_ServerConfig).secret_hex if text.startswith("{") else text)
+    except OSError as error:
+        raise JobError(f"--im-secret-file {path}: cannot be read ({error.strerror})") from error
+    except (ValueError, msgspec.DecodeError) as error:
+        raise JobError(f"--im-secret-file {path}: holds neither hexadecimal digits nor a server's configuration") from error
+
+
+def _check(options: Options, users: int) -> None:
+    if options.preset not in PRESETS:
+        raise JobError(f"--im-preset: there is no {options.preset!r}; known are {', '.join(PRESETS)}")
+    if not 2 <= users <= USERS_MAX:
+        raise JobError(f"{users} users; a conversation needs 2, and one process can play {USERS_MAX}")
+    if not 0 < options.rate <= RATE_MAX:
+        raise JobError(f"--im-rate: {options.rate:g} sends per second; give more than 0 and at most {RATE_MAX:g}")
+    if not 0 < options.duration_s <= DURATION_MAX_S:
+        raise JobError(f"--im-duration: {options.duration_s:g} s; give more than 0 and at most {DURATION_MAX_S:g}")

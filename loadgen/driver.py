@@ -1,0 +1,178 @@
+"""What a load process does around the player for a job: read it, plan it, say ready, wait for the start, leave its health.
+
+The protocol is that of :mod:`model.scenario.job`. Both shells use these pieces; a shell adds sockets, sleeping and signals. A process
+that waits for a start which never comes gives up after ``START_WAIT_MAX_S``, so that a dead runner leaves no orphans.
+"""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from loadgen.health import Health
+from loadgen.player import Identity, Play, Player, Watcher
+from model.history.recorder import FileRecorder
+from model.history.schema import HistoryError
+from model.scenario.job import JOB_VARIABLE, READY_LINE, LoadJob, read_job
+
+EXIT_DONE = 0
+EXIT_USAGE = 64
+EXIT_BUG = 70
+EXIT_RECORDING = 74
+"""The recording cannot be made or continued: no room, no folder, a value that does not fit."""
+EXIT_SIGNAL = 143
+"""Ended before END, by a signal or by whoever closed the process."""
+
+START_WAIT_MAX_S = 120.0
+"""Longest wait for the start file: servers start in seconds."""
+START_POLL_S = 0.01
+ALLOW_VARIABLE = "IMBENCH_ALLOW_HOSTS"
+"""Environment variable: hosts beside the loopback that load may be sent to, separated by commas."""
+
+
+class JobError(Exception):
+    """A job or an option that cannot be played. Its text is one line: what is wrong, what to do."""
+
+
+class RunClock:
+    """The clock of a run: microseconds since its start, from CLOCK_MONOTONIC, which all processes of a host share."""
+
+    __slots__ = ("_start_us",)
+
+    def __init__(self) -> None:
+        self._start_us = time.monotonic_ns() // 1000
+
+    def start(self, start_ns: int) -> None:
+        """Time 0 of the run is this instant of CLOCK_MONOTONIC, in nanoseconds."""
+        self._start_us = start_ns // 1000
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() // 1000 - self._start_us
+
+
+class Production:
+    """A job made ready to play: the player with its recording, its clock and its health."""
+
+    __slots__ = ("clock", "gateways", "health", "job", "player", "recorder")
+
+    def __init__(self, job: LoadJob, watcher: Watcher | None = None) -> None:
+        """Plan and open the recording. Raises :class:`JobError`, and :class:`model.history.schema.HistoryError` for the recording."""
+        secret = _checked(job)
+        self.job = job
+        self.clock = RunClock()
+        self.gateways = [(endpoint.host, endpoint.port) for endpoint in job.gateways]
+        nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
+        play = Play.of(job.scenario, job.preset, job.seed)
+        self.recorder = FileRecorder(job.recording_path)
+        self.player = Player(play, Identity(secret), nodes, self.recorder, self.clock, watcher)
+        self.health = Health(self.player)
+
+    def announce(self) -> None:
+        """Say that the process is ready. What was planned stays for the whole run: the collector need not look at it again."""
+        gc.collect()
+        gc.freeze()
+        print(READY_LINE, flush=True)
+
+    def started(self) -> bool:
+        """Whether the start file is there; sets the clock and begins to count CPU if it is. Raises :class:`JobError`."""
+        start_ns = read_start(Path(self.job.start_path))
+        if start_ns is None:
+            return False
+        self.clock.start(start_ns)
+        self.health.begin()
+        return True
+
+    def close(self, goodbye: bool = True) -> int:
+        """Leave health and recording behind; returns the exit code. Before END, and with ``goodbye``, every user closes the app."""
+        if goodbye and not self.player.finished:
+            self.player.stop()
+        self.recorder.close()
+        self.health.write(Path(self.job.health_path))
+        return EXIT_DONE if self.player.finished else EXIT_SIGNAL
+
+
+def job_of_environment() -> LoadJob | None:
+    """The job that ``IMBENCH_JOB`` names, None where it names none. Raises :class:`JobError`."""
+    path = os.environ.get(JOB_VARIABLE)
+    if not path:
+        return None
+    try:
+        return read_job(Path(path))
+    except OSError as error:
+        raise JobError(f"{path}: the job cannot be read ({error.strerror}); {JOB_VARIABLE} must name a file") from error
+    except msgspec.ValidationError as error:
+        raise JobError(f"{path}: the job is wrong: {error}") from error
+    except msgspec.DecodeError as error:
+        raise JobError(f"{path}: the job is no JSON: {error}") from error
+
+
+def read_start(path: Path) -> int | None:
+    """The instant in a start file, nanoseconds of CLOCK_MONOTONIC; None while there is no file or nothing in it."""
+    try:
+        text = path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JobError(f"{path}: the start file cannot be read ({error.strerror})") from error
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise JobError(f"{path}: {text[:40]!r} is no instant; the file holds nanoseconds of CLOCK_MONOTONIC") from error
+
+
+def check_targets(hosts: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse to load a host that is neither loopback nor named on purpose. Raises :class:`JobError`."""
+    named = set(allowed)
+    for host in hosts:
+        if not _is_loopback(host) and host not in named:
+            raise JobError(
+                f"{host} is not loopback, and load unasked for is an attack; name it with --im-allow-host (for a job: {ALLOW_VARIABLE})"
+            )
+
+
+def allowed_by_environment() -> list[str]:
+    """Hosts named in ``IMBENCH_ALLOW_HOSTS``."""
+    return [host for host in os.environ.get(ALLOW_VARIABLE, "").split(",") if host]
+
+
+def explain(error: BaseException) -> int:
+    """Say what went wrong: in one line where a user can put it right, with a traceback where it is a bug. Returns the exit code."""
+    if isinstance(error, JobError | HistoryError):
+        print(f"imbench-load: {error}", file=sys.stderr, flush=True)
+        return EXIT_USAGE if isinstance(error, JobError) else EXIT_RECORDING
+    traceback.print_exception(error)
+    return EXIT_BUG
+
+
+def _is_loopback(host: str) -> bool:
+    """A name other than ``localhost`` may resolve to anything, so it is not."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked(job: LoadJob) -> bytes:
+    """The secret of a job that can be played."""
+    check_targets((endpoint.host for endpoint in job.gateways), allowed_by_environment())
+    if len(job.gateways) != job.scenario.gateways:
+        raise JobError(
+            f"the scenario has {job.scenario.gateways} gateways, the job names {len(job.gateways)}; make them the same"
+        )
+    try:
+        job.scenario.preset(job.preset)
+        return bytes.fromhex(job.secret_hex)
+    except KeyError as error:
+        raise JobError(f"there is no preset {job.preset!r}") from error
+    except ValueError as error:
+        raise JobError("secret_hex is no hexadecimal number of whole bytes") from error

@@ -1,0 +1,66 @@
+"""Latencies for those who watch a run while it goes on: always from the intended time, as the judges measure them.
+
+Judges take theirs from the history. This looks at the same effects and reports two latencies as they become known: ``send (ack)``, from
+t_int to the instant at which the client says "sent", and ``deliver (end to end)``, from t_int to the first time another device shows
+the message, where its sender is in this process too. A send that failed or was given up is reported with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from model.core.codes import TEXT, Code
+from model.core.effects import ClientEffect, Delivered, SendFailed, SendOk, SendUnknown
+from model.scenario.script import Submit
+
+SEND, DELIVER = "send (ack)", "deliver (end to end)"
+
+Report = Callable[[str, float, int, str], None]
+"""(name, milliseconds, payload bytes, why it failed or "")."""
+
+Message = tuple[int, int, int]
+"""(user, conversation, send_counter)."""
+
+
+class Latencies:
+    """A :class:`loadgen.player.Watcher` that reports latencies. ``device_offset`` as in :class:`loadgen.player.Identity`."""
+
+    __slots__ = ("_counters", "_intended", "_offset", "_report")
+
+    def __init__(self, report: Report, device_offset: int = 0) -> None:
+        self._report = report
+        self._offset = device_offset
+        self._counters: dict[tuple[int, int], int] = {}
+        self._intended: dict[Message, int] = {}  # t_int_us
+
+    def submitted(self, submit: Submit) -> None:
+        """Counted per device and conversation as the session counts."""
+        stream = (submit.device, submit.conversation)
+        counter = self._counters[stream] = self._counters.get(stream, 0) + 1
+        self._intended[(*stream, counter)] = submit.t_int_us
+
+    def observed(self, device: int, effects: list[ClientEffect], now: int) -> None:
+        """Report what these effects complete. ``device`` is the number in the population, that is the user's."""
+        for effect in effects:
+            kind = type(effect)
+            if kind is Delivered:
+                self._delivered(effect, now)  # type: ignore[arg-type]
+            elif kind in _ANSWERS:
+                self._answered(device, effect, now)  # type: ignore[arg-type]
+
+    def _delivered(self, effect: Delivered, now: int) -> None:
+        message = effect.message
+        if effect.via == "own" or message.sender_device != message.sender_user + self._offset:
+            return
+        t_int = self._intended.get((message.sender_user, message.conversation, message.send_counter))
+        if t_int is not None:
+            self._report(DELIVER, (now - t_int) / 1000, len(message.payload), "")
+
+    def _answered(self, device: int, effect: SendOk | SendFailed | SendUnknown, now: int) -> None:
+        t_int = self._intended.get((device, effect.conversation, effect.send_counter))
+        if t_int is not None:
+            why = "" if isinstance(effect, SendOk) else TEXT[Code(effect.code)]
+            self._report(SEND, (now - t_int) / 1000, 0, why)
+
+
+_ANSWERS = frozenset({SendOk, SendFailed, SendUnknown})
