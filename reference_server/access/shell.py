@@ -1,0 +1,292 @@
+"""The shell of a gateway: sockets around ``model.core.gateway.Gateway``.
+
+Rules of the file:
+
+- Input is fed as it comes, effects are gathered, and a turn of the loop ends in one flush: at most one write a connection, and one
+  batch to business. A frame that is only routed passes as it stood on the wire.
+- A connection's number is never used again in the life of the process, so a late answer can meet nobody else.
+- What cannot be decoded ends its own connection, with the code of the ``WireError``; other connections never notice.
+- A closed connection is closed gracefully: what was written is flushed, the writing side is shut, and what still arrives is discarded
+  until the client closes too. Closing at once would make the kernel send a reset if unread bytes were left, and the reset may overtake
+  the Error frame that says why. A client that does not close is cut off after ``LINGER_S``.
+- While the link to business takes no more, nothing more is read from clients who have something to say (backpressure).
+
+What it does not do: decide anything. Idle time-outs, bounded queues and who is told what are the machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from itertools import count
+from typing import cast
+
+from model.core.effects import Close, GatewayEffect, TellBusiness, Write
+from model.core.envelopes import ToBusiness, ToGateway
+from model.core.frames import CLIENT_KINDS, GATEWAY_KINDS
+from model.core.gateway import Gateway
+from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batch
+from model.wire.batches import Envelope
+from reference_server.process import Alarm, clock_us
+
+LINGER_S = 1.0
+"""How long a closed connection may take to be closed by its client as well."""
+RELINK_S = 0.05
+"""Wait between two attempts to reach business: short beside a restart of it, long beside a connect."""
+LINK_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes to business that wait in this process before clients are no longer read: some ten thousand messages."""
+
+
+class AccessShell:
+    """One gateway's machine, its client connections and its link. ``new_client`` is the factory of their protocols."""
+
+    __slots__ = (
+        "_alarm",
+        "_clients",
+        "_dirty",
+        "_flush_planned",
+        "_held",
+        "_link",
+        "_loop",
+        "_machine",
+        "_numbers",
+        "_out",
+        "_up",
+        "name",
+        "nobody_left",
+    )
+
+    def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop) -> None:
+        self.name = name
+        self._machine = machine
+        self._loop = loop
+        self._alarm = Alarm(loop, self._on_deadline)
+        self._numbers = count(1)
+        self._clients: dict[int, ClientConnection] = {}
+        self._link: BusinessLink | None = None
+        self._out: list[GatewayEffect] = []
+        self._up: list[ToBusiness] = []
+        self._dirty: list[ClientConnection] = []
+        self._held: list[ClientConnection] = []  # not read until business takes more
+        self._flush_planned = False
+        self.nobody_left = asyncio.Event()
+        self.nobody_left.set()
+
+    def new_client(self) -> ClientConnection:
+        """The protocol of a connection that was just accepted."""
+        return ClientConnection(self, next(self._numbers))
+
+    def new_link(self) -> BusinessLink:
+        """The protocol of a link to business."""
+        return BusinessLink(self)
+
+    def shut_down(self) -> None:
+        """Tell every client, and close. ``nobody_left`` is set when all of them are gone, after ``LINGER_S`` at most."""
+        self._machine.shut_down(clock_us(), self._out)
+        self._carry_out()
+
+    # inputs ------------------------------------------------------------------------------------------------------------------------
+
+    def opened(self, client: ClientConnection) -> None:
+        self._clients[client.number] = client
+        self.nobody_left.clear()
+        self._machine.opened(client.number, clock_us(), self._out)
+        self._carry_out()
+
+    def received(self, client: ClientConnection, chunk: bytes) -> None:
+        self._take(client, chunk)
+        self._carry_out()
+        if self._link is not None and self._link.full and not client.closing:
+            client.transport.pause_reading()
+            self._held.append(client)
+
+    def _take(self, client: ClientConnection, chunk: bytes) -> None:
+        """Hand the frames of a chunk to the machine; those that it only routes pass undecoded."""
+        machine, out, number, now = self._machine, self._out, client.number, clock_us()
+        error = None
+        try:
+            for frame in client.decoder.feed(chunk):
+                machine.receive(number, decode(frame) if frame.kind in GATEWAY_KINDS else frame, now, out)
+            error = client.decoder.error
+        except WireError as refusal:
+            error = refusal
+        if error is not None:
+            machine.refuse(number, error.code, now, out)
+
+    def closed(self, client: ClientConnection) -> None:
+        del self._clients[client.number]
+        if not self._clients:
+            self.nobody_left.set()
+        self._machine.closed(client.number, clock_us(), self._out)
+        self._carry_out()
+
+    def congested(self, client: ClientConnection) -> None:
+        self._machine.congested(client.number)
+
+    def drained(self, client: ClientConnection) -> None:
+        self._machine.drained(client.number, clock_us(), self._out)
+        self._carry_out()
+
+    def linked(self, link: BusinessLink) -> None:
+        self._link = link
+        self._machine.business_up(clock_us(), self._out)
+        self._carry_out()
+
+    def told(self, envelopes: list[Envelope]) -> None:
+        machine, out, now = self._machine, self._out, clock_us()
+        for envelope in envelopes:
+            machine.receive_business(cast(ToGateway, envelope), now, out)
+        self._carry_out()
+
+    def unlinked(self) -> None:
+        self._link = None
+        self._up.clear()  # of a link that is gone; sessions are announced anew on the next
+        self.release()
+        self._machine.business_down(clock_us(), self._out)
+        self._carry_out()
+
+    def release(self) -> None:
+        """Business takes more: read again from those who were held."""
+        held, self._held = self._held, []
+        for client in held:
+            if not client.closing and not client.transport.is_closing():
+                client.transport.resume_reading()
+
+    def _on_deadline(self) -> None:
+        self._machine.on_deadline(clock_us(), self._out)
+        self._carry_out()
+
+    # effects -----------------------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        """Sort the effects by where they go; they leave together at the end of the turn."""
+        for effect in self._out:
+            if type(effect) is Write:
+                client = self._client(effect.connection)
+                if client is not None:
+                    client.pieces.append(encode(effect.frame))
+            elif type(effect) is TellBusiness:
+                self._up.append(effect.envelope)
+            elif type(effect) is Close:
+                client = self._client(effect.connection)
+                if client is not None:
+                    client.closing = True
+        self._out.clear()
+        self._alarm.set(self._machine.deadline)
+        if not self._flush_planned and (self._dirty or self._up):
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+
+    def _client(self, number: int) -> ClientConnection | None:
+        """The connection an effect concerns, noted for the flush."""
+        client = self._clients.get(number)
+        if client is not None and not client.dirty:
+            client.dirty = True
+            self._dirty.append(client)
+        return client
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        dirty, self._dirty = self._dirty, []
+        for client in dirty:
+            client.flush(self._loop)
+        if self._up and self._link is not None:
+            batch, self._up = self._up, []
+            self._link.transport.write(encode_batch(batch))
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client's connection. ``pieces``: frames of this turn; ``closing``: the machine has let go of it."""
+
+    __slots__ = ("_linger", "_shell", "closing", "decoder", "dirty", "number", "pieces", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, shell: AccessShell, number: int) -> None:
+        self._shell = shell
+        self.number = number
+        self.decoder = FrameDecoder(CLIENT_KINDS)
+        self.pieces: list[bytes] = []
+        self.dirty = False
+        self.closing = False
+        self._linger: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._shell.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.closing:
+            self._shell.received(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        self.closing = True
+        self._shell.closed(self)
+
+    def pause_writing(self) -> None:
+        self._shell.congested(self)
+
+    def resume_writing(self) -> None:
+        self._shell.drained(self)
+
+    def flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what the turn has gathered, in one piece; then close, if that is asked."""
+        self.dirty = False
+        if self.transport.is_closing():
+            return
+        if self.pieces:
+            self.transport.write(b"".join(self.pieces))
+            self.pieces.clear()
+        if self.closing and self._linger is None:
+            self._linger = loop.call_later(LINGER_S, self.transport.abort)
+            self.transport.resume_reading()  # to see the client close
+            self.transport.write_eof()
+
+
+class BusinessLink(asyncio.Protocol):
+    """The link to business. ``full``: it takes no more for now; ``lost`` is set when it has ended."""
+
+    __slots__ = ("_decoder", "_shell", "full", "lost", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, shell: AccessShell) -> None:
+        self._shell = shell
+        self._decoder = BatchDecoder()
+        self.full = False
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.set_write_buffer_limits(high=LINK_BYTES_MAX)
+        self.transport.write(encode_batch([Hello(self._shell.name)]))
+        self._shell.linked(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._shell.told(self._decoder.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shell.unlinked()
+        self.lost.set()
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._shell.release()
+
+
+async def keep_link(shell: AccessShell, path: str) -> None:
+    """Hold a link to the business node at ``path``; while it is away, try again, for as long as it takes."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            _, link = await loop.create_unix_connection(shell.new_link, path)
+        except OSError:
+            await asyncio.sleep(RELINK_S)
+        else:
+            await link.lost.wait()

@@ -1,0 +1,220 @@
+"""The shell of a business node: links to gateways and a writer thread around ``model.core.business.BusinessNode``.
+
+Rules of the file:
+
+- A link gets a rising number when it is accepted; to the machine that number *is* the gateway, so a gateway that comes back is another.
+- Envelopes and storage commands are gathered, and a turn of the loop ends in one flush: one batch a gateway, one list to storage.
+- A frame that goes to several gateways is encoded once.
+- A client's frame that cannot be decoded evicts its connection with the code of the ``WireError``. (A batch that cannot be decoded is a
+  bug of ours, and ends the process.)
+- A gateway that does not read fast enough is not read from, so that it gets no more answers than it asked for before (backpressure;
+  a gateway always reads, so the two cannot wait for each other). What others' messages still add is bounded by ``LINK_BYTES_MAX``;
+  beyond it the link is cut, and the gateway links again and announces its sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import cast
+
+from model.core.business import BusinessNode
+from model.core.commands import StorageCommand, StorageResult
+from model.core.effects import BusinessEffect, Store, TellGateway
+from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
+from model.core.frames import Opaque, Routable
+from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batch
+from model.wire.batches import Envelope
+from reference_server.process import Alarm, clock_us
+from reference_server.storage.writer import Writer
+
+LINK_BYTES_HIGH = 1024 * 1024
+"""Bytes that wait for one gateway before nothing more is read from it: thousands of messages, milliseconds of a local socket."""
+LINK_BYTES_MAX = 256 * 1024 * 1024
+"""Bytes that may wait for one gateway at all: many seconds of the highest rate, and memory that a node can spare."""
+BATCH_BYTES = 1024 * 1024
+"""Bytes of frames after which a batch is closed and the next begun: far below what the other end takes for a wrong length."""
+
+_NOTHING = Opaque(0, 0, b"")
+
+
+class BusinessShell:
+    """One node's machine, its links and its storage. ``new_link`` is the factory of the links' protocols; set ``writer`` first."""
+
+    __slots__ = (
+        "_alarm",
+        "_commands",
+        "_dirty",
+        "_flush_planned",
+        "_links",
+        "_loop",
+        "_machine",
+        "_numbers",
+        "_out",
+        "nobody_left",
+        "writer",
+    )
+
+    writer: Writer
+
+    def __init__(self, machine: BusinessNode, loop: asyncio.AbstractEventLoop) -> None:
+        self._machine = machine
+        self._loop = loop
+        self._alarm = Alarm(loop, self._on_deadline)
+        self._numbers = count(1)
+        self._links: dict[int, GatewayLink] = {}
+        self._dirty: list[GatewayLink] = []
+        self._out: list[BusinessEffect] = []
+        self._commands: list[StorageCommand] = []
+        self._flush_planned = False
+        self.nobody_left = asyncio.Event()
+        self.nobody_left.set()
+
+    def new_link(self) -> GatewayLink:
+        """The protocol of a link that was just accepted."""
+        return GatewayLink(self, next(self._numbers))
+
+    def stop_reading(self) -> None:
+        """Take nothing more from gateways."""
+        for link in self._links.values():
+            link.transport.pause_reading()
+
+    def close_links(self) -> None:
+        """Flush and close every link. ``nobody_left`` is set when all of them are gone."""
+        self._flush()
+        for link in self._links.values():
+            link.transport.close()
+
+    # inputs ------------------------------------------------------------------------------------------------------------------------
+
+    def linked(self, link: GatewayLink) -> None:
+        self._links[link.number] = link
+        self.nobody_left.clear()
+
+    def told(self, link: GatewayLink, envelopes: list[Envelope]) -> None:
+        machine, out, gateway, now = self._machine, self._out, link.number, clock_us()
+        for envelope in envelopes:
+            if type(envelope) is Up:
+                try:
+                    machine.receive(gateway, Up(envelope.connection, decode(cast(Opaque, envelope.frame))), now, out)
+                except WireError as error:
+                    out.append(TellGateway(gateway, Evict(envelope.connection, error.code)))
+            elif type(envelope) is not Hello:
+                machine.receive(gateway, cast(ToBusiness, envelope), now, out)
+        self._carry_out()
+
+    def unlinked(self, link: GatewayLink) -> None:
+        del self._links[link.number]
+        if not self._links:
+            self.nobody_left.set()
+        self._machine.gateway_lost(link.number, clock_us(), self._out)
+        self._carry_out()
+
+    def stored(self, results: list[StorageResult]) -> None:
+        machine, out, now = self._machine, self._out, clock_us()
+        for result in results:
+            machine.stored(result, now, out)
+        self._carry_out()
+
+    def _on_deadline(self) -> None:
+        self._machine.on_deadline(clock_us(), self._out)
+        self._carry_out()
+
+    # effects -----------------------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        """Sort the effects by where they go; they leave together at the end of the turn."""
+        frame: Routable | None = None
+        shared = _NOTHING
+        for effect in self._out:
+            if type(effect) is Store:
+                self._commands.append(effect.command)
+            elif type(effect) is TellGateway:
+                envelope = effect.envelope
+                if type(envelope) is Down:
+                    if envelope.frame is not frame:
+                        frame = envelope.frame
+                        shared = Opaque(frame.kind, frame.conversation, encode(frame))
+                    envelope = Down(envelope.connections, envelope.head_seq, shared)
+                self._tell(effect.gateway, envelope)
+        self._out.clear()
+        self._alarm.set(self._machine.deadline)
+        if not self._flush_planned and (self._dirty or self._commands):
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+
+    def _tell(self, gateway: int, envelope: ToGateway) -> None:
+        link = self._links.get(gateway)
+        if link is None:
+            return  # it is gone, and its connections with it
+        if not link.dirty:
+            link.dirty = True
+            self._dirty.append(link)
+        link.add(envelope)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        dirty, self._dirty = self._dirty, []
+        for link in dirty:
+            link.flush()
+        if self._commands:
+            commands, self._commands = self._commands, []
+            self.writer.submit(commands)
+
+
+class GatewayLink(asyncio.Protocol):
+    """One gateway's link, and what this turn has to tell it."""
+
+    __slots__ = ("_batches", "_decoder", "_envelopes", "_gathered", "_shell", "dirty", "number", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, shell: BusinessShell, number: int) -> None:
+        self._shell = shell
+        self.number = number
+        self._decoder = BatchDecoder()
+        self._batches: list[bytes] = []
+        self._envelopes: list[ToGateway] = []
+        self._gathered = 0  # bytes of frames in ``_envelopes``
+        self.dirty = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.set_write_buffer_limits(high=LINK_BYTES_HIGH)
+        self._shell.linked(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._shell.told(self, self._decoder.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shell.unlinked(self)
+
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
+    def add(self, envelope: ToGateway) -> None:
+        """Say this at the end of the turn."""
+        self._envelopes.append(envelope)
+        if type(envelope) is Down and type(envelope.frame) is Opaque:
+            self._gathered += len(envelope.frame.data)
+            if self._gathered > BATCH_BYTES:
+                self._close_batch()
+
+    def flush(self) -> None:
+        """Write what the turn has gathered, in one piece."""
+        self.dirty = False
+        if self._envelopes:
+            self._close_batch()
+        batches, self._batches = self._batches, []
+        if not self.transport.is_closing():
+            self.transport.write(batches[0] if len(batches) == 1 else b"".join(batches))
+            if self.transport.get_write_buffer_size() > LINK_BYTES_MAX:
+                self.transport.abort()
+
+    def _close_batch(self) -> None:
+        self._batches.append(encode_batch(self._envelopes))
+        self._envelopes.clear()
+        self._gathered = 0

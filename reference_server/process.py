@@ -1,0 +1,173 @@
+"""What every role has in common as a process: one event loop, one timer, signals, a way to end.
+
+Rules of the file:
+
+- ``clock_us`` is CLOCK_MONOTONIC, common to all processes of the host; it is the ``now`` of every machine.
+- An :class:`Alarm` is the one timer of a machine. It is moved only when the deadline comes *nearer*: a call that is early is harmless
+  to the machine, so a deadline that moves away (the usual case, once a message) costs one comparison.
+- A role ends by returning its exit code, or by :class:`Unusable` before it has begun to serve: one line on stderr that says what
+  to do, and a code of sysexits(3).
+- An exception that no handler expected is a bug. The role then ends with a traceback and ``SOFTWARE``, since a machine that was left
+  half way is not to be trusted; a supervisor starts it again.
+- With ``--until-stdin-ends`` the role ends as on SIGTERM when its standard input does. The supervisor holds the other end of that
+  pipe, so not even ``kill -9`` of the supervisor leaves a child behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import uvloop
+
+from model.core import limits
+from reference_server.config import ConfigError, ServerConfig, read_config
+
+# sysexits(3): what a script that started a role may rely on
+OK, USAGE, NOINPUT, UNAVAILABLE, SOFTWARE, CANTCREAT, IOERR, CONFIG = 0, 64, 66, 69, 70, 73, 74, 78
+
+
+class Unusable(Exception):
+    """A role cannot begin to serve. The text is one line that says what to do; ``status`` is the exit code."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def clock_us() -> int:
+    """Microseconds of CLOCK_MONOTONIC."""
+    return time.monotonic_ns() // 1000
+
+
+class Alarm:
+    """The one timer of a machine: ``set`` it to the machine's deadline after every input; it calls ``ring`` at or after it."""
+
+    __slots__ = ("_due", "_handle", "_loop", "_ring")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._due = limits.NEVER_US
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, deadline_us: int) -> None:
+        """See to it that ``ring`` is called at or after ``deadline_us``; possibly earlier, and then again."""
+        if deadline_us >= self._due:
+            return
+        if self._handle is not None:
+            self._handle.cancel()
+        self._due = deadline_us
+        self._handle = self._loop.call_later(max(0, deadline_us - clock_us()) / 1e6, self._rings)
+
+    def _rings(self) -> None:
+        self._due = limits.NEVER_US
+        self._handle = None
+        self._ring()
+
+
+class Arguments(argparse.ArgumentParser):
+    """A command line whose errors end with ``USAGE``, on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """An argument's type: an integer from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() else -1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def load_config(path: Path) -> ServerConfig:
+    """:func:`read_config`, with the exit code that belongs to its error."""
+    try:
+        return read_config(path)
+    except ConfigError as error:
+        raise Unusable(str(error), NOINPUT if error.missing else CONFIG) from None
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to an address, not listening yet; port 0 lets the system choose. Raises :class:`Unusable`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise Unusable(f"cannot listen on host {host!r}: {error.strerror}; name another with --host", UNAVAILABLE) from None
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        text = f"cannot listen on {host} port {port}: {error.strerror}; stop what uses it, or name another with --port (0: any)"
+        raise Unusable(text, UNAVAILABLE) from None
+    return bound
+
+
+def say_ready(line: str) -> None:
+    """The one line a role prints on stdout, when it serves."""
+    with contextlib.suppress(BrokenPipeError):
+        print(f"ready {line}", flush=True)
+
+
+def run(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], *, until_stdin_ends: bool) -> int:
+    """Run a role to its end and return its exit code. ``serve`` gets the event that asks it to stop."""
+    _raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(_serve(name, serve, until_stdin_ends))
+        except Unusable as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            return error.status
+
+
+async def _serve(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], until_stdin_ends: bool) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.set_exception_handler(lambda _, context: _end_on_bug(name, context))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_ends:
+        loop.add_reader(sys.stdin.fileno(), _read_to_end, loop, stop)
+    return await serve(stop)
+
+
+def _read_to_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def _end_on_bug(name: str, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, OSError):  # a transport's own trouble; its connection_lost follows
+        return
+    print(f"{name}: {context['message']}", file=sys.stderr)
+    if error is not None:
+        traceback.print_exception(error)
+    sys.stderr.flush()
+    os._exit(SOFTWARE)
+
+
+def _raise_descriptor_limit() -> None:
+    """As many connections as this process may have: the soft limit of many systems is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

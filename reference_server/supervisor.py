@@ -1,0 +1,336 @@
+"""The supervisor's loop: children started, watched, killed on demand, restarted, and stopped together.
+
+Rules of the file:
+
+- On stdout it speaks to programs: the ready line and, with ``control``, events. People read stderr, or the files of ``logs``.
+- A gateway's port is held by the caller: a socket bound to it that never listens. So a gateway that was killed comes back on its port,
+  no connecting client is given that port as its own in between (on the loopback it would then be connected to itself), and a client
+  that knocks meanwhile is refused, as it should be.
+- Every child has a pipe of the supervisor as its stdin and ends when that ends, so ``kill -9`` of the supervisor leaves nobody behind. A
+  session of its own keeps Ctrl-C from the children.
+- The proof of an exit is waitpid; the proof of a start is the child's ready line.
+- With ``control``, children start and die as told, and only so. Without, a child that died is started again after a delay that doubles
+  while it keeps dying.
+- A second SIGINT or SIGTERM kills what has not stopped yet.
+
+One thread, one ``selectors`` loop: signals arrive as bytes of a wake-up socket, so a handler does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, Literal
+
+from reference_server.process import OK, SOFTWARE, UNAVAILABLE, say_ready
+
+BUSINESS = "business"
+START_BOUND_S = 30.0
+"""Within this every child is ready, or the server is given up; starting takes well under a second."""
+STOP_BOUND_S = 10.0
+"""Within this a child ends on SIGTERM, or is killed."""
+RESTART_DELAY_S = 0.1
+"""First delay of a restart nobody asked for; it doubles up to ``RESTART_DELAY_MAX_S``."""
+RESTART_DELAY_MAX_S = 5.0
+STEADY_S = 10.0
+"""A child that served this long begins anew with the first delay."""
+
+
+class Child:
+    """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None."""
+
+    __slots__ = ("command", "delay_s", "ending", "log", "output", "port", "process", "ready_s", "restart_s", "role")
+
+    def __init__(self, role: str, command: Sequence[str], port: int | None, logs: Path | None) -> None:
+        self.role = role
+        self.command = command
+        self.port = port
+        self.log = logs / f"{role}.log" if logs else None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.output = b""
+        self.ready_s: float | None = None  # since when it serves
+        self.ending = False  # its end was asked for
+        self.delay_s = RESTART_DELAY_S
+        self.restart_s: float | None = None  # when it is to be started again
+
+    @property
+    def serves(self) -> bool:
+        return self.process is not None and self.ready_s is not None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process else 0
+
+    def start(self) -> IO[bytes]:
+        """Start the process. Returns its stdout."""
+        log = self.log.open("ab") if self.log else None
+        self.output, self.ready_s, self.ending, self.restart_s = b"", None, False, None
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
+        if log is not None:
+            log.close()
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if there is a process to send it to; its end is then no surprise."""
+        if self.process is not None:
+            self.ending = True
+            self.process.send_signal(number)
+
+    def reap(self) -> int | None:
+        """The status of a process that has ended (minus its signal); None while it runs, or if there is none."""
+        return self.process.poll() if self.process else None
+
+    def forget(self) -> None:
+        """There is no process any more."""
+        if self.process is not None and self.process.stdin and self.process.stdout:
+            self.process.stdin.close()
+            self.process.stdout.close()
+        self.process = None
+
+    def next_delay_s(self, now_s: float) -> float:
+        """How long to wait before an unasked restart."""
+        if self.ready_s is not None and now_s - self.ready_s >= STEADY_S:
+            self.delay_s = RESTART_DELAY_S
+        delay, self.delay_s = self.delay_s, min(2 * self.delay_s, RESTART_DELAY_MAX_S)
+        return delay
+
+
+class Supervisor:
+    """The children of one server; business first, then the gateways. ``run`` returns the exit code."""
+
+    def __init__(self, children: Sequence[Child], host: str, *, control: bool) -> None:
+        self._children = {child.role: child for child in children}
+        self._host = host
+        self._control = control
+        self._selector = selectors.DefaultSelector()
+        self._stops_asked = 0
+        self._announced = False
+        self._phase: Literal["starting", "serving", "stopping"] = "starting"
+        self._first_failure: tuple[Child, int] | None = None
+        self._commands = b""
+
+    def run(self) -> int:
+        """Start everything, serve until told to stop, stop everything."""
+        with self._selector, self._signals():
+            try:
+                return self._run()
+            finally:
+                self._stop()
+
+    # phases ------------------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> int:
+        for child in self._children.values():
+            self._start(child)
+        self._pump(lambda: self._stops_asked or self._first_failure or self._all_serve(), START_BOUND_S)
+        if self._stops_asked:
+            return OK
+        if not self._all_serve():
+            return self._explain_failure()
+        self._announce()
+        self._pump(lambda: self._stops_asked, None)
+        return OK
+
+    def _announce(self) -> None:
+        self._phase = "serving"
+        self._announced = True
+        gateways = [
+            {"name": child.role, "host": self._host, "port": child.port, "pid": child.pid}
+            for child in self._children.values()
+            if child.port is not None
+        ]
+        say_ready(_json({"gateways": gateways, "business": {"pid": self._children[BUSINESS].pid}}))
+        if self._control:
+            self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_commands)
+
+    def _explain_failure(self) -> int:
+        """The child has said on stderr what is wrong; where a log file took that, repeat its last line."""
+        if self._first_failure is None:
+            late = ", ".join(child.role for child in self._children.values() if not child.serves)
+            _say(f"not ready within {START_BOUND_S:.0f} s: {late}; is this machine overloaded?")
+            return UNAVAILABLE
+        child, status = self._first_failure
+        if child.log is not None:
+            lines = child.log.read_text(errors="replace").splitlines()
+            _say(f"{child.role} did not start: {lines[-1] if lines else 'it left no message'}")
+        return status if status > 0 else SOFTWARE
+
+    def _stop(self) -> None:
+        """Gateways first: then nobody is left for business to answer. What does not end in time, or fast enough, is killed."""
+        self._phase = "stopping"
+        self._close_control()
+        asked = self._stops_asked
+        for group in ([c for c in self._children.values() if c.role != BUSINESS], [self._children[BUSINESS]]):
+            _signal_all(group, signal.SIGTERM)
+            self._pump(partial(self._ended_or_hurried, group, asked), STOP_BOUND_S)
+            _signal_all(group, signal.SIGKILL)
+            self._pump(partial(_all_ended, group), STOP_BOUND_S)
+
+    def _ended_or_hurried(self, group: Sequence[Child], asked: int) -> bool:
+        return _all_ended(group) or self._stops_asked > asked
+
+    # children ----------------------------------------------------------------------------------------------------------------------
+
+    def _start(self, child: Child) -> None:
+        output = child.start()
+        self._selector.register(output, selectors.EVENT_READ, partial(self._read_output, child, output))
+
+    def _read_output(self, child: Child, output: IO[bytes]) -> None:
+        """A child speaks: its ready line, the only one, says that it serves."""
+        chunk = os.read(output.fileno(), 4096)
+        child.output += chunk
+        if not chunk:
+            self._selector.unregister(output)
+        elif child.ready_s is None and b"\n" in child.output:
+            child.ready_s = time.monotonic()
+            if self._phase == "serving":
+                self._emit("started", role=child.role, pid=child.pid, port=child.port)
+
+    def _reap_children(self) -> None:
+        for child in self._children.values():
+            status = child.reap()
+            if status is not None:
+                self._exited(child, status)
+
+    def _exited(self, child: Child, status: int) -> None:
+        pid = child.pid
+        self._ignore_output(child)
+        child.forget()
+        if self._phase == "starting":
+            self._first_failure = self._first_failure or (child, status)
+        else:
+            self._emit("exited", role=child.role, pid=pid, status=status)
+        if self._phase == "serving" and not child.ending:
+            _say(f"{child.role} (pid {pid}) ended unasked, {_status_text(status)}{self._plan_restart(child)}")
+
+    def _ignore_output(self, child: Child) -> None:
+        output = child.process.stdout if child.process else None
+        if output is not None and output.fileno() in self._selector.get_map():
+            self._selector.unregister(output)
+
+    def _plan_restart(self, child: Child) -> str:
+        """Without control, a child that died comes back. Returns what to say about it."""
+        if self._control:
+            return ""
+        now_s = time.monotonic()
+        delay_s = child.next_delay_s(now_s)
+        child.restart_s = now_s + delay_s
+        return f"; it is started again in {delay_s:.1f} s"
+
+    def _restart_due(self) -> None:
+        for child in self._children.values():
+            if child.restart_s is not None and time.monotonic() >= child.restart_s:
+                self._start(child)
+
+    def _all_serve(self) -> bool:
+        return all(child.serves for child in self._children.values())
+
+    # commands and events -----------------------------------------------------------------------------------------------------------
+
+    def _read_commands(self) -> None:
+        chunk = os.read(sys.stdin.fileno(), 4096)
+        if not chunk:  # whoever was in control is gone
+            self._close_control()
+            self._stops_asked += 1
+            return
+        *lines, self._commands = (self._commands + chunk).split(b"\n")
+        for line in lines:
+            self._obey(line.decode(errors="replace").strip())
+
+    def _close_control(self) -> None:
+        if self._control and sys.stdin.fileno() in self._selector.get_map():
+            self._selector.unregister(sys.stdin.fileno())
+
+    def _obey(self, command: str) -> None:
+        verb, _, role = command.partition(" ")
+        child = self._children.get(role)
+        if command == "stop":
+            self._stops_asked += 1
+        elif child is None or verb not in ("kill", "start"):
+            roles = ", ".join(self._children)
+            self._emit("refused", command=command, text=f"expected kill ROLE, start ROLE or stop; roles are {roles}")
+        elif (verb == "start") == (child.process is not None):
+            self._emit("refused", command=command, text=f"{role} is {'running' if child.process else 'not running'}")
+        elif verb == "kill":
+            child.signal(signal.SIGKILL)
+        else:
+            self._start(child)
+
+    def _emit(self, event: str, **fields: object) -> None:
+        if self._control and self._announced:
+            with suppress(BrokenPipeError):
+                print(_json({"event": event, **fields, "t_ns": time.monotonic_ns()}), flush=True)
+
+    # the loop ----------------------------------------------------------------------------------------------------------------------
+
+    def _pump(self, until: Callable[[], object], bound_s: float | None) -> None:
+        """Handle what happens until a condition holds, or the bound is over."""
+        end_s = time.monotonic() + bound_s if bound_s is not None else math.inf
+        while not until() and time.monotonic() < end_s:
+            for key, _ in self._selector.select(self._wait_s(end_s)):
+                if self._selector.get_map().get(key.fd) is key:  # not closed by what came before it in this turn
+                    key.data()
+            if self._phase == "serving":
+                self._restart_due()
+
+    def _wait_s(self, end_s: float) -> float | None:
+        nearest = min([end_s, *(child.restart_s for child in self._children.values() if child.restart_s is not None)])
+        return None if math.isinf(nearest) else max(0.0, nearest - time.monotonic())
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Have SIGCHLD and the signals that stop written to a socket of the loop; put back what was there before."""
+        numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            reader.setblocking(False)
+            writer.setblocking(False)
+            before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+            wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            self._selector.register(reader, selectors.EVENT_READ, partial(self._read_signals, reader))
+            try:
+                yield
+            finally:
+                self._selector.unregister(reader)
+                signal.set_wakeup_fd(wakeup)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def _read_signals(self, reader: socket.socket) -> None:
+        numbers = reader.recv(4096)
+        self._stops_asked += sum(number != signal.SIGCHLD for number in numbers)
+        self._reap_children()
+
+
+def _all_ended(children: Sequence[Child]) -> bool:
+    return all(child.process is None for child in children)
+
+
+def _signal_all(children: Sequence[Child], number: int) -> None:
+    for child in children:
+        child.signal(number)
+
+
+def _status_text(status: int) -> str:
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit code {status}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _say(text: str) -> None:
+    print(f"imbench serve: {text}", file=sys.stderr, flush=True)
