@@ -1,0 +1,97 @@
+"""A case: one history, and the facts that several judges need, each worked out once and only when asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from model.checkers.availability import Operations
+from model.checkers.deliveries import Deliveries, positions
+from model.checkers.findings import Speech
+from model.checkers.grouped import Int
+from model.checkers.latency import Latencies, measure
+from model.checkers.obligations import Members, Obligations
+from model.checkers.outcome import Sends, home_conversations
+from model.checkers.sessions import Absences, Fault, Phases, Sessions, absences, faults, phases
+from model.history.columns import History
+from model.history.schema import Contract
+
+
+class Case:
+    """What the judges share. Facts are read-only by convention; judges do not see one another's findings."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.say = Speech(history)
+
+    @property
+    def contract(self) -> Contract:
+        """What was promised."""
+        return self.history.header.contract
+
+    @cached_property
+    def _home(self) -> Int:
+        return home_conversations(self.history)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """D, W and R."""
+        return Deliveries(self.history, self._home)
+
+    @cached_property
+    def sends(self) -> Sends:
+        """Every send and its outcome."""
+        return Sends(self.history, self.deliveries, self._home)
+
+    @cached_property
+    def _positions(self) -> tuple[Int, Int]:
+        return positions(self.history, self.deliveries)
+
+    @property
+    def epoch(self) -> Int:
+        """By message, the epoch of its one position."""
+        return self._positions[0]
+
+    @property
+    def seq(self) -> Int:
+        """By message, the conversation_seq of its one position, 0 for none."""
+        return self._positions[1]
+
+    @cached_property
+    def members(self) -> Members:
+        """Who is in which conversation."""
+        return Members(self.history)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """When devices were ready."""
+        return Sessions(self.history)
+
+    @cached_property
+    def phases(self) -> Phases:
+        """The phases of the run."""
+        return phases(self.history)
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that took effect."""
+        return faults(self.history)
+
+    @cached_property
+    def absences(self) -> Absences:
+        """Devices that were missing at the end."""
+        return absences(self.history, self.sessions, self.phases)
+
+    @cached_property
+    def obligations(self) -> Obligations:
+        """Must of every send."""
+        return Obligations(self)
+
+    @cached_property
+    def latencies(self) -> Latencies:
+        """All samples of latency."""
+        return measure(self)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """What of the intended operations succeeded."""
+        return Operations(self)

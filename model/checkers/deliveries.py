@@ -1,0 +1,156 @@
+"""D, W and R: what devices showed, what reached them on the wire, and what they read back after the drain.
+
+Rules of the file:
+
+- D leaves push notifications out; they are sightings only. Presence in D is by identity. Orders use first deliveries, and leave out those
+  that came by backfill.
+- A row whose conversation is not its message's is in none of the three: it is a misdelivery and nothing else.
+- R(d) is the last complete read-back of a device; a read-back is complete at its READ_BACK_DONE. Rows after the last one count as
+  presence (they were read) but never as absence.
+- A message's one position, where orders need one, is that of its first ok, else that of its first sighting.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, earliest, first_by, highest_earlier, place_of, whole
+from model.history.columns import History
+from model.history.schema import Kind, Via
+
+
+class Deliveries:
+    """Rows of D, W and R as arrays of row indexes, all in order of time."""
+
+    def __init__(self, history: History, message_conversation: Int) -> None:
+        self.history = history
+        self.device: Int = whole(history.device)
+        self.message: Int = history.message
+        conversation = whole(history.conversation)
+        of_message = (self.message >= 0) & (self.device >= 0)
+        seen: Int = history.rows_of(Kind.DELIVER, Kind.WIRE, Kind.READ_BACK)
+        seen = seen[of_message[seen]]
+        at_home = message_conversation[self.message[seen]] == conversation[seen]
+        self.seen = seen
+        """Every sighting, push and wrong conversations included."""
+        self.strayed = seen[~at_home]
+        """Rows in a conversation that is not their message's."""
+        seen = seen[at_home]
+        kind, via = history.kind[seen], history.via[seen]
+        self.shown: Int = seen[(kind == Kind.DELIVER) & (via != Via.PUSH)]
+        self.pushed = seen[(kind == Kind.DELIVER) & (via == Via.PUSH)]
+        self.wired = seen[kind == Kind.WIRE]
+        self.read: Int = seen[kind == Kind.READ_BACK]
+
+    def pair(self, messages: Int, devices: Int) -> Int:
+        """One number per (message, device)."""
+        return whole(messages * (len(self.history.names.devices) + 1) + devices)
+
+    def pair_of(self, rows: Int) -> Int:
+        """:meth:`pair` of rows."""
+        return self.pair(self.message[rows], self.device[rows])
+
+    # D -----------------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def first(self) -> Int:
+        """The first delivery of each message at each device."""
+        return whole(self.shown[first_by(self.pair_of(self.shown))])
+
+    @cached_property
+    def ordered(self) -> Int:
+        """First deliveries that say something of order: backfill left out."""
+        return whole(self.first[self.history.via[self.first] != Via.BACKFILL])
+
+    @cached_property
+    def _by_pair(self) -> tuple[Int, Int]:
+        keys = self.pair_of(self.first)
+        order = np.argsort(keys)
+        return keys[order], self.first[order]
+
+    def first_row(self, messages: Int, devices: Int) -> Int:
+        """The row at which each device first showed each message, -1 where it never did."""
+        keys, rows = self._by_pair
+        at = place_of(keys, self.pair(messages, devices))
+        return np.where(at >= 0, rows[at], NONE) if len(rows) else at
+
+    @cached_property
+    def overtaken_by(self) -> Int:
+        """For each of ``ordered``, the earlier delivery there of the highest position, if that is above its own; else -1."""
+        history, rows = self.history, self.ordered
+        placed = np.flatnonzero(history.seq[rows] > 0)
+        at = rows[placed]
+        group = dense(history.device[at], history.conversation[at], history.epoch[at])
+        highest = highest_earlier(group, history.seq[at])
+        above = (highest >= 0) & (history.seq[at[highest]] > history.seq[at]) if len(at) else highest >= 0
+        result = np.full(len(rows), NONE, np.int64)
+        result[placed] = np.where(above, at[highest], NONE) if len(at) else NONE
+        return result
+
+    # R -----------------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def read_done(self) -> Int:
+        """READ_BACK_DONE rows."""
+        return self.history.rows_of(Kind.READ_BACK_DONE)
+
+    def room(self, rows: Int) -> Int:
+        """One number per (device, conversation)."""
+        return whole(self.device[rows] * (len(self.history.names.conversations) + 1) + self.history.conversation[rows])
+
+    @cached_property
+    def _reading(self) -> Int:
+        """For each row of ``read`` the READ_BACK_DONE row that completes it, -1 for none."""
+        return Rows(self.room(self.read_done), self.read_done).after(self.room(self.read), self.read)
+
+    @cached_property
+    def last_done(self) -> tuple[Int, Int]:
+        """The (device, conversation) pairs that were read back, rising, and the last READ_BACK_DONE row of each."""
+        rooms, at = np.unique(self.room(self.read_done)[::-1], return_index=True)
+        return whole(rooms), self.read_done[::-1][at]
+
+    def done_row(self, rooms: Int) -> Int:
+        """The row that completes R of each (device, conversation), -1 where R is not known."""
+        known, rows = self.last_done
+        at = place_of(known, rooms)
+        return np.where(at >= 0, rows[at], NONE) if len(rows) else at
+
+    @cached_property
+    def final_read(self) -> Int:
+        """The rows of R: those of each device's last complete read-back."""
+        return whole(self.read[(self._reading >= 0) & (self._reading == self.done_row(self.room(self.read)))])
+
+    @cached_property
+    def earlier_read(self) -> Int:
+        """The rows of complete read-backs that were followed by another complete one."""
+        return whole(self.read[(self._reading >= 0) & (self._reading != self.done_row(self.room(self.read)))])
+
+    @cached_property
+    def in_some_read(self) -> Bool:
+        """By message, whether any read-back has it, complete or not."""
+        result = np.zeros(len(self.history.message_sender), np.bool_)
+        result[self.message[self.read]] = True
+        return result
+
+    @cached_property
+    def conversation_read(self) -> Bool:
+        """By conversation, whether anyone has read it back completely."""
+        result = np.zeros(len(self.history.names.conversations) + 1, np.bool_)
+        result[self.history.conversation[self.read_done]] = True
+        return result
+
+
+def positions(history: History, deliveries: Deliveries) -> tuple[Int, Int]:
+    """By message, the epoch and conversation_seq of its first ok, else of its first sighting; 0 where it has none."""
+    ok = history.rows_of(Kind.OK)
+    home = np.concatenate([deliveries.shown, deliveries.pushed, deliveries.wired, deliveries.read])
+    row = np.full(len(history.message_sender), NONE, np.int64)
+    for rows in (np.sort(home), ok[history.message[ok] >= 0]):
+        rows = rows[history.seq[rows] > 0]
+        found = earliest(history.message[rows], rows, len(row))
+        row = np.where(found >= 0, found, row)
+    if not len(history):
+        return row + 1, row + 1
+    return np.where(row >= 0, history.epoch[row], 0).astype(np.int64), np.where(row >= 0, history.seq[row], 0)

@@ -1,0 +1,123 @@
+"""Array algorithms by group: what the judges ask of columns, without a Python loop over rows.
+
+Every function takes parallel arrays of whole numbers, sorts once and answers for all queries together; costs are O(n log n).
+Keys are any numbers; they are made dense before they are combined with something else, so products cannot overflow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+NONE = -1
+"""An index that points nowhere."""
+
+
+def whole(values: object) -> Int:
+    """As int64."""
+    return np.asarray(values, np.int64)
+
+
+def dense(*columns: NDArray[np.generic]) -> Int:
+    """Number the distinct tuples of parallel columns from 0, in rising order; shape (n,)."""
+    key = whole(np.unique(columns[0], return_inverse=True)[1])
+    for column in columns[1:]:
+        inverse = np.unique(column, return_inverse=True)[1]
+        key = whole(np.unique(key * (int(inverse.max(initial=0)) + 1) + inverse, return_inverse=True)[1])
+    return key
+
+
+def first_by(keys: NDArray[np.generic]) -> Int:
+    """The places at which a key appears for the first time, rising; shape (distinct keys,)."""
+    return np.sort(whole(np.unique(keys, return_index=True)[1]))
+
+
+def earliest(index: Int, rows: Int, size: int) -> Int:
+    """For each of ``size`` things the first of ``rows`` (rising) that speaks of it, -1 for none; ``index`` names it per row."""
+    result = np.full(size, NONE, np.int64)
+    result[index[::-1]] = rows[::-1]  # of repeated places the last assignment stays
+    return result
+
+
+def place_of(sorted_keys: Int, queries: Int) -> Int:
+    """Where each query stands in ``sorted_keys`` (distinct), -1 where it does not."""
+    if not len(sorted_keys):
+        return np.full(len(queries), NONE, np.int64)
+    at = np.minimum(np.searchsorted(sorted_keys, queries), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == queries, at, NONE)
+
+
+def matches(sorted_keys: Int, queries: Int) -> tuple[Int, Int]:
+    """All pairs (place in ``queries``, place in ``sorted_keys``) with equal keys."""
+    return spans(np.searchsorted(sorted_keys, queries, "left"), np.searchsorted(sorted_keys, queries, "right"))
+
+
+def spans(begin: NDArray[np.integer], end: NDArray[np.integer]) -> tuple[Int, Int]:
+    """All pairs (i, j) with begin[i] <= j < end[i]."""
+    counts = np.maximum(end - begin, 0)
+    which = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return whole(which), whole(within + begin[which])
+
+
+class Rows:
+    """Rows filed under keys: the nearest one before or after a given row."""
+
+    __slots__ = ("_codes", "_keys", "_span")
+
+    def __init__(self, keys: Int, rows: Int) -> None:
+        self._span = int(rows.max(initial=0)) + 2
+        self._keys = np.unique(keys)
+        self._codes = np.sort(np.searchsorted(self._keys, keys) * self._span + rows)
+
+    def before(self, keys: Int, rows: Int) -> Int:
+        """The last row under each key that is below the given one, -1 for none."""
+        group, codes = self._queries(keys, rows)
+        at = np.searchsorted(self._codes, codes, "left") - 1
+        return self._pick(group, at)
+
+    def after(self, keys: Int, rows: Int) -> Int:
+        """The first row under each key that is above the given one, -1 for none."""
+        group, codes = self._queries(keys, rows)
+        at = np.searchsorted(self._codes, codes, "right")
+        return self._pick(group, at)
+
+    def _queries(self, keys: Int, rows: Int) -> tuple[Int, Int]:
+        group = place_of(self._keys, keys)
+        return group, group * self._span + np.clip(rows, 0, self._span - 1)
+
+    def _pick(self, group: Int, at: NDArray[np.integer]) -> Int:
+        if not len(self._codes):
+            return np.full(len(group), NONE, np.int64)
+        inside = (group >= 0) & (at >= 0) & (at < len(self._codes))
+        code = self._codes[np.where(inside, at, 0)]
+        return np.where(inside & (code // self._span == group), code % self._span, NONE)
+
+
+def highest_earlier(group: Int, value: Int) -> Int:
+    """For each element the place of the highest value among the earlier elements of its group, -1 for none."""
+    order = np.arange(len(group))
+    return highest_before(group, order, value, group, order)
+
+
+def highest_before(group: Int, at: Int, value: Int, query_group: Int, query_at: Int) -> Int:
+    """For each query the event of its group with the highest value among those with ``at`` below ``query_at``; -1 for none.
+
+    Events are sorted together with the queries, and one running maximum goes over all of them: codes of a later group are all higher
+    than those of an earlier one, so nothing leaks between groups.
+    """
+    count = len(value)
+    by_rank = np.argsort(value, kind="stable")
+    rank = np.empty(count, np.int64)
+    rank[by_rank] = np.arange(count)
+    groups = dense(np.concatenate([group, query_group]))
+    is_event = np.concatenate([np.ones(count, np.int8), np.zeros(len(query_group), np.int8)])
+    order = np.lexsort((is_event, np.concatenate([at, query_at]), groups))
+    codes = groups * (count + 1)
+    codes[:count] += rank + 1
+    highest = np.empty(len(codes), np.int64)
+    highest[order] = np.maximum.accumulate(codes[order]) % (count + 1) - 1
+    found = highest[count:]
+    return np.where(found >= 0, by_rank[found] if count else NONE, NONE)

@@ -1,0 +1,173 @@
+"""Whether the measurement itself can be trusted: section 7 of the definitions.
+
+These kinds never blame the product. ``clock_fault`` and ``generator_lag`` make a run harness_invalid, the second only where latency is
+promised or a recovery is judged; the others leave it unknown. ``unreachable`` is here too, since it takes the same look at who was there
+when the run ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.checkers.findings import Finding, Part, of_the_run
+from model.checkers.grouped import NONE, Int, whole
+from model.checkers.latency import nearest_rank
+from model.history.schema import Kind
+
+if TYPE_CHECKING:
+    from model.checkers.case import Case
+
+LAG_LEAST_US = 5_000
+"""A generator may always be this late (p99)."""
+LAG_SHARE = 0.05
+"""Of the reported p50 of acks, if that is more."""
+CPU_MAX = 0.70
+"""Share of its core above which a generator no longer sends on time for sure."""
+
+
+def judge(case: Case) -> Part:
+    """Every kind that concerns the harness, and ``unreachable``."""
+    findings = (
+        _clock_fault(case),
+        *_generator_lag(case),
+        *_fault_unproven(case),
+        *_drain_incomplete(case),
+        *_truncated(case),
+        _unreachable(case),
+    )
+    return Part(findings, {"generator": {"cpu_max": case.history.header.generator_cpu_max}}, _notes(case))
+
+
+def _notes(case: Case) -> tuple[str, ...]:
+    if case.phases.truncated:
+        return (f"the recording ends at {case.say.seconds(case.phases.end_us)}: only the salvaged part was judged",)
+    if not len(case.deliveries.read_done):
+        return ("no history was read back: what depends on that was not judged",)
+    return ()
+
+
+# clock ----------------------------------------------------------------------------------------------------------------------
+
+
+def clock_fault_row(case: Case) -> int:
+    """The first row from which instants cannot be compared; past the last one where there is no clock fault."""
+    finding = _clock_fault(case)
+    return int(finding.rows.min(initial=len(case.history)))
+
+
+def _clock_fault(case: Case) -> Finding:
+    """Effects that are earlier than their causes: invoked before intended, written before invoked, ok before written, seen before sent."""
+    sends, history = case.sends, case.history
+    seen = case.deliveries.seen
+    seen = seen[sends.scheduled[history.message[seen]]]
+    message = np.arange(sends.count)
+    steps = [
+        (message, sends.intend_row, sends.invoke_row),
+        (message, sends.invoke_row, sends.attempt_row),
+        (message, np.where(sends.attempt_row >= 0, sends.attempt_row, sends.invoke_row), sends.ok_row),
+        (history.message[seen], sends.begun_row[history.message[seen]], seen),
+    ]
+    found = [_backward(case, *step) for step in steps]
+    messages, causes, effects = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    rows = np.minimum(causes, effects)
+
+    def tell(i: int) -> tuple[str, tuple[int, ...]]:
+        cause, effect = int(causes[i]), int(effects[i])
+        names = [Kind(int(history.kind[row])).name.lower() for row in (effect, cause)]
+        text = f"{case.say.message(int(messages[i]))}: {names[0]} at {case.say.at(effect)}, before its {names[1]} at {case.say.at(cause)}"
+        return text, (effect, cause)
+
+    return Finding("clock_fault", rows, messages, np.full(len(rows), NONE), tell)
+
+
+def _backward(case: Case, message: Int, cause: Int, effect: Int) -> tuple[Int, Int, Int]:
+    known = (cause >= 0) & (effect >= 0)
+    message, cause, effect = message[known], cause[known], effect[known]
+    back = case.history.t_us[effect] < case.history.t_us[cause]
+    return whole(message[back]), cause[back], effect[back]
+
+
+# generator ------------------------------------------------------------------------------------------------------------------
+
+
+def _generator_lag(case: Case) -> list[Finding]:
+    judged = bool(case.contract.latency or case.faults)
+    samples, ack = case.latencies.send_lag, case.latencies.ack
+    texts = []
+    if len(samples):
+        p50_us = nearest_rank(ack, 0.5) if len(ack) else 0.0
+        limit_us = max(LAG_LEAST_US, LAG_SHARE * p50_us if np.isfinite(p50_us) else 0.0)
+        lag_us = nearest_rank(samples, 0.99)
+        if lag_us > limit_us:
+            late = "some sends were never handed over" if np.isinf(lag_us) else f"p99 of send lag is {lag_us / 1000:.1f} ms"
+            texts.append(f"{late}, more than {limit_us / 1000:.1f} ms")
+    cpu = case.history.header.generator_cpu_max
+    if cpu is not None and cpu > CPU_MAX:
+        texts.append(f"the load generator used {cpu:.0%} of its core, more than {CPU_MAX:.0%}")
+    return [of_the_run("generator_lag", text, fails=None if judged else False) for text in texts]
+
+
+# faults, drain, end ---------------------------------------------------------------------------------------------------------
+
+
+def _fault_unproven(case: Case) -> list[Finding]:
+    history = case.history
+    planned = history.rows_of(Kind.FAULT_PLANNED)
+    begun = set(history.value[history.rows_of(Kind.FAULT_BEGUN)].tolist())
+    missing = [row for row in planned.tolist() if int(history.value[row]) not in begun]
+    return [of_the_run("fault_unproven", _planned(case, row), (row,)) for row in missing]
+
+
+def _planned(case: Case, row: int) -> str:
+    number, node = int(case.history.value[row]), int(case.history.node[row])
+    return f"fault {number} of {case.say.node(node)}, planned for {case.say.at(row)}, has no proof that it took effect"
+
+
+def _drain_incomplete(case: Case) -> list[Finding]:
+    phases, say = case.phases, case.say
+    if phases.bound_row >= 0:
+        text = f"the drain ran into its bound at {say.at(phases.bound_row)}"
+        return [of_the_run("drain_incomplete", text, (phases.bound_row,))]
+    if phases.truncated:
+        return []
+    texts = [] if phases.settled else ["the run ended without a quiet time"]
+    silent = np.flatnonzero(case.absences.silent)
+    texts += [f"{say.device(int(d))} was not connected at the end and did not try" for d in silent[:5]]
+    texts += _unread(case)
+    return [of_the_run("drain_incomplete", text) for text in texts]
+
+
+def _unread(case: Case) -> list[str]:
+    """Read-backs that were not completed, of devices that were there, in an audit that took place."""
+    deliveries, members, gone = case.deliveries, case.members, case.absences
+    if case.phases.audit_row < 0 or not (len(deliveries.read_done) + len(deliveries.read)):
+        return []
+    used = np.unique(case.sends.conversation[case.sends.committed])
+    there = ~(gone.unreachable | gone.silent | gone.off)[members.device] & np.isin(members.conversation, used)
+    device, conversation = members.device[there], members.conversation[there]
+    width = len(case.history.names.conversations) + 1
+    unread = np.flatnonzero(deliveries.done_row(device * width + conversation) < 0)[:5]
+    return [
+        f"{case.say.device(int(device[i]))} did not finish reading {case.say.conversation(int(conversation[i]))} back"
+        for i in unread
+    ]
+
+
+def _truncated(case: Case) -> list[Finding]:
+    if not case.phases.truncated:
+        return []
+    return [of_the_run("truncated", f"the recording ends at {case.say.seconds(case.phases.end_us)}, before the run did")]
+
+
+def _unreachable(case: Case) -> Finding:
+    device = whole(np.flatnonzero(case.absences.unreachable))
+    rows = case.absences.last_try[device]
+    say = case.say
+
+    def tell(i: int) -> tuple[str, tuple[int, ...]]:
+        row = int(rows[i])
+        return f"{say.device(int(device[i]))} still tried to connect at {say.at(row)} and never got in after the heal", (row,)
+
+    return Finding("unreachable", rows, np.full(len(device), NONE), device, tell)

@@ -1,0 +1,76 @@
+"""The kinds of anomalies: the one table of what each is called, whether it fails a run by default, and what it implies.
+
+``docs/judges.md`` explains each with its smallest example. A contract's ``fails`` overrides the default of a kind.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from model.history.schema import Contract
+
+Blame = Literal["product", "harness", "unknown"]
+
+
+class KindOfAnomaly(msgspec.Struct, frozen=True):
+    """One line of the table."""
+
+    meaning: str
+    fails: bool = True
+    """By default; a contract that promises live delivery or real-time order raises two of them."""
+    implies: tuple[str, ...] = ()
+    """Kinds that come with it for the same messages and are reported under it."""
+    blame: Blame = "product"
+    """What a run with it is: invalid, harness_invalid or unknown."""
+    rests_on_time: bool = False
+    """Proven by comparing instants or their order: not proven from a clock fault on."""
+
+
+KINDS: dict[str, KindOfAnomaly] = {
+    "lost": KindOfAnomaly("owed to a device that never got it", implies=("gap",)),
+    "lost_stored": KindOfAnomaly("accepted, yet in nobody's history after the run", implies=("lost",)),
+    "missed_live": KindOfAnomaly("not delivered live to a ready device, came by sync", False, ("late",), rests_on_time=True),
+    "late": KindOfAnomaly("first shown after the promise", False, rests_on_time=True),
+    "gap": KindOfAnomaly("a device went past a position whose message never came", rests_on_time=True),
+    "gap_filled": KindOfAnomaly("a device went past a position whose message came later", False, rests_on_time=True),
+    "trimmed": KindOfAnomaly("owed, but sync said that it is gone", False),
+    "unreachable": KindOfAnomaly("a device that tried and never got in after the heal", implies=("lost", "outage")),
+    "aborted_delivery": KindOfAnomaly("reported as failed, yet seen"),
+    "conflicting_ack": KindOfAnomaly("two answers for one send that cannot both be true"),
+    "phantom": KindOfAnomaly("shown, never sent by anyone"),
+    "corrupt": KindOfAnomaly("shown with other content than was sent"),
+    "misdelivery": KindOfAnomaly("shown to someone who must not see it, or in another conversation"),
+    "dup_stored": KindOfAnomaly("one message at two positions"),
+    "seq_conflict": KindOfAnomaly("two messages at one position"),
+    "dup_app": KindOfAnomaly("shown twice on one device", implies=("redelivery",)),
+    "redelivery": KindOfAnomaly("sent down again without a reason", rests_on_time=True),
+    "fifo_log": KindOfAnomaly("one sender's messages stored in the wrong order", rests_on_time=True),
+    "fifo_live": KindOfAnomaly("one sender's messages shown in the wrong order", rests_on_time=True),
+    "disagreement": KindOfAnomaly("devices show the messages of a conversation in orders that contradict", rests_on_time=True),
+    "realtime_inversion": KindOfAnomaly("stored before a message that was ok before it was sent", False, rests_on_time=True),
+    "session_nonmonotonic": KindOfAnomaly(
+        "shown after a message of a higher position", implies=("order_changed", "disagreement"), rests_on_time=True
+    ),
+    "order_changed": KindOfAnomaly("shown in another order than the history has", rests_on_time=True),
+    "divergence_final": KindOfAnomaly("two devices of one user end with different histories"),
+    "own_write_missing": KindOfAnomaly("one's own message missing from one's own sync", rests_on_time=True),
+    "history_shrank": KindOfAnomaly("what was seen is missing from a later history"),
+    "outage": KindOfAnomaly("operations failed in a row for longer than the budget", rests_on_time=True),
+    "not_recovered": KindOfAnomaly("never back to what it was before the fault", rests_on_time=True),
+    "latency": KindOfAnomaly("a promised quantile exceeded", rests_on_time=True),
+    "clock_fault": KindOfAnomaly("an effect before its cause", blame="harness"),
+    "generator_lag": KindOfAnomaly("the load generator was late itself", blame="harness"),
+    "vacuous": KindOfAnomaly("no operation of a planned class succeeded", blame="unknown"),
+    "fault_unproven": KindOfAnomaly("a planned fault without proof that it took effect", blame="unknown"),
+    "drain_incomplete": KindOfAnomaly("the run ended before everything had settled", blame="unknown"),
+    "truncated": KindOfAnomaly("the recording ended before the run did", blame="unknown"),
+}
+"""In the order in which they are reported."""
+
+
+def fails(kind: str, contract: Contract) -> bool:
+    """Whether a kind fails a run under a contract."""
+    promised = {"missed_live": contract.live_promised, "realtime_inversion": contract.realtime_promised}
+    return contract.fails.get(kind, promised.get(kind, KINDS[kind].fails))

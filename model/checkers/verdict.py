@@ -1,0 +1,183 @@
+"""The verdict: every judge's findings under the contract, with what implies what, and the answer.
+
+``invalid`` if a failing anomaly is proven, even where the harness failed later; else ``harness_invalid``; else ``unknown``; else ``valid``.
+Rules of the file:
+
+- An instance that a failing kind explains is reported under it (``implied_by``) and fails nothing itself. A cause that the contract
+  forgives, or that is not proven, explains nothing away.
+- From a clock fault on, instants cannot be compared: findings that rest on time count only where they lie before it.
+- A judge that crashes makes the verdict ``unknown``, whatever the others could not find; what others proved stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from model.checkers import agreement, availability, duplicates, harness, latency, loss, order, outcome, recovery, series
+from model.checkers.case import Case
+from model.checkers.findings import WITNESSES_MAX, Anomaly, Finding, Part, Witness, distinct
+from model.checkers.grouped import Bool
+from model.checkers.kinds import KINDS, fails
+from model.history.columns import History
+
+Verdict = Literal["valid", "invalid", "harness_invalid", "unknown"]
+
+JUDGES: dict[str, Callable[[Case], Part]] = {
+    "outcome": outcome.judge,
+    "loss": loss.judge,
+    "duplicates": duplicates.judge,
+    "order": order.judge,
+    "agreement": agreement.judge,
+    "latency": latency.judge,
+    "availability": availability.judge,
+    "recovery": recovery.judge,
+    "harness": harness.judge,
+    "series": series.judge,
+}
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What the judges say of one history."""
+
+    verdict: Verdict
+    anomalies: tuple[Anomaly, ...]
+    measures: dict[str, Any]
+    """Plain JSON values; docs/judges.md lists them."""
+    notes: tuple[str, ...]
+    """What a reader of the verdict must know: what was not judged and why, and how much "no violation" says."""
+
+
+def judge(history: History) -> Judgement:
+    """Judge a history. Raises nothing: what goes wrong in a judge is a note and, at best, the verdict ``unknown``."""
+    case = Case(history)
+    parts, crashes = _hear(case)
+    anomalies = _anomalies(case, [finding for part in parts for finding in part.findings], crashes)
+    measures: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.measures.items():
+            measures[name] = {**measures.get(name, {}), **value}
+    unproven = [reason for part in parts for reason in part.unproven]
+    notes = (*crashes, *unproven, *(note for part in parts for note in part.notes), *_bounds(case, anomalies, measures))
+    return Judgement(_verdict(anomalies, bool(crashes or unproven)), anomalies, measures, notes)
+
+
+def _hear(case: Case) -> tuple[list[Part], list[str]]:
+    parts, crashes = [], []
+    for name, judge_one in JUDGES.items():
+        try:
+            parts.append(judge_one(case))
+        except Exception as error:  # whatever it is: a judge that died has judged nothing
+            crashes.append(f"the judge of {name} crashed, so it has judged nothing: {type(error).__name__}: {error}")
+    return parts, crashes
+
+
+def _verdict(anomalies: tuple[Anomaly, ...], unproven: bool) -> Verdict:
+    blames = {KINDS[anomaly.kind].blame for anomaly in anomalies if anomaly.fails}
+    if "product" in blames:
+        return "invalid"
+    if "harness" in blames:
+        return "harness_invalid"
+    return "unknown" if unproven or "unknown" in blames else "valid"
+
+
+# anomalies ------------------------------------------------------------------------------------------------------------------
+
+
+def _anomalies(case: Case, findings: list[Finding], crashes: list[str]) -> tuple[Anomaly, ...]:
+    """Findings of one kind put together, split by what implies them, in the order of the table."""
+    clock = _clock_row(case, crashes)
+    found: list[Anomaly] = []
+    for kind in KINDS:
+        mine = [finding for finding in findings if finding.kind == kind and len(finding.rows)]
+        groups: dict[tuple[str | None, bool], list[tuple[Finding, Bool]]] = {}
+        for finding in mine:
+            for cause, failing, which in _split(case, finding, clock):
+                groups.setdefault((cause, failing), []).append((finding, which))
+        for cause, failing in sorted(groups, key=lambda key: (key[0] or "", not key[1])):
+            try:
+                found.append(_anomaly(case, kind, cause, failing, groups[cause, failing]))
+            except Exception as error:  # words fail, the anomaly does not
+                crashes.append(f"the witnesses of {kind} could not be told: {type(error).__name__}: {error}")
+                found.append(_anomaly(case, kind, cause, failing, groups[cause, failing], witnesses_max=0))
+    return tuple(found)
+
+
+def _clock_row(case: Case, crashes: list[str]) -> int:
+    try:
+        return harness.clock_fault_row(case)
+    except Exception as error:
+        crashes.append(f"the clock could not be judged: {type(error).__name__}: {error}")
+        return 0
+
+
+def _split(case: Case, finding: Finding, clock: int) -> Iterator[tuple[str | None, bool, Bool]]:
+    """(cause, whether it fails, which instances), each instance once."""
+    left = np.ones(len(finding.rows), np.bool_)
+    for cause, mask in finding.causes.items():
+        which = left & mask
+        if which.any() and fails(cause, case.contract) and _implied(cause, finding.kind):
+            yield cause, False, which
+            left &= ~which
+    failing = fails(finding.kind, case.contract) if finding.fails is None else finding.fails
+    proven = ~(np.full(len(left), KINDS[finding.kind].rests_on_time) & (finding.rows >= clock))
+    for certain in (True, False):
+        which = left & (proven == certain)
+        if which.any():
+            yield None, failing and certain, which
+
+
+def _implied(cause: str, kind: str) -> bool:
+    return kind in KINDS[cause].implies
+
+
+def _anomaly(
+    case: Case, kind: str, cause: str | None, failing: bool, parts: list[tuple[Finding, Bool]], witnesses_max: int = WITNESSES_MAX
+) -> Anomaly:
+    instances = sorted((int(f.rows[i]), n, int(i)) for n, (f, which) in enumerate(parts) for i in np.flatnonzero(which))
+    return Anomaly(
+        kind=kind,
+        count=len(instances),
+        messages=distinct(np.concatenate([finding.messages[which] for finding, which in parts])),
+        fails=failing,
+        witnesses=tuple(_witness(case, parts[n][0], i) for _, n, i in instances[:witnesses_max]),
+        implied_by=cause,
+    )
+
+
+def _witness(case: Case, finding: Finding, i: int) -> Witness:
+    text, rows = finding.tell(i)
+    message, device = int(finding.messages[i]), int(finding.devices[i])
+    return Witness(
+        text=text,
+        rows=rows,
+        message=case.say.message(message) if message >= 0 else None,
+        device=case.say.device(device) if device >= 0 else None,
+    )
+
+
+# how much "none" says -------------------------------------------------------------------------------------------------------
+
+
+def _bounds(case: Case, anomalies: tuple[Anomaly, ...], measures: dict[str, Any]) -> list[str]:
+    """One line for each of loss, duplicates and order that was looked for and not found."""
+    kinds = {anomaly.kind for anomaly in anomalies}
+    notes = []
+    if not {"lost", "lost_stored"} & kinds and "owed" in measures and case.phases.settled:
+        in_flight = measures.get("sends", {}).get("in_flight_at_fault")
+        if case.faults and in_flight is not None:
+            notes.append(_none("loss", sum(in_flight.values()), "sends in flight at faults"))
+        else:
+            notes.append(_none("loss", measures["owed"]["pairs"], "owed deliveries"))
+    if "dup_app" not in kinds and "duplicates" in measures:
+        notes.append(_none("message shown twice", len(case.deliveries.first), "deliveries"))
+    if not {"fifo_log", "fifo_live", "session_nonmonotonic", "disagreement"} & kinds and "order" in measures:
+        notes.append(_none("message out of order", len(case.deliveries.ordered), "deliveries"))
+    return notes
+
+
+def _none(what: str, n: int, of: str) -> str:
+    return f"no {what} in {n} {of}" + (f": the rate is up to {3 / n:.2g} at 95 %" if n else ", which says nothing")

@@ -1,0 +1,1 @@
+"""Tests of the judges, and the language in which histories are planted for them."""

@@ -1,0 +1,95 @@
+"""The array algorithms against plain loops, on random small inputs; and the order judges against all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.checkers.case import Case
+from model.checkers.disagreement import judge_disagreement
+from model.checkers.grouped import Rows, dense, earliest, first_by, highest_before, matches, place_of, whole
+from model.checkers.sessions import FOREVER_US, Intervals
+from tests.checkers.planting import Planting
+
+SEEDS = range(20)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_highest_before_is_the_maximum_of_what_came_before(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group, at, value = (whole(rng.integers(0, 5, 30)) for _ in range(3))
+    query_group, query_at = (whole(rng.integers(0, 6, 20)) for _ in range(2))
+    found = highest_before(group, at, value, query_group, query_at)
+    for i in range(20):
+        before = [value[j] for j in range(30) if group[j] == query_group[i] and at[j] < query_at[i]]
+        assert (value[found[i]] if found[i] >= 0 else None) == max(before, default=None)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_before_and_after(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys, rows = whole(rng.integers(0, 4, 15)), whole(np.sort(rng.choice(50, 15, replace=False)))
+    query, at = whole(rng.integers(0, 5, 20)), whole(rng.integers(0, 50, 20))
+    filed = Rows(keys, rows)
+    for k, r, before, after in zip(query, at, filed.before(query, at), filed.after(query, at), strict=True):
+        assert before == max((x for x, key in zip(rows, keys, strict=True) if key == k and x < r), default=-1)
+        assert after == min((x for x, key in zip(rows, keys, strict=True) if key == k and x > r), default=-1)
+
+
+def test_nothing_is_found_in_nothing() -> None:
+    empty, some = whole([]), whole([1, 2])
+    assert Rows(empty, empty).before(some, some).tolist() == [-1, -1]
+    assert place_of(empty, some).tolist() == [-1, -1]
+    assert highest_before(empty, empty, empty, some, some).tolist() == [-1, -1]
+    assert [pair.tolist() for pair in matches(empty, some)] == [[], []]
+
+
+def test_dense_first_and_earliest() -> None:
+    left, right = whole([7, 7, 3, 7]), whole([1, 2, 1, 1])
+    assert dense(left, right).tolist() == [1, 2, 0, 1]
+    assert first_by(dense(left, right)).tolist() == [0, 1, 2]
+    assert earliest(whole([2, 0, 2]), whole([10, 11, 12]), 3).tolist() == [11, -1, 10]
+
+
+def test_matches_are_all_pairs_of_equal_keys() -> None:
+    which, at = matches(whole([1, 1, 4]), whole([4, 1, 9]))
+    assert list(zip(which.tolist(), at.tolist(), strict=True)) == [(0, 2), (1, 0), (1, 1)]
+
+
+def test_intervals_are_half_open() -> None:
+    ready = Intervals(whole([1, 1, 2]), whole([10, 30, 5]), whole([20, FOREVER_US, 6]))
+    device, at = whole([1, 1, 1, 1, 2, 3]), whole([9, 10, 20, 31, 5, 5])
+    assert ready.until_us(device, at).tolist() == [-1, 20, -1, FOREVER_US, 6, -1]
+    assert ready.next_begin_us(device, at).tolist() == [10, 30, 30, -1, -1, -1]
+    assert ready.meets(whole([1, 1, 2]), whole([20, 15, 6]), whole([29, 16, 9])).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_disagreement_is_found_exactly_if_no_one_order_fits_all(seed: int) -> None:
+    """Against a search for a message that can come first, then the next, and so on."""
+    rng = np.random.default_rng(seed)
+    names, devices = "uvwxy", ("b", "c", "d")
+    p = Planting("a b c d", {})
+    for name in names:
+        p.send(name, "a", at=1, ok=1.1)
+    orders = []
+    for device in devices:
+        some = [names[i] for i in rng.permutation(5)[: rng.integers(2, 4)]]
+        orders.append(some)
+        for place, name in enumerate(some):
+            p.shown(name, device, at=2 + place)
+    (finding,), _ = judge_disagreement(Case(p.history()))
+    assert bool(len(finding.rows)) == (not _mergeable(orders))
+    for i in range(len(finding.rows)):
+        text, rows = finding.tell(i)
+        assert len(rows) == 2 * text.count(" before ") >= 4
+
+
+def _mergeable(orders: list[list[str]]) -> bool:
+    left = [list(order) for order in orders if order]
+    while left:
+        free = [order[0] for order in left if not any(order[0] in other[1:] for other in left)]
+        if not free:
+            return False
+        left = [rest for order in left if (rest := [name for name in order if name != free[0]])]
+    return True
