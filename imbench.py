@@ -1,0 +1,124 @@
+"""The command ``imbench``: parses, dispatches, and nothing else.
+
+Results go to stdout, progress and complaints to stderr. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 the harness failed, 64 and up what
+sysexits(3) says, 130 and 143 on signals. Whatever is heavy is imported inside the command that needs it, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from scenarios.running import exits
+from scenarios.running.command import OUT_HELP, conclude, run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="imbench")
+def cli() -> None:
+    """Simulation and benchmarking testbed for instant-messaging systems: one scenario, two worlds, one judge."""
+
+
+cli.add_command(run)
+
+
+@cli.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
+def demo(out: Path | None) -> int:
+    """Restart an access gateway under load: three designs, two worlds, one table and a report."""
+    from reports.html import write_report
+    from reports.table import render_text, summary
+    from scenarios.running import command
+    from scenarios.running import demo as demonstration
+
+    results = list(demonstration.results(out))
+    folders = [result.folder for result in results if result.folder is not None]
+    print(render_text(summary(folders)))
+    report = write_report(folders, command.runs_root(out) / "demo.html")
+    print(f"\nreport: {report}")
+    if any(result.interrupted for result in results):
+        print(f"interrupted: {len(results)} of {demonstration.planned()} runs, the last one partial")
+        return command.exit_code(results)
+    return exits.VALID if all(result.as_expected for result in results) else command.exit_code(results) or exits.INVALID
+
+
+@cli.command("list")
+def list_() -> None:
+    """Show all scenarios with their questions."""
+    from scenarios.running import catalog
+
+    for name in catalog.names():
+        print(f"{name}\n    {catalog.load(name).question}")
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(path: Path, as_json: bool) -> int:
+    """Judge PATH, a run folder or a history file."""
+    from scenarios.running import check as checking
+
+    judged = checking.check(path)
+    print(json.dumps(checking.contract(judged)) if as_json else checking.told(judged))
+    return exits.worst([judged.verdict])
+
+
+@cli.command()
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True, help="File to write."
+)
+def report(folders: tuple[Path, ...], out: Path) -> None:
+    """Write one self-contained HTML report on run folders."""
+    from reports.html import write_report
+
+    print(write_report(list(folders), out))
+
+
+@cli.command()
+@click.option("--gateways", type=click.IntRange(1, 64), default=2, show_default=True, help="Number of gateways.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of gateway-1, the others follow; 0: any."
+)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Existing folder for the database.")
+@click.option("--preset", default="cursor", show_default=True, help="Policies to serve with.")
+@click.option(
+    "--users", type=click.IntRange(2, 1_000_000), default=200, show_default=True, help="Users to provision conversations for."
+)
+@click.option("--secret-file", type=click.Path(path_type=Path), help="File with the key of the tokens, in hexadecimal.")
+def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None) -> int:
+    """Start the reference server; it prints a ready line with its ports and stops on SIGTERM."""
+    from reference_server.serve import ServeOptions
+    from reference_server.serve import serve as start
+    from scenarios.running.command import check_presets
+    from scenarios.running.serving import server_config
+
+    check_presets([preset])
+    with server_config(data, preset, users, gateways, secret_file) as config:
+        return start(ServeOptions(data=data, config=config, gateways=gateways, host=host, port=port))
+
+
+@cli.command()
+def doctor() -> int:
+    """Say what this machine can and cannot do."""
+    from scenarios.running.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{finding.state:5} {finding.what:15} {finding.text}")
+    return exits.UNAVAILABLE if any(finding.state == "fail" for finding in findings) else exits.VALID
+
+
+def main() -> None:
+    """The entry point."""
+    status = conclude(lambda: cli.main(prog_name="imbench", standalone_mode=False))
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Judging what is there already: a run folder, or a history file from anywhere.
+
+Nothing is written: a verdict found again does not replace the one a run was given.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from model.history import at_rest
+from model.history.columns import History
+from model.history.run_folder import RunFolder
+from scenarios.running.exits import MISSING, CannotRun
+from scenarios.running.run import Judged, judge_safely
+
+
+def check(path: Path) -> Judged:
+    """The judges' answer for ``path``. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
+    return judge_safely(_history(path))
+
+
+def _history(path: Path) -> History:
+    if not path.exists():
+        raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
+    return RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
+
+
+def contract(judged: Judged) -> dict[str, Any]:
+    """The object that ``imbench check --json`` prints."""
+    keys = ("kind", "count", "fails", "witnesses")
+    return {"verdict": judged.verdict, "anomalies": [{key: anomaly[key] for key in keys} for anomaly in judged.anomalies]}
+
+
+def told(judged: Judged) -> str:
+    """The answer for people: the verdict, why, and what was found, what fails first."""
+    lines = [f"verdict: {judged.verdict}", *(f"  {reason}" for reason in judged.notes)]
+    for anomaly in sorted(judged.anomalies, key=lambda a: (not a["fails"], -a["count"])):
+        cause = f", implied by {anomaly['implied_by']}" if anomaly.get("implied_by") else ""
+        lines.append(f"{'FAILS  ' if anomaly['fails'] else 'counted'} {anomaly['kind']} x {anomaly['count']}{cause}")
+        lines += [f"    {witness['text']}" for witness in anomaly["witnesses"][:3]]
+    return "\n".join(lines)

@@ -1,0 +1,201 @@
+"""``imbench run``, as a command of its own: the program ``imbench`` has it as a sub-command, a scenario script calls it with its name.
+
+Also how every command concludes: :func:`conclude` turns whatever was raised into one line on stderr and an exit code. Importing this
+file loads click and nothing heavier; what runs and judges is imported when a command is called.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from scenarios.running import exits
+from scenarios.running.exits import CannotRun, Interrupted
+
+if TYPE_CHECKING:
+    from model.scenario import Scenario, World
+    from scenarios.running.run import RunResult
+
+DEFAULT_PRESET = "cursor"
+PRESET_HELP = f"Policies to run with; may be repeated.  [default: {DEFAULT_PRESET}]"
+OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
+
+
+@click.command()
+@click.argument("name")
+@click.option("--world", type=click.Choice(["sim", "live", "both"]), default="sim", show_default=True, help="Where to run it.")
+@click.option("--preset", "presets", multiple=True, metavar="P", help=PRESET_HELP)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="All luck of the run comes from it."
+)
+@click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the scenario; may be repeated.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run, a line each.")
+def run(
+    name: str,
+    world: str,
+    presets: tuple[str, ...],
+    seed: int,
+    short: bool,
+    settings: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the scenario NAME and judge it.
+
+    Exit code: 0 valid, 1 invalid, 2 unknown, 3 the harness failed; of several runs, the worst.
+    """
+    scenario = _scenario(name, short, settings)
+    presets = presets or (DEFAULT_PRESET,)
+    check_presets(presets)
+    worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
+    results = []
+    for result in runs(scenario, worlds, presets, seed, out):
+        print(json.dumps(result.contract()) if as_json else told(result), flush=True)
+        results.append(result)
+    return exit_code(results)
+
+
+def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
+    from scenarios.running import catalog
+    from scenarios.running.settings import apply
+
+    scenario = catalog.load(name)
+    return apply(scenario.short() if short else scenario, settings)
+
+
+def check_presets(presets: Sequence[str]) -> None:
+    """Raise :class:`CannotRun` for a preset that does not exist."""
+    from model.core.policies import PRESETS
+
+    for preset in presets:
+        if preset not in PRESETS:
+            raise CannotRun(f"no preset is called '{preset}'{exits.suggestion(preset, PRESETS)} (presets: {', '.join(PRESETS)})")
+
+
+def runs(
+    scenario: Scenario, worlds: Sequence[World], presets: Sequence[str], seed: int, out: Path | None, *, again: bool = False
+) -> Iterator[RunResult]:
+    """Run each preset in each world, one after the other; ``again`` where the harness failed.
+
+    After a signal, what there is of that run, and no more.
+    """
+    from scenarios.running.progress import shown
+    from scenarios.running.run import run as run_once
+    from scenarios.running.run import run_to_an_answer
+    from scenarios.running.signals import interruptible
+
+    root = runs_root(out)
+    with interruptible(), shown() as progress:
+        for world in worlds:
+            for preset in presets:
+                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress)
+                for reason in result.reasons:
+                    progress.say(f"{scenario.name} {preset} {world}: {reason}")
+                yield result
+                if result.interrupted:
+                    return
+
+
+def runs_root(out: Path | None) -> Path:
+    """Where run folders go. Raises :class:`model.history.run_folder.RunFolderError` where no place is given."""
+    import os
+
+    from model.history.run_folder import runs_root as chosen
+    from scenarios.running.run import ROOT
+
+    return chosen(out, os.environ, ROOT).absolute()
+
+
+def told(result: RunResult) -> str:
+    """A result on two lines, for people."""
+    expected = "" if result.expected is None else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
+    found = ", ".join(f"{a['count']} {a['kind']}" for a in result.anomalies if a["fails"])
+    partial = " [partial: interrupted]" if result.interrupted else ""
+    head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
+    return f"{head}{': ' + found if found else ''}\n  {result.folder or result.reasons[0]}"
+
+
+def exit_code(results: Sequence[RunResult]) -> int:
+    """Of several runs: that of the signal that ended them, else of the worst verdict."""
+    signals = [result.interrupted for result in results if result.interrupted]
+    return 128 + signals[0] if signals else exits.worst(result.verdict for result in results)
+
+
+# how commands end ------------------------------------------------------------------------------------------------------------------
+
+
+def run_script(name: str) -> NoReturn:
+    """What ``python scenarios/NAME.py`` does: the same as ``imbench run NAME``, with the same options."""
+    sys.exit(conclude(lambda: run.main([name, *sys.argv[1:]], prog_name=f"{name}.py", standalone_mode=False)))
+
+
+def conclude(command: Callable[[], object]) -> int:
+    """Call a command and return its exit code; what went wrong in a way that a person can mend is one line on stderr."""
+    try:
+        status = command()
+    except click.UsageError as error:
+        return _misused(error)
+    except click.ClickException as error:
+        return _complain(error.format_message(), exits.USAGE)
+    except CannotRun as error:
+        return _complain(str(error), error.status)
+    except Interrupted as signal:
+        return _complain("interrupted; what was recorded is in the run folder that ends in .partial", 128 + signal.number)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _complain("interrupted", 130)
+    except Exception as error:
+        return _outside(error)
+    return status if isinstance(status, int) else 0
+
+
+def _misused(error: click.UsageError) -> int:
+    """A wrong command line; one without any argument asks for help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # click before 8.2 does not know it and shows the help itself
+        print(error.format_message(), file=sys.stderr)
+        return exits.USAGE
+    where = f"; see {error.ctx.command_path} --help" if error.ctx is not None else ""
+    return _complain(f"{error.format_message().rstrip('.')}{where}", exits.USAGE)
+
+
+def _outside(error: Exception) -> int:
+    """Trouble with files and disks; anything else is a bug and keeps its traceback."""
+    from model.history.schema import HistoryError
+
+    if isinstance(error, HistoryError):
+        return _complain(str(error), _history_status(error))
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()  # whoever read us has gone; nothing is left to say
+        return exits.IO_ERROR
+    if isinstance(error, OSError):
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _complain(f"{what}; check the path, its permissions and the free space", exits.IO_ERROR)
+    raise error
+
+
+_MISSING = {errno.ENOENT, errno.ENOTDIR}
+_CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST}
+
+
+def _history_status(error: Exception) -> int:
+    """The exit code for trouble with a history or a run folder, from its cause and, where there is none, its words."""
+    cause, text = error.__cause__, str(error)
+    if isinstance(cause, OSError):
+        if cause.errno in _CANNOT_CREATE or (cause.errno in _MISSING and "cannot be written" in text):
+            return exits.CANNOT_CREATE
+        return exits.MISSING if cause.errno in _MISSING else exits.IO_ERROR
+    if "there is no such" in text or "no finished run" in text or "no run folder" in text or "neither" in text:
+        return exits.MISSING
+    return exits.USAGE if "no checkout" in text else exits.DAMAGED
+
+
+def _complain(text: str, status: int) -> int:
+    print(f"imbench: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return status

@@ -1,0 +1,374 @@
+"""The live world: one real server, one load process, real faults, on the loopback of this host.
+
+How a run goes: write the server's configuration; start the server and, once it is ready, the load process; once that is ready, write the
+instant at which the run begins, a second ahead, on CLOCK_MONOTONIC, which all processes share. From then on this process only waits: it
+tells the server to kill and to start nodes when the scenario says so, records what the server has proven, and samples what all processes
+cost. The run is over when the load process ends.
+
+Rules of the file:
+
+- A kill has begun when it was ordered, once waitpid has proven it: its clients may notice before waitpid does. It is healed when the new
+  process has said that it serves. A fault whose proof does not come stays unproven, which the judges notice.
+- However the run ends (as it should, a process dies, a signal, an exception), every process is ended and what was recorded is kept.
+  A load process that dies leaves a history that is salvaged and marked ``truncated``.
+- Where there are two cores or more, the load process has the last one to itself and the server shares the others, so that a gateway
+  that is started again does not delay the sends of everyone else.
+- The secret and the database lie in a folder of the run that is deleted at its end. It is on the disk of the run folder, so that a
+  durable commit costs what it costs there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from model.core.policies import Policies
+from model.history.recorder import FileRecorder
+from model.history.run_folder import RunFolder
+from model.history.schema import FaultKind, Header, Kind, Phase
+from model.observe import RunObserver, header
+from model.scenario import Kill, Scenario
+from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
+from model.scenario.script import AUDIT_BOUND_US
+from model.workload.population import populate
+from scenarios.running import metrics
+from scenarios.running.exits import UNAVAILABLE, CannotRun, Interrupted
+from scenarios.running.played import Played
+from scenarios.running.processes import Started
+from scenarios.running.progress import Progress
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+SERVER_READY_S: Final = 45.0
+"""Longest wait for the server to serve; it gives itself up before."""
+LOAD_READY_S: Final = 90.0
+"""Longest wait for the load process: it imports Locust and plans the schedule."""
+START_AHEAD_NS: Final = 1_000_000_000
+"""From writing the start file to the instant in it: time for everyone to have read it."""
+TURN_S: Final = 0.05
+"""Longest wait for one event of the server."""
+SLACK_US: Final = 30_000_000
+"""On top of all bounds of a run: past it the load process hangs."""
+
+
+def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
+    """Play a scenario on a real server. The folder gets logs and recordings.
+
+    Raises :class:`CannotRun` where server or load process cannot be started, and
+    :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
+    """
+    head = _header(scenario, preset, seed)
+    folder.write_header(head)
+    with _workshop(folder) as shop, folder.recorder("runner") as recorder:
+        stage = _Stage(scenario, preset, seed, folder, shop, RunObserver(recorder), progress)
+        try:
+            stage.play()
+        except Interrupted as interruption:
+            stage.interrupted = interruption.number
+            stage.notes.append("the run was interrupted by a signal")
+        finally:
+            stage.stop()
+        return stage.played(head, recorder)
+
+
+def _header(scenario: Scenario, preset: str, seed: int) -> Header:
+    return header(
+        world="live",
+        scenario=scenario.name,
+        scenario_digest=scenario.digest(),
+        preset=preset,
+        seed=seed,
+        contract=scenario.contract,
+        policies=scenario.preset(preset),
+        timers=scenario.timers,
+        nodes=nodes(scenario),
+        load_begin_us=scenario.load_begin_us,
+    )
+
+
+def nodes(scenario: Scenario) -> dict[int, str]:
+    """Names of the nodes by their numbers in the history, as the simulated world has them: business is 1, then the gateways."""
+    return {1: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+
+
+@contextmanager
+def _workshop(folder: RunFolder) -> Iterator[Path]:
+    """A folder for what only the run itself needs: database, configuration, job."""
+    shop = folder.path / "server"
+    shop.mkdir(mode=0o700)
+    try:
+        yield shop
+    finally:
+        shutil.rmtree(shop, ignore_errors=True)
+
+
+class _ServerConfig(msgspec.Struct, frozen=True):
+    """The server's configuration file, in its words (``reference_server.config``)."""
+
+    secret_hex: str
+    conversations: tuple[Any, ...]
+    policies: Policies
+    timers: Any
+
+
+@dataclass
+class _Stage:
+    """One live run while it goes on."""
+
+    scenario: Scenario
+    preset: str
+    seed: int
+    folder: RunFolder
+    shop: Path
+    observer: RunObserver
+    progress: Progress
+    meter: metrics.Meter = field(default_factory=metrics.Meter)
+    secret_hex: str = field(default_factory=lambda: secrets.token_hex(32))
+    notes: list[str] = field(default_factory=list)
+    interrupted: int = 0
+    server: Started | None = None
+    load: Started | None = None
+    start_ns: int = 0
+    ordered_us: dict[str, int] = field(default_factory=dict)
+    """When the latest kill of a role was ordered."""
+    cores: dict[str, list[int]] = field(default_factory=dict)
+    """Which cores server and generator were bound to; empty: to none in particular."""
+
+    # phases ------------------------------------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """From nothing to the end of the load process."""
+        self.progress.at(None, "starting the server")
+        ready = self._start_server()
+        self.progress.at(None, "starting the load")
+        self._start_load(ready)
+        self._pin()
+        self.start_ns = time.monotonic_ns() + START_AHEAD_NS
+        partial = self.shop / "start.partial"
+        partial.write_text(str(self.start_ns))
+        partial.replace(self.shop / "start")
+        self._record_beginning(ready)
+        self._conduct()
+
+    def stop(self) -> None:
+        """End every process; the load first, so that nobody knocks at a closed door for long."""
+        for process in (self.load, self.server):
+            if process is not None:
+                process.stop()
+
+    def played(self, head: Header, recorder: FileRecorder) -> Played:
+        """What came of it, once everything has stopped."""
+        recorder.close()
+        rows = self.folder.rows()
+        ended = bool(((rows["kind"] == Kind.PHASE) & (rows["code"] == Phase.END)).any())
+        health = self._health()
+        head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), truncated=not ended)
+        begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
+        costs = metrics.of_live(self.meter.samples, rows, begin_us, end_us)
+        costs["generator"], costs["cores"] = health, self.cores
+        return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
+
+    def _pin(self) -> None:
+        """Bind server and load to different cores; children of the supervisor, also later ones, inherit its own."""
+        assert self.server is not None
+        assert self.load is not None
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        if len(cores) < 2:
+            return
+        server = psutil.Process(self.server.pid)
+        with suppress(psutil.Error, OSError):
+            for process in (server, *server.children(recursive=True)):
+                process.cpu_affinity(cores[:-1])
+            psutil.Process(self.load.pid).cpu_affinity(cores[-1:])
+            self.cores = {"server": cores[:-1], "generator": cores[-1:]}
+
+    # starting ----------------------------------------------------------------------------------------------------------------------
+
+    def _start_server(self) -> dict[str, Any]:
+        population = populate(self.scenario.population, self.scenario.gateways, self.seed)
+        config = _ServerConfig(self.secret_hex, population.conversations, self.scenario.preset(self.preset), self.scenario.timers)
+        path = self.shop / "config.json"
+        path.touch(mode=0o600)
+        path.write_bytes(msgspec.json.encode(config))
+        data = self.shop / "data"
+        data.mkdir()
+        command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
+        command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+        self.server = Started("server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=_environment())
+        line = _await(self.server, "ready ", SERVER_READY_S)
+        ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
+        return ready
+
+    def _start_load(self, ready: dict[str, Any]) -> None:
+        endpoints = tuple(Endpoint(g["host"], g["port"], self._node(g["name"])) for g in ready["gateways"])
+        job = LoadJob(
+            scenario=self.scenario,
+            preset=self.preset,
+            seed=self.seed,
+            gateways=endpoints,
+            secret_hex=self.secret_hex,
+            recording_path=str(self.folder.recording_path("load")),
+            start_path=str(self.shop / "start"),
+            health_path=str(self.shop / "health.json"),
+        )
+        path = self.shop / "job.json"
+        path.touch(mode=0o600)
+        path.write_bytes(msgspec.json.encode(job))
+        users = str(self.scenario.population.users)
+        command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadgen" / "locustfile.py"), "--headless", "--only-summary"]
+        command += ["-u", users, "-r", users]
+        log = self.folder.path / "logs" / "load.log"
+        self.load = Started("load", command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
+        _await(self.load, READY_LINE, LOAD_READY_S)
+
+    def _record_beginning(self, ready: dict[str, Any]) -> None:
+        """Who serves, what is planned."""
+        assert self.server is not None
+        assert self.load is not None
+        self.meter.watch("supervisor", "supervisor", self.server.pid)
+        self.meter.watch("generator", "load", self.load.pid)
+        for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + [("business", ready["business"]["pid"])]:
+            self._serves(role, pid, 0)
+        for number, fault in enumerate(self.scenario.faults, 1):
+            if isinstance(fault, Kill):
+                self.observer.fault_planned(number, FaultKind.KILL, self._node(fault.node), self.scenario.at_us(fault.at_s))
+
+    def _serves(self, role: str, pid: int, now: int) -> None:
+        self.observer.process_started(self._node(role), pid, now)
+        self.meter.watch("gateway" if role.startswith("gateway") else role, role, pid)
+
+    def _node(self, role: str) -> int:
+        return next(number for number, name in nodes(self.scenario).items() if name == role)
+
+    # while it goes on --------------------------------------------------------------------------------------------------------------
+
+    def _conduct(self) -> None:
+        """Wait for the load process to end, and meanwhile do what is due."""
+        assert self.load is not None
+        orders, sample_us = _orders(self.scenario), 0
+        bound_us = self._bound_us()
+        while self.load.status is None:
+            now = self._now()
+            if now >= sample_us or (orders and now >= orders[0][0]):
+                self.meter.sample(now)
+                sample_us = (now // 1_000_000 + 1) * 1_000_000
+                self._show(now)
+            while orders and now >= orders[0][0]:
+                self._order(orders.pop(0)[1])
+            if now > bound_us:
+                self.notes.append("the load process did not end within the bounds of the run; it was stopped")
+                return
+            if not self._hear(min(sample_us, orders[0][0] if orders else sample_us) - now):
+                return
+        if self.load.status != 0:
+            self._note_death(self.load)
+
+    def _now(self) -> int:
+        return (time.monotonic_ns() - self.start_ns) // 1000
+
+    def _bound_us(self) -> int:
+        contract = self.scenario.contract
+        ends = [self.scenario.duration_s, *(fault.back_s for fault in self.scenario.faults if isinstance(fault, Kill))]
+        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + AUDIT_BOUND_US + SLACK_US
+
+    def _show(self, now: int) -> None:
+        planned = self.scenario.at_us(self.scenario.duration_s) + self.scenario.contract.quiet_us
+        self.progress.at(max(0.0, min(now / planned, 0.99)), _moment(self.scenario, now))
+
+    def _order(self, command: str) -> None:
+        assert self.server is not None
+        verb, _, role = command.partition(" ")
+        if verb == "kill":
+            self.ordered_us[role] = self._now()
+        self.server.say(command)
+
+    def _hear(self, wait_us: int) -> bool:
+        """Note the server's next event, if one comes; False when the server is gone."""
+        assert self.server is not None
+        line = self.server.line(min(max(wait_us, 0) / 1e6, TURN_S))
+        if line is not None and line.startswith("{"):
+            self._note(msgspec.json.decode(line))
+        if self.server.status is not None:
+            self._note_death(self.server)
+            return False
+        return True
+
+    def _note_death(self, process: Started) -> None:
+        self.notes.append(
+            f"the {process.name} process ended with status {process.status} before the run did: {process.last_words()}"
+        )
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["event"] == "refused":
+            self.notes.append(f"the server refused '{event.get('command')}': {event.get('text')}")
+            return
+        role, now = event["role"], (event["t_ns"] - self.start_ns) // 1000
+        if event["event"] == "exited":
+            self.observer.process_exited(self._node(role), event["pid"], event["status"], now)
+        elif event["event"] == "started":
+            self._serves(role, event["pid"], now)
+        number = self._fault(role, now)
+        if number and event["event"] == "exited" and event["status"] == -signal.SIGKILL:
+            self.observer.fault_begun(number, FaultKind.KILL, self._node(role), self.ordered_us.get(role, now))
+        elif number and event["event"] == "started":
+            self.observer.fault_healed(number, FaultKind.KILL, self._node(role), now)
+
+    def _fault(self, role: str, now: int) -> int:
+        """Which fault an event of this role at this instant belongs to: the latest that was due; 0: none."""
+        faults = enumerate(self.scenario.faults, 1)
+        due = [(fault.at_s, i) for i, fault in faults if fault.node == role and self.scenario.at_us(fault.at_s) <= now]
+        return max(due)[1] if due else 0
+
+    def _health(self) -> dict[str, float]:
+        """What the load process says of itself; nothing where it died."""
+        with suppress(OSError, msgspec.DecodeError):
+            return dict(msgspec.json.decode((self.shop / "health.json").read_bytes(), type=dict[str, float]))
+        return {}
+
+
+def _orders(scenario: Scenario) -> list[tuple[int, str]]:
+    """What the server is told, and when, in order of time."""
+    kills = [fault for fault in scenario.faults if isinstance(fault, Kill)]
+    orders = [(scenario.at_us(fault.at_s), f"kill {fault.node}") for fault in kills]
+    orders += [(scenario.at_us(fault.back_s), f"start {fault.node}") for fault in kills]
+    return sorted(orders)
+
+
+def _moment(scenario: Scenario, now: int) -> str:
+    """Where a run stands, in words."""
+    second = (now - scenario.load_begin_us) / 1e6
+    if second < 0:
+        return "connecting"
+    return f"second {second:.0f} of the load" if second < scenario.duration_s else "draining"
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, without what would configure Locust behind our back."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _await(process: Started, beginning: str, bound_s: float) -> str:
+    """The first line of a process that begins so. Raises :class:`CannotRun`."""
+    until = time.monotonic() + bound_s
+    while time.monotonic() < until:
+        line = process.line(TURN_S)
+        if line is not None and line.startswith(beginning):
+            return line
+        if process.status is not None:
+            raise CannotRun(f"the {process.name} did not start: {process.last_words()} (log: {process.log})", UNAVAILABLE)
+    raise CannotRun(
+        f"the {process.name} was not ready within {bound_s:.0f} s; see {process.log}, try again when idle", UNAVAILABLE
+    )

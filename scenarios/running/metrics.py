@@ -1,0 +1,102 @@
+"""What a live run costs: CPU time and memory of every process, sampled once a second, and the CPU a delivered message takes.
+
+CPU time is what the kernel has counted for the process (user and system). A process that is killed has spent what its last sample says,
+at most one interval too little; the runner samples right before it kills. The cost of a role is its CPU time from the beginning of the
+load to the drain, so connecting and reading back are not in it, but heartbeats are, and so is the start of a process that was started
+again meanwhile. A role is what the process does: ``gateway``, ``business``, ``supervisor``, ``generator``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from model.history.recorder import Rows
+from model.history.schema import Kind, Via
+
+INTERVAL_S: Final = 1.0
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One look at one process; ``t_us`` on the clock of the run, ``cpu_us`` since its start, ``resident_bytes`` of memory."""
+
+    t_us: int
+    role: str
+    name: str
+    pid: int
+    cpu_us: int
+    resident_bytes: int
+
+
+class Meter:
+    """Looks at processes by pid. ``watch`` them when they start; ``sample`` skips those that are gone."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._watched: dict[int, tuple[str, str, psutil.Process]] = {}
+
+    def watch(self, role: str, name: str, pid: int) -> None:
+        """Sample this process from now on."""
+        try:
+            self._watched[pid] = (role, name, psutil.Process(pid))
+        except psutil.Error:
+            return
+
+    def sample(self, t_us: int) -> None:
+        """Look at every process."""
+        for pid, (role, name, process) in list(self._watched.items()):
+            try:
+                with process.oneshot():
+                    times, memory = process.cpu_times(), process.memory_info()
+            except psutil.Error:
+                del self._watched[pid]
+                continue
+            cpu_us = round((times.user + times.system) * 1e6)
+            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss))
+
+
+def of_live(samples: list[Sample], rows: Rows, begin_us: int, end_us: int) -> dict[str, Any]:
+    """The metrics of a live run whose load lay between two instants."""
+    deliveries = _deliveries(rows, begin_us, end_us)
+    return {
+        "deliveries": deliveries,
+        "load_us": [begin_us, end_us],
+        "cost": {role: _cost(cpu_us, deliveries) for role, cpu_us in sorted(_cpu_by_role(samples, begin_us, end_us).items())},
+        "resident_bytes_max": _resident(samples),
+        "samples": samples,
+    }
+
+
+def _deliveries(rows: Rows, begin_us: int, end_us: int) -> int:
+    """Messages shown to others than their sender, in the time of the load."""
+    within = (rows["t_us"] >= begin_us) & (rows["t_us"] < end_us)
+    return int(((rows["kind"] == Kind.DELIVER) & (rows["via"] != Via.OWN) & within).sum())
+
+
+def _cost(cpu_us: int, deliveries: int) -> dict[str, float | None]:
+    return {"cpu_us": cpu_us, "cpu_us_per_delivery": round(cpu_us / deliveries, 2) if deliveries else None}
+
+
+def _cpu_by_role(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, int]:
+    """CPU of each role between two instants, by the last sample at or before each; a process that came later began with 0."""
+    before: dict[int, int] = {}
+    until: dict[int, Sample] = {}
+    for sample in samples:
+        if sample.t_us <= begin_us:
+            before[sample.pid] = sample.cpu_us
+        if sample.t_us <= end_us:
+            until[sample.pid] = sample
+    total: dict[str, int] = defaultdict(int)
+    for pid, sample in until.items():
+        total[sample.role] += sample.cpu_us - before.get(pid, 0)
+    return dict(total)
+
+
+def _resident(samples: list[Sample]) -> dict[str, int]:
+    largest: dict[str, int] = {}
+    for sample in samples:
+        largest[sample.name] = max(largest.get(sample.name, 0), sample.resident_bytes)
+    return largest

@@ -1,0 +1,210 @@
+"""One run, from its folder to its verdict; the same for both worlds.
+
+A run leaves a run folder, whatever happens after the folder was made: a world that cannot play, a disk that fills up, a signal and a
+judge that crashes all leave what was recorded until then, and the result says so. What a machine reads of a run is
+:meth:`RunResult.contract`, exactly.
+
+What this does not do: decide what is right or wrong (:mod:`model.checkers`), show anything, or choose an exit code.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from model.checkers.verdict import judge
+from model.history.columns import History, from_rows
+from model.history.machine import this_machine
+from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
+from model.history.schema import Kind, Phase
+from model.scenario import FAULTS_BY_WORLD, Scenario, World
+from scenarios.running import live, sim
+from scenarios.running.played import Played
+from scenarios.running.progress import Progress
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+ATTEMPTS: Final = 3
+"""Of a run whose harness fails: a busy machine is seldom busy for longer."""
+_NO_ANSWER: Final = ("unknown", "harness_invalid")
+_WORLDS: Final[dict[str, Callable[[Scenario, str, int, RunFolder, Progress], Played]]] = {"sim": sim.play, "live": live.play}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a run. ``anomalies`` in plain values; ``reasons`` say what went wrong with the run, or why there is no plain verdict."""
+
+    scenario: str
+    world: str
+    preset: str
+    seed: int
+    verdict: str
+    expected: str | None
+    scenario_digest: str
+    trace_digest: str | None
+    folder: Path | None
+    measures: dict[str, Any]
+    anomalies: list[dict[str, Any]] = field(default_factory=list)
+    reasons: tuple[str, ...] = ()
+    interrupted: int = 0
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the expected one, or none was expected."""
+        return self.expected in (None, self.verdict)
+
+    def contract(self) -> dict[str, Any]:
+        """The object that ``imbench run --json`` prints."""
+        return {
+            "scenario": self.scenario,
+            "world": self.world,
+            "preset": self.preset,
+            "seed": self.seed,
+            "verdict": self.verdict,
+            "expected": self.expected,
+            "scenario_digest": self.scenario_digest,
+            "trace_digest": self.trace_digest,
+            "folder": None if self.folder is None else str(self.folder),
+            "measures": self.measures,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement in plain values."""
+
+    verdict: str
+    anomalies: list[dict[str, Any]]
+    measures: dict[str, Any]
+    notes: tuple[str, ...]
+    """What a reader of the verdict must know, from the judges; where there is no plain answer, why."""
+
+
+def run(scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress) -> RunResult:
+    """Play, record, judge. ``root`` is where run folders go.
+
+    A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
+    :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
+    """
+    missing = sorted({type(fault).__name__.lower() for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])})
+    if missing:
+        return _skipped(scenario, world, preset, seed, missing)
+    started = datetime.now(UTC)
+    folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
+    manifest = Manifest(
+        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=_commit(), machine=this_machine()
+    )
+    folder.write_manifest(manifest)
+    folder.write_json(SCENARIO, scenario)
+    progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
+    played = _WORLDS[world](scenario, preset, seed, folder, progress)
+    return _concluded(scenario, folder, manifest, played, progress)
+
+
+def run_to_an_answer(scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress) -> RunResult:
+    """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
+
+    A run in which the generator was late says nothing of the product, and a busy machine makes such runs. What is proven against the
+    product comes before the harness in a verdict, so no failure of the product is repeated away. Every run keeps its folder.
+    """
+    for attempt in range(2, ATTEMPTS + 1):
+        result = run(scenario, world, preset, seed, root, progress)
+        if result.verdict != "harness_invalid" or result.interrupted:
+            return result
+        progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
+    return run(scenario, world, preset, seed, root, progress)
+
+
+def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
+    """History, verdict and manifest of a run that was played, to its end or not."""
+    progress.at(None, "judging")
+    history = from_rows(played.header, played.rows)
+    folder.write_history(history)
+    folder.write_json(METRICS, played.metrics)
+    judged = judge_safely(history, folder)
+    reasons = (*played.notes, *(judged.notes if judged.verdict in _NO_ANSWER else ()))
+    folder.write_json(VERDICT, {"verdict": judged.verdict, "reasons": reasons, **_findings(judged)})
+    path = folder.finish(
+        msgspec.structs.replace(
+            manifest,
+            trace_digest=played.trace_digest,
+            generator=played.generator,
+            finished=_iso(datetime.now(UTC)),
+            complete=_complete(history),
+            interrupted=bool(played.interrupted),
+        )
+    )
+    return RunResult(
+        scenario=scenario.name,
+        world=manifest.world,
+        preset=manifest.preset,
+        seed=manifest.seed,
+        verdict=judged.verdict,
+        expected=scenario.expected.get(manifest.preset),
+        scenario_digest=manifest.scenario_digest,
+        trace_digest=played.trace_digest,
+        folder=path,
+        measures=judged.measures,
+        anomalies=judged.anomalies,
+        reasons=reasons,
+        interrupted=played.interrupted,
+    )
+
+
+def judge_safely(history: History, folder: RunFolder | None = None) -> Judged:
+    """The judges' answer in plain values. A judge that crashes has not acquitted anyone: the verdict is ``unknown``."""
+    try:
+        judgement = judge(history)
+    except Exception as error:
+        if folder is not None:
+            (folder.path / "logs" / "judge.log").write_text(traceback.format_exc())
+        return Judged("unknown", [], {}, (f"the judge crashed ({type(error).__name__}: {error}); this is a bug of imbench",))
+    anomalies = [msgspec.to_builtins(a, enc_hook=_plain) for a in judgement.anomalies]
+    measures = msgspec.json.decode(msgspec.json.encode(judgement.measures, enc_hook=_plain))
+    return Judged(judgement.verdict, anomalies, measures, tuple(judgement.notes))
+
+
+def _findings(judged: Judged) -> dict[str, Any]:
+    return {"anomalies": judged.anomalies, "measures": judged.measures, "notes": judged.notes}
+
+
+def _plain(value: object) -> Any:
+    """NumPy's scalars and arrays as plain values."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _complete(history: History) -> bool:
+    phases = history.rows_of(Kind.PHASE)
+    return bool((history.code[phases] == Phase.END).any())
+
+
+def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: list[str]) -> RunResult:
+    reason = f"skipped: the {world} world has no fault of kind {', '.join(missing)}"
+    expected, digest = scenario.expected.get(preset), scenario.digest()
+    return RunResult(scenario.name, world, preset, seed, "skipped", expected, digest, None, None, {}, reasons=(reason,))
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")
+
+
+def _commit() -> str:
+    """The commit of the checkout, ``+`` behind it where tracked files were changed; empty where there is no git."""
+    try:
+        told = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told[0] + ("+" if told[1] else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

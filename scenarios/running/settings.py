@@ -1,0 +1,136 @@
+"""Changing a scenario from the command line: ``--set workload.rate_per_s=50``.
+
+A setting is a path of field names, and a value in JSON (``50``, ``true``, ``[]``); what is no JSON is text. Elements of a list are
+counted from 0: ``faults.0.at_s=5``. A path is checked against the scenario's own fields, the result against their types and against
+what the worlds can play. Nothing is guessed: what does not fit is refused, with the names that would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from model.scenario import Kill, Scenario
+from scenarios.running.exits import CannotRun, suggestion
+
+
+def apply(scenario: Scenario, settings: Sequence[str]) -> Scenario:
+    """The scenario with settings ``field=value`` applied in turn. Raises :class:`CannotRun`."""
+    for setting in settings:
+        scenario = _applied(scenario, setting)
+    problem = next(_problems(scenario), None)
+    if problem is not None:
+        raise CannotRun(f"the scenario cannot be played: {problem}")
+    return scenario
+
+
+def _applied(scenario: Scenario, setting: str) -> Scenario:
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise CannotRun(f"--set {setting}: write it as field=value, such as --set workload.rate_per_s=50")
+    plain = msgspec.to_builtins(scenario)
+    place, at = plain, scenario
+    *folders, last = path.split(".")
+    for name in folders:
+        place, at = place[_key(setting, at, name)], _inside(setting, at, name)
+    place[_key(setting, at, last)] = _value(text)
+    try:
+        return msgspec.convert(plain, Scenario)
+    except msgspec.ValidationError as error:
+        raise CannotRun(f"--set {setting}: {_plain(error)}") from None
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _key(setting: str, at: Any, name: str) -> Any:
+    """``name`` as a key of the plain form of ``at``, if it is one."""
+    if isinstance(at, dict):
+        return name
+    if isinstance(at, tuple) and name.isdigit() and int(name) < len(at):
+        return int(name)
+    valid = _names(at)
+    if name in valid:
+        return name
+    if not valid:
+        raise CannotRun(f"--set {setting}: there is nothing called '{name}' inside a single value; leave '.{name}' out")
+    raise CannotRun(f"--set {setting}: there is no field '{name}'{suggestion(name, valid)} (fields here: {', '.join(valid)})")
+
+
+def _names(at: Any) -> tuple[str, ...]:
+    """What there is inside a part of the scenario, by name."""
+    if isinstance(at, tuple):
+        return tuple(str(i) for i in range(len(at)))
+    return at.__struct_fields__ if isinstance(at, msgspec.Struct) else ()
+
+
+def _inside(setting: str, at: Any, name: str) -> Any:
+    key = _key(setting, at, name)
+    if isinstance(at, dict):
+        if key not in at:
+            raise CannotRun(f"--set {setting}: there is no '{name}' to look into (here: {', '.join(at) or 'nothing'})")
+        return at[key]
+    return at[key] if isinstance(at, tuple) else getattr(at, key)
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """msgspec's words without its notation: what was expected, and where."""
+    text, _, where = str(error).partition(" - at `$.")
+    return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}"
+
+
+# what no world can play ------------------------------------------------------------------------------------------------------------
+
+
+def _problems(scenario: Scenario) -> Iterator[str]:
+    """What is wrong with a scenario, in words, the first first."""
+    return (text for holds, text in _conditions(scenario) if not holds)
+
+
+def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
+    people, load = scenario.population, scenario.workload
+    yield 1 <= scenario.gateways <= 64, f"gateways is {scenario.gateways}; give 1 to 64"
+    yield 2 <= people.users <= 1_000_000, f"population.users is {people.users}; give 2 to 1000000"
+    yield people.group_size >= 2, f"population.group_size is {people.group_size}; give at least 2"
+    yield people.groups_per_user >= 0, f"population.groups_per_user is {people.groups_per_user}; give at least 0"
+    yield _within(load.rate_per_s, 0, 1e6), f"workload.rate_per_s is {load.rate_per_s:g}; give 0 to 1000000"
+    yield 1 <= load.payload_bytes <= 16_384, f"workload.payload_bytes is {load.payload_bytes}; give 1 to 16384"
+    yield _within(load.direct_share, 0, 1), f"workload.direct_share is {load.direct_share:g}; give 0 to 1"
+    yield load.spacing_us >= 0, f"workload.spacing_us is {load.spacing_us}; give at least 0"
+    yield _within(scenario.network.loss, 0, 0.5), f"network.loss is {scenario.network.loss:g}; give 0 to 0.5"
+    yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
+    yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
+    yield _within(scenario.warm_up_s, 0, scenario.duration_s), f"warm_up_s is {scenario.warm_up_s:g}; give 0 to duration_s"
+    yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
+    yield from _durations(scenario)
+    for i, fault in enumerate(scenario.faults):
+        yield from _fault_conditions(scenario, f"faults.{i}", fault)
+
+
+def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
+    for group in ("timers", "network", "contract"):
+        value = getattr(scenario, group)
+        for name in value.__struct_fields__:
+            if name.endswith("_us"):
+                found, least = getattr(value, name), 1 if group == "timers" else 0
+                yield found >= least, f"{group}.{name} is {found}; give at least {least} microseconds"
+
+
+def _fault_conditions(scenario: Scenario, name: str, fault: Any) -> Iterator[tuple[bool, str]]:
+    gateways = [f"gateway-{i + 1}" for i in range(scenario.gateways)]
+    nodes = [*gateways, "business"] if isinstance(fault, Kill) else gateways
+    yield fault.node in nodes, f"{name}.node is '{fault.node}'{suggestion(fault.node, nodes)}; nodes are {', '.join(nodes)}"
+    yield _within(fault.at_s, 0, scenario.duration_s), f"{name}.at_s is {fault.at_s:g}; give 0 to duration_s"
+    if isinstance(fault, Kill):
+        yield _within(fault.back_s, fault.at_s, 86_400), f"{name}.back_s is {fault.back_s:g}; give a time after at_s"
+
+
+def _within(value: float, low: float, high: float) -> bool:
+    return math.isfinite(value) and low <= value <= high

@@ -1,0 +1,127 @@
+"""What a person gets wrong is answered in one line on stderr that says what to do, with the right exit code, before anything runs."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, UNAVAILABLE, USAGE
+
+RUN = ("run", "access_restart")
+
+
+def assert_one_line(answer, status, *words):
+    assert answer.status == status
+    assert answer.out == ""
+    assert answer.err.count("\n") == 1
+    assert answer.err.startswith("imbench")
+    for word in words:
+        assert word in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "acces_restart"), ("no scenario is called 'acces_restart'", "did you mean 'access_restart'", "imbench list")),
+        ((*RUN, "--preset", "curser"), ("no preset is called 'curser'", "did you mean 'cursor'", "naive, timer, cursor")),
+        ((*RUN, "--preset", "cursor", "--preset", "x"), ("no preset is called 'x'",)),
+        ((*RUN, "--world", "sym"), ("'sym' is not one of 'sim', 'live', 'both'",)),
+        ((*RUN, "--set", "gatways=3"), ("no field 'gatways'", "did you mean 'gateways'")),
+        ((*RUN, "--set", "workload.rate=3"), ("no field 'rate'", "did you mean 'rate_per_s'", "payload_bytes")),
+        ((*RUN, "--set", "faults.0.when_s=3"), ("no field 'when_s'", "at_s")),
+        ((*RUN, "--set", "faults.7.at_s=3"), ("no field '7'",)),
+        ((*RUN, "--set", "gateways.first=3"), ("nothing called 'first'",)),
+        ((*RUN, "--set", "population.users=many"), ("Expected int, got str", "population.users")),
+        ((*RUN, "--set", "population.users=2.5"), ("Expected int, got float", "population.users")),
+        ((*RUN, "--set", "contract.quiet_us=null"), ("Expected int, got null", "contract.quiet_us")),
+        ((*RUN, "--set", 'faults=[{"fault":"flood","node":"business"}]'), ("flood",)),
+        ((*RUN, "--set", "expected.cursor=splendid"), ("splendid",)),
+        ((*RUN, "--set", "gateways"), ("field=value",)),
+        ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
+        ((*RUN, "--set", "population.users=-5"), ("population.users is -5",)),
+        ((*RUN, "--set", "timers.heartbeat_us=0"), ("timers.heartbeat_us is 0",)),
+        ((*RUN, "--set", "faults.0.node=gateway-3"), ("faults.0.node is 'gateway-3'", "gateway-1, gateway-2, business")),
+        ((*RUN, "--set", "faults.0.back_s=1"), ("faults.0.back_s is 1", "after at_s")),
+        ((*RUN, "--seed", "-1"), ("--seed",)),
+        ((*RUN, "--fast"), ("No such option '--fast'", "imbench run --help")),
+        (("run",), ("Missing argument 'NAME'",)),
+        (("rnu",), ("No such command 'rnu'",)),
+        (("report",), ("Missing argument",)),
+    ],
+)
+def test_a_wrong_command_line_is_explained(imbench, arguments, words):
+    assert_one_line(imbench(*arguments), USAGE, *words)
+
+
+def test_a_refused_command_line_leaves_no_run_folder(imbench, tmp_path):
+    imbench(*RUN, "--set", "gateways=0", "--out", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_what_is_not_there_cannot_be_read(imbench, tmp_path, command):
+    assert_one_line(imbench(command, tmp_path / "absent"), MISSING, str(tmp_path / "absent"))
+
+
+def test_a_folder_that_is_no_run_folder_is_refused(imbench, tmp_path):
+    assert_one_line(imbench("check", tmp_path), MISSING, str(tmp_path), "imbench run")
+
+
+def test_a_damaged_history_is_refused(imbench, tmp_path):
+    path = tmp_path / "history.parquet"
+    path.write_bytes(b"PAR1 and nothing else")
+    assert_one_line(imbench("check", path), DAMAGED, str(path), "no whole Parquet file")
+
+
+def test_a_run_folder_cannot_be_made_below_a_file(imbench, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_one_line(imbench(*RUN, "--short", "--out", tmp_path / "file" / "runs"), CANNOT_CREATE, "--out", "IMBENCH_RUNS")
+
+
+def test_a_report_cannot_be_written_below_a_file(imbench, tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = imbench("report", tmp_path, "--out", tmp_path / "file" / "report.html")
+    assert answer.status == MISSING  # the run folder is looked at first
+
+
+class TestServe:
+    def test_needs_an_existing_data_folder(self, imbench, tmp_path):
+        answer = imbench("serve", "--data", tmp_path / "absent")
+        assert_one_line(answer, MISSING, f"{tmp_path / 'absent'}: there is no such folder", "mkdir -p")
+
+    def test_a_port_in_use_is_named(self, imbench, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            answer = imbench("serve", "--data", tmp_path, "--gateways", 1, "--port", port)
+        assert_one_line(answer, UNAVAILABLE, str(port), "--port")
+
+    def test_ports_end_at_65535(self, imbench, tmp_path):
+        assert_one_line(imbench("serve", "--data", tmp_path, "--port", 65535), USAGE, "65535")
+
+    def test_an_unknown_preset_is_named(self, imbench, tmp_path):
+        assert_one_line(imbench("serve", "--data", tmp_path, "--preset", "curser"), USAGE, "did you mean 'cursor'")
+
+    def test_a_missing_secret_file_is_named(self, imbench, tmp_path):
+        answer = imbench("serve", "--data", tmp_path, "--secret-file", tmp_path / "absent")
+        assert_one_line(answer, MISSING, f"{tmp_path / 'absent'}", "openssl rand -hex 32")
+
+    @pytest.mark.parametrize("secret", ["short", "abcd", "not hexadecimal, though it is long enough"])
+    def test_a_weak_secret_is_refused_and_not_repeated(self, imbench, tmp_path, secret):
+        path = tmp_path / "secret"
+        path.write_text(secret)
+        answer = imbench("serve", "--data", tmp_path, "--secret-file", path)
+        assert_one_line(answer, DAMAGED, str(path))
+        assert secret not in answer.err.replace(str(path), "")
+
+
+def test_an_empty_command_line_shows_the_help(imbench):
+    answer = imbench()
+    assert "Usage: imbench" in answer.err + answer.out
+
+
+def test_runs_need_a_place_outside_a_checkout(imbench, tmp_path, monkeypatch):
+    monkeypatch.delenv("IMBENCH_RUNS", raising=False)
+    monkeypatch.setattr("scenarios.running.run.ROOT", Path(tmp_path))
+    assert_one_line(imbench(*RUN, "--short"), USAGE, "--out", "IMBENCH_RUNS")

@@ -1,0 +1,133 @@
+"""What commands print, and how they end: the contract with programs that call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.history.run_folder import RunFolder
+from scenarios.running.exits import IO_ERROR, VALID
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TINY = ("--set", "population.users=10", "--set", "workload.rate_per_s=20", "--set", "duration_s=2", "--set", "warm_up_s=0.5")
+CALM = ("run", "access_restart", "--short", *TINY, "--set", "faults=[]")
+CONTRACT = ["scenario", "world", "preset", "seed", "verdict", "expected", "scenario_digest", "trace_digest", "folder", "measures"]
+
+
+def test_list_shows_every_scenario_with_its_question(imbench):
+    answer = imbench("list")
+    assert answer.status == VALID
+    assert "access_restart\n    A gateway is killed under load" in answer.out
+
+
+def test_doctor_speaks_of_what_runs_need(imbench):
+    answer = imbench("doctor")
+    assert answer.status == VALID
+    for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback"):
+        assert what in answer.out
+
+
+class TestRun:
+    def test_json_is_one_object_a_run_with_exactly_the_agreed_fields(self, imbench, tmp_path):
+        answer = imbench(*CALM, "--seed", 3, "--preset", "cursor", "--preset", "naive", "--json", "--out", tmp_path)
+        runs = [json.loads(line) for line in answer.out.splitlines()]
+        assert [list(run) for run in runs] == [CONTRACT, CONTRACT]
+        assert [(run["scenario"], run["world"], run["preset"], run["seed"]) for run in runs] == [
+            ("access_restart", "sim", "cursor", 3),
+            ("access_restart", "sim", "naive", 3),
+        ]
+        assert [run["expected"] for run in runs] == ["valid", "invalid"]
+        assert all(run["trace_digest"] for run in runs)
+        assert len({run["scenario_digest"] for run in runs}) == 1
+
+    def test_its_folder_holds_the_same_verdict_and_can_be_judged_again(self, imbench, tmp_path):
+        run = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
+        folder = RunFolder.open(Path(run["folder"]))
+        assert folder.read_json("verdict.json")["verdict"] == run["verdict"] == "valid"
+        assert folder.read_json("verdict.json")["measures"] == run["measures"]
+        assert folder.manifest().complete
+        for path in (folder.path, folder.path / "history.parquet"):
+            answer = imbench("check", path, "--json")
+            assert answer.status == VALID
+            assert json.loads(answer.out)["verdict"] == "valid"
+
+    def test_settings_reach_the_run_and_its_digest(self, imbench, tmp_path):
+        plain = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
+        other = json.loads(imbench(*CALM, "--set", "workload.rate_per_s=25", "--json", "--out", tmp_path).out)
+        assert other["scenario_digest"] != plain["scenario_digest"]
+        assert RunFolder.open(Path(other["folder"])).read_json("scenario.json")["workload"]["rate_per_s"] == 25
+
+    def test_without_json_a_person_reads_verdict_and_folder(self, imbench, tmp_path):
+        answer = imbench(*CALM, "--out", tmp_path)
+        assert answer.out.startswith("access_restart cursor sim seed 1: valid (expected)\n")
+        assert str(tmp_path) in answer.out
+
+    def test_progress_goes_to_stderr_as_plain_lines(self, imbench, tmp_path):
+        answer = imbench(*CALM, "--json", "--out", tmp_path)
+        assert answer.err == "access_restart cursor sim seed 1\n"
+
+    def test_a_fault_the_world_lacks_is_skipped_and_never_passes(self, imbench, tmp_path):
+        cut = 'faults=[{"fault":"cut","node":"gateway-1","at_s":1}]'
+        answer = imbench(*CALM, "--set", cut, "--world", "live", "--json", "--out", tmp_path)
+        run = json.loads(answer.out)
+        assert answer.status == 2
+        assert (run["verdict"], run["folder"]) == ("skipped", None)
+        assert "the live world has no fault of kind cut" in answer.err
+
+
+class TestCheck:
+    def test_json_has_a_verdict_and_anomalies_with_exactly_the_agreed_fields(self, imbench, tmp_path):
+        kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
+        run = json.loads(imbench(*CALM, "--set", kill, "--preset", "naive", "--json", "--out", tmp_path).out)
+        answer = imbench("check", run["folder"], "--json")
+        judged = json.loads(answer.out)
+        assert answer.status == 1
+        assert list(judged) == ["verdict", "anomalies"]
+        assert judged["verdict"] == "invalid"
+        assert {frozenset(anomaly) for anomaly in judged["anomalies"]} == {frozenset({"kind", "count", "fails", "witnesses"})}
+        losses = [anomaly for anomaly in judged["anomalies"] if anomaly["kind"] in ("lost", "lost_stored")]
+        assert losses
+        assert all(anomaly["fails"] and anomaly["count"] > 0 and anomaly["witnesses"] for anomaly in losses)
+
+
+def test_a_scenario_script_is_the_same_as_the_command(imbench, tmp_path):
+    command = [sys.executable, "scenarios/access_restart.py", *CALM[2:], "--json", "--out", str(tmp_path)]
+    script = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    expected = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
+    found = json.loads(script.stdout)
+    del expected["folder"], found["folder"]
+    assert found == expected
+    assert script.returncode == VALID
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path):
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    command = [sys.executable, "-m", "imbench", *CALM, "--json", "--out", str(tmp_path)]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, preexec_fn=small_files)
+    complaint = run.stderr.splitlines()[-1]
+    assert run.returncode == IO_ERROR
+    assert run.stdout == ""
+    assert "history.parquet" in complaint
+    assert "Traceback" not in run.stderr
+    (partial,) = (tmp_path / "access_restart").iterdir()
+    assert partial.name.endswith(".partial")
+    assert not RunFolder.open(partial).manifest().complete
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("check", "--help"), ("serve", "--help")])
+def test_help_needs_nothing_heavy(arguments):
+    heavy = ("numpy", "pandas", "pyarrow", "simpy", "matplotlib", "scipy", "locust", "msgspec", "rich")
+    program = f"import sys, imbench\nsys.argv = ['imbench', *{arguments!r}]\ntry: imbench.main()\nexcept SystemExit: pass\n"
+    program += f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "Usage: imbench" in found.stdout
+    assert found.stdout.endswith("loaded: []\n")

@@ -1,0 +1,115 @@
+"""Processes are heard and always ended; what they cost is told by role."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from model.history.recorder import MemoryRecorder
+from model.history.schema import Kind, Via
+from scenarios.running import metrics
+from scenarios.running.exits import Interrupted
+from scenarios.running.metrics import Meter, Sample
+from scenarios.running.processes import Started
+from scenarios.running.progress import Lines
+from scenarios.running.signals import interruptible
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def begin(program):
+        started.append(Started("child", [sys.executable, "-c", program], tmp_path / "log", cwd=tmp_path, env=os.environ))
+        return started[-1]
+
+    yield begin
+    for child in started:
+        child.kill()
+
+
+def test_it_is_heard_line_by_line_and_its_end_stays_the_end(start):
+    child = start("print('one'); print(input())")
+    child.say("two")
+    assert [child.line(10), child.line(10), child.line(10), child.line(0)] == ["one", "two", None, None]
+    assert child.stop() == 0
+
+
+def test_it_ends_even_if_it_does_not_listen(start):
+    child = start(DEAF)
+    assert child.line(10) == "ready"
+    assert child.stop(grace_s=0.1) == -signal.SIGKILL
+    assert child.stop() == -signal.SIGKILL
+
+
+def test_what_it_says_last_is_kept(start):
+    child = start("import sys; sys.exit('no port is free')")
+    assert child.line(10) is None
+    while child.status is None:
+        time.sleep(0.01)
+    assert child.last_words() == "no port is free"
+    child.say("nobody hears this")
+
+
+def test_the_first_signal_is_an_exception_and_the_old_handlers_come_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with interruptible(), pytest.raises(Interrupted) as caught:
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_progress_is_a_plain_line_every_while():
+    stream = io.StringIO()
+    with Lines(stream, every_s=0.01) as lines:
+        lines.begin("cursor live")
+        lines.at(0.25, "second 3")
+        while stream.getvalue().count("\n") < 3:
+            time.sleep(0.005)
+    assert stream.getvalue().splitlines()[:2] == ["cursor live", "cursor live, second 3, 25% (0 s)"]
+
+
+class TestCost:
+    def test_a_meter_skips_who_has_gone(self):
+        meter = Meter()
+        meter.watch("generator", "load", os.getpid())
+        meter.watch("gateway", "gateway-1", 2**22 + 1)
+        meter.sample(5)
+        (sample,) = meter.samples
+        assert (sample.role, sample.pid, sample.t_us) == ("generator", os.getpid(), 5)
+        assert sample.resident_bytes > 0
+
+    def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self):
+        samples = [
+            Sample(0, "gateway", "gateway-1", 1, 500, 10),
+            Sample(100, "gateway", "gateway-1", 1, 700, 30),
+            Sample(200, "gateway", "gateway-1", 1, 900, 20),  # killed
+            Sample(200, "gateway", "gateway-2", 2, 100, 5),
+            Sample(300, "gateway", "gateway-1", 3, 50, 5),  # born again
+            Sample(400, "gateway", "gateway-1", 3, 90, 5),
+            Sample(500, "gateway", "gateway-1", 3, 999, 5),  # the drain
+        ]
+        rows = deliveries([(150, Via.LIVE), (160, Via.SYNC), (170, Via.OWN), (450, Via.LIVE)])
+        found = metrics.of_live(samples, rows, 100, 400)
+        assert found["deliveries"] == 2
+        assert found["cost"] == {"gateway": {"cpu_us": 200 + 100 + 90, "cpu_us_per_delivery": 195.0}}
+        assert found["resident_bytes_max"] == {"gateway-1": 30, "gateway-2": 5}
+
+    def test_a_cost_of_nothing_delivered_is_not_a_number(self):
+        found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], np.empty(0, deliveries([]).dtype), 0, 100)
+        assert found["cost"]["business"]["cpu_us_per_delivery"] is None
+
+
+def deliveries(shown):
+    recorder = MemoryRecorder(chunk_rows=16)
+    for t_us, via in shown:
+        recorder.record(Kind.DELIVER, t_us, device=1, conversation=1, sender=2, send_counter=1, via=via)
+    return recorder.rows()

@@ -1,0 +1,161 @@
+"""One run from its folder to its verdict, in a world that is played by a few lines here."""
+
+from __future__ import annotations
+
+import errno
+import signal
+
+import pytest
+
+from model.history.run_folder import RunFolder
+from model.history.schema import Kind, Phase
+from model.observe import RunObserver, header
+from model.scenario import Cut, Scenario
+from scenarios.running import check, command, run
+from scenarios.running.exits import IO_ERROR, Interrupted, worst
+from scenarios.running.played import Played
+from scenarios.running.progress import Silent
+
+SCENARIO = Scenario(name="quiet", question="Does nothing happen?", expected={"cursor": "unknown"})
+
+
+def played(scenario, preset, seed, folder, progress, **changes):
+    """A world in which a few things happen, recorded as a live one records them."""
+    head = header(
+        world="live",
+        scenario=scenario.name,
+        scenario_digest=scenario.digest(),
+        preset=preset,
+        seed=seed,
+        contract=scenario.contract,
+        policies=scenario.preset(preset),
+        timers=scenario.timers,
+        nodes={1: "gateway-1"},
+        load_begin_us=0,
+    )
+    folder.write_header(head)
+    with folder.recorder("load") as recorder:
+        recorder.record(Kind.DEVICE, 0, device=1, user=1, node=1)
+        recorder.record(Kind.INTEND, 10, 1, 1, 1, 1, content_hash=7)
+        observer = RunObserver(recorder)
+        for at, phase in enumerate((Phase.WARM_UP, Phase.MEASURE, Phase.DRAIN, Phase.QUIET, Phase.AUDIT, Phase.END)):
+            observer.phase(phase, at * 100)
+    return Played(head, folder.rows(), {"cost": {}}, **changes)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Replaces the live world by a function of the same form."""
+
+    def replace(play):
+        monkeypatch.setitem(run._WORLDS, "live", play)
+
+    replace(played)
+    return replace
+
+
+def run_it(tmp_path, scenario=SCENARIO):
+    return run.run(scenario, "live", "cursor", 1, tmp_path, Silent())
+
+
+def test_a_run_without_any_operation_is_judged_and_filed(world, tmp_path):
+    result = run_it(tmp_path)
+    folder = RunFolder.open(result.folder)
+    assert (result.verdict, result.as_expected) == ("unknown", True)
+    assert folder.finished
+    assert folder.manifest().complete
+    assert folder.read_json("scenario.json")["name"] == "quiet"
+    assert folder.read_json("metrics.json") == {"cost": {}}
+    assert check.check(result.folder).verdict == "unknown"
+
+
+def test_what_stood_in_the_way_is_told_first(world, tmp_path):
+    world(lambda *arguments: played(*arguments, notes=("the load process ended with status -9",)))
+    result = run_it(tmp_path)
+    assert result.reasons[0] == "the load process ended with status -9"
+    assert RunFolder.open(result.folder).read_json("verdict.json")["reasons"][0] == result.reasons[0]
+
+
+def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world, tmp_path):
+    world(lambda *arguments: played(*arguments, interrupted=signal.SIGTERM))
+    result = run_it(tmp_path)
+    assert RunFolder.open(result.folder).manifest().interrupted
+    assert command.exit_code([result]) == 143
+    assert "[partial: interrupted]" in command.told(result)
+
+
+def test_a_fault_the_world_lacks_is_not_played(world, tmp_path):
+    result = run_it(tmp_path, Scenario(name="cut", question="?", faults=(Cut("gateway-1", 1.0),)))
+    assert (result.verdict, result.folder) == ("skipped", None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crashed_judge_acquits_nobody(world, tmp_path, monkeypatch):
+    def crash(history):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(run, "judge", crash)
+    result = run_it(tmp_path)
+    assert result.verdict == "unknown"
+    assert "the judge crashed (ZeroDivisionError: by zero)" in result.reasons[0]
+    assert "crash" in (result.folder / "logs" / "judge.log").read_text()
+
+
+def test_a_disk_that_fills_up_takes_nothing_already_recorded(world, tmp_path, monkeypatch, capsys):
+    def full(*arguments, **keywords):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("model.history.at_rest.pq.write_table", full)
+        assert command.conclude(lambda: run_it(tmp_path)) == IO_ERROR
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "No space left on device" in complaint
+    (partial,) = (tmp_path / "quiet").iterdir()
+    assert len(RunFolder.open(partial).history()) == 8
+    assert check.check(partial).verdict == "unknown"
+
+
+def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world, tmp_path):
+    def interrupted(*arguments):
+        raise Interrupted(signal.SIGINT)
+
+    world(interrupted)
+    assert command.conclude(lambda: run_it(tmp_path)) == 130
+    (partial,) = (tmp_path / "quiet").iterdir()
+    assert partial.name.endswith(".partial")
+
+
+class TestAgain:
+    def answer(self, tmp_path, monkeypatch, verdicts):
+        left, told = list(verdicts), Silent()
+        monkeypatch.setattr(told, "say", lambda text: lines.append(text), raising=False)
+        lines = []
+        monkeypatch.setattr(run, "judge_safely", lambda history, folder: run.Judged(left.pop(0), [], {}, ()))
+        result = run.run_to_an_answer(SCENARIO, "live", "cursor", 1, tmp_path, told)
+        return result.verdict, len(lines), len(list((tmp_path / "quiet").iterdir()))
+
+    def test_a_run_whose_harness_failed_is_made_again_and_every_run_is_kept(self, world, tmp_path, monkeypatch):
+        assert self.answer(tmp_path, monkeypatch, ["harness_invalid", "valid", "invalid"]) == ("valid", 1, 2)
+
+    def test_but_not_for_ever(self, world, tmp_path, monkeypatch):
+        assert self.answer(tmp_path, monkeypatch, ["harness_invalid"] * 9) == ("harness_invalid", 2, 3)
+
+    @pytest.mark.parametrize("verdict", ["valid", "invalid", "unknown"])
+    def test_an_answer_stands(self, world, tmp_path, monkeypatch, verdict):
+        assert self.answer(tmp_path, monkeypatch, [verdict, "valid"]) == (verdict, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        ([], 2),
+        (["valid", "valid"], 0),
+        (["valid", "unknown"], 2),
+        (["skipped", "valid"], 2),
+        (["unknown", "harness_invalid"], 3),
+        (["harness_invalid", "invalid", "valid"], 1),
+    ],
+)
+def test_the_worst_of_several_verdicts_decides(verdicts, status):
+    assert worst(verdicts) == status
