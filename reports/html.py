@@ -1,0 +1,322 @@
+"""The report: one self-contained HTML page on any number of runs, for a reader who has never heard of the project.
+
+It begins with what happened, in words; then one table; then, for each preset, the pictures of its runs side by side on the same
+scales, what its anomalies were, and why; and at the bottom where everything comes from.
+
+Rules of the file:
+
+- The page asks the network for nothing: pictures are inline SVG, styles are inline, there is no script, fonts are the system's.
+- Every text from a run folder is escaped. Numbers in the table are those of the verdicts, by way of :mod:`reports.table`.
+- It starts nothing and writes one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from model.history.run_folder import RunFolderError
+from model.history.schema import HistoryError
+from reports import figures, series, table, words
+from reports.plots import inline_svg
+from reports.runs import Anomaly, Run, load_all
+from reports.series import Series
+from reports.style import CSS
+
+WITNESSES_MAX: Final = 5
+"""Witnesses shown of one anomaly."""
+
+
+def write_report(run_folders: Sequence[Path], out: Path) -> Path:
+    """Write the report of these runs to ``out``, in place of an earlier one, and return ``out``.
+
+    Raises :class:`model.history.schema.HistoryError`, one line, where a folder is no run folder or ``out`` cannot be written. A run
+    whose history cannot be read is in the report, and says so.
+    """
+    text = page(load_all(run_folders))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"{out}: {error.strerror}: the report cannot be written; choose another path") from error
+    return out
+
+
+def page(runs: Sequence[Run]) -> str:
+    """The page as text. ``runs`` are in the order of :func:`reports.runs.load_all`."""
+    scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))
+    sections = [_scenario([run for run in runs if run.manifest.scenario == name]) for name in scenarios]
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>imbench: {escape(', '.join(scenarios))}</title>",
+            f"<style>{CSS}</style></head><body><main>",
+            *sections,
+            _provenance(runs),
+            "</main></body></html>",
+            "",
+        ]
+    )
+
+
+def _scenario(runs: Sequence[Run]) -> str:
+    name = runs[0].manifest.scenario
+    drawn, broken = _histories(runs)
+    shared = figures.scales(list(drawn.values())) if drawn else None
+    presets = list(dict.fromkeys(run.manifest.preset for run in runs))
+    links = " · ".join(f'<a href="#{_anchor(name, preset)}">{escape(preset)}</a>' for preset in presets)
+    question = str(runs[0].scenario.get("question") or "")
+    return "\n".join(
+        [
+            "<header>",
+            f'<p class="kicker">imbench · {escape(name)}</p>',
+            f"<h1>{escape(words.occasion(runs[0]))}{'; '.join(_sentence(text) for text in words.headline(runs))}.</h1>",
+            f'<p class="question">{escape(question)}</p>' if question else "",
+            f"<p>{escape(words.setting(runs[0]))}</p></header>",
+            _table(runs),
+            f"<nav>Details: {links}</nav>",
+            *(_preset([run for run in runs if run.manifest.preset == preset], drawn, broken, shared) for preset in presets),
+        ]
+    )
+
+
+def _sentence(text: str) -> str:
+    """Escaped, its first word (the preset) set off."""
+    first, _, rest = text.partition(" ")
+    return f"<b>{escape(first)}</b> {escape(rest)}"
+
+
+def _anchor(*parts: object) -> str:
+    return "-".join("".join(c if c.isalnum() else "-" for c in str(part)) for part in parts)
+
+
+def _histories(runs: Sequence[Run]) -> tuple[dict[Path, Series], dict[Path, str]]:
+    """The series of those runs whose history can be read, and why not of the others."""
+    drawn: dict[Path, Series] = {}
+    broken: dict[Path, str] = {}
+    for run in runs:
+        try:
+            drawn[run.path] = series.of(run.history)
+        except HistoryError as error:
+            broken[run.path] = str(error)
+    return drawn, broken
+
+
+# the table ------------------------------------------------------------------------------------------------------------
+
+
+def _table(runs: Sequence[Run]) -> str:
+    rows = [table.row_of(run) for run in runs]
+    head = "".join(
+        f'<th scope="col"{_class("number", column.numeric)} title="{escape(column.meaning)}">{_heading(column.title)}</th>'
+        for column in table.COLUMNS
+    )
+    body = "\n".join(_row(row, place > 0 and rows[place - 1].preset != row.preset) for place, row in enumerate(rows))
+    meanings = "".join(f"<dt>{escape(_unbroken(column.title))}</dt><dd>{escape(column.meaning)}</dd>" for column in table.COLUMNS)
+    notes = "".join(f"<li>{escape(row.preset)} {escape(row.world)}: {escape(note)}</li>" for row in rows for note in row.notes)
+    return "\n".join(
+        [
+            f'<div class="wide"><table class="summary"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+            f'<ul class="notes">{notes}</ul>' if notes else "",
+            f'<p class="legend">{escape(table.LEGEND)}</p>',
+            f"<details><summary>What the columns mean</summary><dl>{meanings}</dl></details>",
+        ]
+    )
+
+
+def _heading(title: str) -> str:
+    """A title in two lines, if it has more than one word."""
+    lines = _unbroken(title).rsplit(" ", 1) if "-\n" in title else title.split("\n")
+    return "<br>".join(map(escape, lines))
+
+
+def _unbroken(title: str) -> str:
+    """A title without the breaks that a narrow table needs."""
+    return title.replace("-\n", "").replace("\n", " ")
+
+
+def _class(name: str, wanted: bool) -> str:
+    return f' class="{name}"' if wanted else ""
+
+
+def _row(row: table.Row, begins_group: bool) -> str:
+    cells = []
+    for column in table.COLUMNS:
+        text = escape(column.text(row)).replace("\n", ", ")
+        classes = ["number"] if column.numeric else []
+        if column.title == "verdict":
+            text = escape(row.verdict.replace("_", " "))
+            classes.append(f"verdict-{_anchor(row.verdict)}")
+            text = f'<span class="badge">{text}</span>'
+        cells.append(f'<td class="{" ".join(classes)}">{text}</td>' if classes else f"<td>{text}</td>")
+    return f"<tr{_class('group', begins_group)}>{''.join(cells)}</tr>"
+
+
+# one preset -----------------------------------------------------------------------------------------------------------
+
+
+def _preset(runs: Sequence[Run], drawn: dict[Path, Series], broken: dict[Path, str], shared: figures.Scales | None) -> str:
+    manifest = runs[0].manifest
+    what = words.PRESETS.get(manifest.preset, "")
+    return "\n".join(
+        [
+            f'<section id="{_anchor(manifest.scenario, manifest.preset)}"><h2>{escape(manifest.preset)}</h2>',
+            f"<p>{escape(what[:1].upper() + what[1:])}.</p>" if what else "",
+            _side_by_side([_story(run, drawn, broken) for run in runs]),
+            *(_picture(picture, runs, drawn, shared) for picture in figures.PICTURES),
+            "<h3>Anomalies</h3>",
+            _side_by_side([_anomalies(run) for run in runs]),
+            "</section>",
+        ]
+    )
+
+
+def _side_by_side(cells: Sequence[str]) -> str:
+    return f'<div class="pair">{"".join(f"<div>{cell}</div>" for cell in cells)}</div>'
+
+
+def _label(run: Run) -> str:
+    return f"{run.manifest.world}, seed {run.manifest.seed}"
+
+
+def _story(run: Run, drawn: dict[Path, Series], broken: dict[Path, str]) -> str:
+    """What happened in this run and why, from its history."""
+    head = f"<h4>{escape(_label(run))}: {escape(run.verdict)}</h4>"
+    if run.path in broken:
+        return f'{head}<p class="warning">Its history cannot be read: {escape(broken[run.path])}</p>'
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in run.reasons)
+    history = drawn[run.path]
+    warning = '<p class="warning">Only the salvaged part of this run is shown: its recording ended early.</p>'
+    return "".join(
+        [
+            head,
+            warning if history.history.header.truncated else "",
+            f"<p>{escape(words.fault_sentence(history))} {escape(words.explanation(history))}</p>",
+            f"<details><summary>What the judges remark</summary><ul>{reasons}</ul></details>" if reasons else "",
+        ]
+    )
+
+
+def _picture(picture: figures.Picture, runs: Sequence[Run], drawn: dict[Path, Series], shared: figures.Scales | None) -> str:
+    cells = []
+    for run in runs:
+        if run.path in drawn:
+            name = _anchor(picture.name, run.manifest.scenario, run.path.name)
+            svg = inline_svg(picture.draw(drawn[run.path], shared), name)
+            label = f"{picture.title}: {run.name}"
+            cells.append(
+                f'<figure role="img" aria-label="{escape(label)}"><figcaption>{escape(_label(run))}</figcaption>{svg}</figure>'
+            )
+    return (
+        f'<h3>{escape(picture.title)}</h3><p class="legend">{escape(picture.caption)}</p>{_side_by_side(cells)}' if cells else ""
+    )
+
+
+# anomalies --------------------------------------------------------------------------------------------------------------
+
+
+def _anomalies(run: Run) -> str:
+    head = f"<h4>{escape(_label(run))}</h4>"
+    if not run.anomalies:
+        return f"{head}<p>None was found.</p>" if run.measures else f"{head}<p>Not judged.</p>"
+    return head + "".join(map(_anomaly, run.anomalies))
+
+
+def _anomaly(anomaly: Anomaly) -> str:
+    style = "fails" if anomaly.fails else "counted"
+    mark = f'<span class="{style}">{escape(words.consequence(anomaly.kind, anomaly.fails))}</span>'
+    messages = f" in {words.many(anomaly.messages, 'message')}" if anomaly.messages else ""
+    cause = f"; comes with {anomaly.implied_by}" if anomaly.implied_by else ""
+    shown = anomaly.witnesses[:WITNESSES_MAX]
+    items = "".join(f"<li>{escape(witness)}</li>" for witness in shown)
+    more = anomaly.count - len(shown)
+    rest = f"<p>… and {more:,} more.</p>" if more > 0 and shown else ""
+    return (
+        f"<details><summary><b>{escape(anomaly.kind)}</b> × {anomaly.count:,}{messages} {mark}<br>"
+        f'<span class="legend">{escape(words.kind(anomaly.kind) + cause)}</span></summary>'
+        f'<ol class="witnesses">{items}</ol>{rest}</details>'
+    )
+
+
+# provenance -------------------------------------------------------------------------------------------------------------
+
+
+def _provenance(runs: Sequence[Run]) -> str:
+    parts = ["<section><h2>Where this comes from</h2>"]
+    for text, same in _grouped([(run, _machine(run)) for run in runs]):
+        parts.append(f"<p>{escape(text)} <span class=legend>({escape(_which(same, runs))})</span></p>")
+    for text, same in _grouped([(run, _contract(run)) for run in runs]):
+        parts.append(f"<p>{escape(text)} <span class=legend>({escape(_which(same, runs))})</span></p>")
+    rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _origin(run))}</tr>" for run in runs)
+    head = "".join(
+        f"<th>{name}</th>" for name in ("run", "scenario digest", "trace digest", "commit", "started (UTC)", "reproduce with")
+    )
+    parts.append(f'<div class="wide"><table class="origin"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+    parts.append(
+        "<p class=legend>Digests are cut to 16 digits, commits to 12. Each run folder holds the effective scenario, the whole history"
+        " and the verdict.</p>"
+    )
+    return "".join([*parts, "</section>"])
+
+
+def _grouped(texts: Sequence[tuple[Run, str]]) -> list[tuple[str, list[Run]]]:
+    """Equal texts once, with the runs they hold for."""
+    groups: dict[str, list[Run]] = {}
+    for run, text in texts:
+        groups.setdefault(text, []).append(run)
+    return list(groups.items())
+
+
+def _which(same: Sequence[Run], runs: Sequence[Run]) -> str:
+    return "all runs" if len(same) == len(runs) else words.listed([f"{run.manifest.preset} {run.manifest.world}" for run in same])
+
+
+def _machine(run: Run) -> str:
+    machine = run.manifest.machine
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    known = [machine.cpu, f"{machine.cores} cores" if machine.cores else "", machine.kernel, f"Python {machine.python}", packages]
+    return f"Machine: {', '.join(filter(None, known))}." if machine.python else "Machine: not recorded."
+
+
+def _contract(run: Run) -> str:
+    contract = run.scenario.get("contract") or {}
+    numbers = [
+        f"{key.removesuffix('_us').replace('_', ' ')} {table.duration(value)}"
+        for key, value in contract.items()
+        if key.endswith("_us")
+    ]
+    others = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in contract.items()
+        if isinstance(value, int | float) and not key.endswith("_us")
+    ]
+    return (
+        f"Contract “{contract.get('name', 'default')}”: {', '.join(numbers + others)}." if contract else "Contract: not recorded."
+    )
+
+
+def _commit(commit: str) -> str:
+    """Twelve digits, and the mark of a changed checkout."""
+    return f"{commit[:12]}{' with changes' if commit.endswith('+') else ''}" if commit else "no checkout"
+
+
+def _origin(run: Run) -> list[str]:
+    manifest = run.manifest
+    command = f"imbench run {manifest.scenario} --world {manifest.world} --preset {manifest.preset} --seed {manifest.seed}"
+    health = ", ".join(f"{key} {value:g}" for key, value in manifest.generator.items())
+    cells = [
+        manifest.scenario_digest,
+        (manifest.trace_digest or table.NOTHING)[:16],
+        _commit(manifest.commit),
+        manifest.started,
+        command,
+    ]
+    label = f"{escape(manifest.preset)} {escape(_label(run))}<br><span class=legend>{escape(run.path.name)}"
+    return [
+        f"{label}{f'<br>generator: {escape(health)}' if health else ''}</span>",
+        *(f"<code>{escape(cell)}</code>" for cell in cells),
+    ]

@@ -1,0 +1,82 @@
+"""Pictures on disk: each of :data:`reports.figures.PICTURES` as SVG, PNG and CSV in a run folder, and as SVG text for a page.
+
+The CSV beside a picture is what it is drawn from. The same run gives the same files: no dates, and identifiers inside an SVG are
+derived from the picture's own name, so that many of them can stand in one page. There, text has the page's colour and font, and the
+darkest colour of the cycle is the page's ``--blue``, so that it can be seen on a dark ground.
+"""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from model.history.run_folder import RunFolderError
+from reports import series
+from reports.figures import BLUE, INK, PICTURES, Scales
+from reports.runs import load
+
+_FONTS: Final = "system-ui, sans-serif"
+_IDENTIFIER: Final = re.compile(r'\bid="([^"]+)"')
+_REFERENCE: Final = re.compile(r'(?:url\(#|href="#)([^")]+)')
+
+
+def write_plots(folder: Path, shared: Scales | None = None) -> list[Path]:
+    """Write ``plots/<picture>.svg``, ``.png`` and ``.csv`` into a run folder, in place of earlier ones. Returns their paths.
+
+    Raises :class:`model.history.schema.HistoryError`, one line, where ``folder`` is no run folder, its history cannot be read, or the
+    disk does not take the files.
+    """
+    run = series.of(load(folder).history)
+    written: list[Path] = []
+    try:
+        (folder / "plots").mkdir(exist_ok=True)
+        for picture in PICTURES:
+            figure = picture.draw(run, shared)
+            base = folder / "plots" / picture.name
+            for path, content in (
+                (base.with_suffix(".svg"), _svg(figure, picture.name).encode()),
+                (base.with_suffix(".png"), _png(figure)),
+            ):
+                path.write_bytes(content)
+                written.append(path)
+            picture.frame(run).to_csv(base.with_suffix(".csv"), index=False)
+            written.append(base.with_suffix(".csv"))
+    except OSError as error:
+        raise RunFolderError(f"{error.filename or folder}: {error.strerror}: plots cannot be written; free space") from error
+    return written
+
+
+def inline_svg(figure: Figure, name: str) -> str:
+    """A figure as an ``<svg>`` element for a page: the page's text colour and font, no identifiers that two figures could share.
+
+    ``name`` must be different for each figure of the page.
+    """
+    text = _svg(figure, name)
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    used = set(_REFERENCE.findall(text))
+    text = _IDENTIFIER.sub(lambda found: found.group(0) if found.group(1) in used else "", text)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"|(<svg[^>]*?) height="[^"]*"', r"\1\2", text, count=1)
+    text = text.replace(INK, "currentColor").replace(BLUE.lower(), "var(--blue)")
+    return re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FONTS, text).strip()
+
+
+def _svg(figure: Figure, name: str) -> str:
+    out = StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}, dpi=130)
+    return out.getvalue()
+
+
+def _png(figure: Figure) -> bytes:
+    out = BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(out, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    return out.getvalue()

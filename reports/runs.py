@@ -1,0 +1,165 @@
+"""A run as a report sees it: what its folder says of it, and its history when a picture needs it.
+
+Rules of the file:
+
+- A run folder is read, never written to and never judged again: verdict, anomalies and measures are those of its ``verdict.json``.
+- A run that nobody has judged is ``unknown``, with the reason in words; a run that did not come to its end says so beside its
+  verdict. Nothing missing is ever shown as 0: :meth:`Run.measure` answers None.
+- The history is read once, and only when it is asked for: a table of a hundred runs needs none.
+
+What this does not do: put anything into words (:mod:`reports.words`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from model.history.columns import History
+from model.history.run_folder import SCENARIO, VERDICT, Manifest, RunFolder, RunFolderError, finished_runs
+
+NOT_JUDGED: Final = "nobody has judged this run: it has no verdict.json; `imbench check` judges it"
+_WORLD_ORDER: Final = ("sim", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A named violation, as the judges found it."""
+
+    kind: str
+    count: int
+    messages: int | None
+    """Distinct messages in it; None where it is not said."""
+    fails: bool
+    """Whether it keeps the run from being valid; otherwise it is only counted."""
+    witnesses: tuple[str, ...]
+    """What proves it, in words."""
+    implied_by: str | None
+    """The kind that is the cause of these instances, if another is."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder. ``scenario`` is the effective scenario as plain values, empty where the folder has none."""
+
+    path: Path
+    manifest: Manifest
+    scenario: Mapping[str, Any]
+    verdict: str
+    reasons: tuple[str, ...]
+    """Why the verdict is no plain one, in words; empty otherwise."""
+    anomalies: tuple[Anomaly, ...]
+    measures: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What tells this run from the others of a report."""
+        return f"{self.manifest.scenario} {self.manifest.preset} {self.manifest.world} seed {self.manifest.seed}"
+
+    @property
+    def expected(self) -> str | None:
+        """The verdict the scenario expects of this preset; None where it states none."""
+        wanted = (self.scenario.get("expected") or {}).get(self.manifest.preset)
+        return str(wanted) if wanted else None
+
+    @cached_property
+    def history(self) -> History:
+        """The history, read on first use. Raises :class:`model.history.schema.HistoryError`."""
+        return RunFolder(self.path).history()
+
+    def measure(self, *keys: str) -> Any:
+        """One value of ``measures`` by its path, such as ``measure("sends", "ok")``; None where it is not there."""
+        found: Any = self.measures
+        for key in keys:
+            if not isinstance(found, Mapping):
+                return None
+            found = found.get(key)
+        return found
+
+
+def load(path: Path) -> Run:
+    """A run folder as a :class:`Run`.
+
+    Raises :class:`model.history.run_folder.RunFolderError`, one line, where ``path`` is no run folder or a file in it is damaged.
+    """
+    folder = RunFolder.open(path)
+    manifest = folder.manifest()
+    scenario = _mapping(folder, SCENARIO) if (path / SCENARIO).exists() else {}
+    judged = _mapping(folder, VERDICT) if (path / VERDICT).exists() else {}
+    reasons = [] if judged else [NOT_JUDGED]
+    reasons += [str(reason) for reason in judged.get("reasons") or ()]
+    if not manifest.complete:
+        reasons.append("the run was interrupted" if manifest.interrupted else "the run did not come to its end")
+    return Run(
+        path=path,
+        manifest=manifest,
+        scenario=scenario,
+        verdict=str(judged.get("verdict", "unknown")),
+        reasons=tuple(reasons),
+        anomalies=_anomalies(judged.get("anomalies") or ()),
+        measures=judged.get("measures") or {},
+    )
+
+
+def load_all(paths: Sequence[Path]) -> list[Run]:
+    """Runs in the order of a report: by scenario and preset as they come, sim before live, then by seed.
+
+    Raises :class:`RunFolderError` where there is none, or as :func:`load` does.
+    """
+    if not paths:
+        raise RunFolderError("a report needs at least one run folder; make one with `imbench run NAME`")
+    runs = [load(path) for path in paths]
+    groups = list(dict.fromkeys((run.manifest.scenario, run.manifest.preset) for run in runs))
+    scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))
+
+    def place(run: Run) -> tuple[int, int, int, str, int]:
+        manifest = run.manifest
+        group = groups.index((manifest.scenario, manifest.preset))
+        world = _WORLD_ORDER.index(manifest.world) if manifest.world in _WORLD_ORDER else len(_WORLD_ORDER)
+        return scenarios.index(manifest.scenario), group, world, manifest.world, manifest.seed
+
+    return sorted(runs, key=place)
+
+
+def latest_of_each(root: Path, scenario: str) -> list[Path]:
+    """The newest finished run of each preset in each world, among those of the same form of the scenario as the newest of all.
+
+    Empty where there is none. Runs of different forms (the short and the full one) are never put beside one another.
+    """
+    manifests = {folder.path: folder.manifest() for folder in finished_runs(root, scenario)}
+    if not manifests:
+        return []
+    digest = list(manifests.values())[-1].scenario_digest
+    newest = {(found.preset, found.world): path for path, found in manifests.items() if found.scenario_digest == digest}
+    return list(newest.values())
+
+
+def _mapping(folder: RunFolder, name: str) -> Mapping[str, Any]:
+    found = folder.read_json(name)
+    if not isinstance(found, Mapping):
+        raise RunFolderError(f"{folder.path / name}: holds no JSON object; run the scenario again")
+    return found
+
+
+def _anomalies(found: Sequence[Mapping[str, Any]]) -> tuple[Anomaly, ...]:
+    """Those that fail the run first, those that come with another last, and by count."""
+    anomalies = [
+        Anomaly(
+            kind=str(one["kind"]),
+            count=int(one.get("count", 0)),
+            messages=one.get("messages"),
+            fails=bool(one.get("fails", False)),
+            witnesses=tuple(map(_words, one.get("witnesses") or ())),
+            implied_by=one.get("implied_by"),
+        )
+        for one in found
+    ]
+    return tuple(sorted(anomalies, key=lambda a: (a.implied_by is not None, not a.fails, -a.count, a.kind)))
+
+
+def _words(witness: Any) -> str:
+    """A witness as its judge tells it; of another form, its own text."""
+    return str(witness.get("text", witness)) if isinstance(witness, Mapping) else str(witness)

@@ -1,0 +1,287 @@
+"""What pictures are drawn from: a history as a few tables of sends, owed deliveries, connections and faults.
+
+Rules of the file:
+
+- Whole columns only; no Python object per row. Times in tables are seconds from the beginning of the load, latencies milliseconds.
+- Latency is counted from the schedule's instant, not from the moment a busy client got round to it. What was owed and never came is
+  infinitely late, and stays in every table and every quantile.
+- A receiver *was away* if it had no ready session at the intended instant of the send; then ``latency_ms`` still counts from that
+  instant (what a person waited), ``after_return_ms`` from the receiver's next ready session (what catching up took).
+
+The judges have their own computations (:mod:`model.checkers`); these are for the eye, and tests hold the two against each other.
+What this does not do: memberships that change (everyone is a member from the beginning, so far), edits, recalls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from model.history.columns import History
+from model.history.schema import Basis, FaultKind, Kind, Phase, Via
+
+OUTCOMES: Final = ("ok", "ok_late", "unknown", "failed", "open")
+"""What became of a send: ok within the promise, ok later, given up without an answer, rejected for certain, or none of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault as it was proven, in seconds from the beginning of the load; ``end_s`` is that of the run where it never healed."""
+
+    node: str
+    kind: str
+    begin_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The tables of one history.
+
+    ``sends``, one row an intended send, indexed by message: ``t_s, sender, conversation, outcome, answered_s, ack_ms, basis, stored``.
+    ``pairs``, one row an owed (message, receiving device): ``message, device, t_s, away, arrived_s, latency_ms, after_return_ms,
+    copies, connections`` (the last two: times shown, and on how many connections).
+    ``ready``, one row a change: ``t_s, node, step`` (+1 or -1 ready connections). ``attempts_s``: instants of connection attempts.
+    """
+
+    history: History
+    sends: pd.DataFrame
+    pairs: pd.DataFrame
+    ready: pd.DataFrame
+    attempts_s: NDArray[np.float64]
+    faults: tuple[Fault, ...]
+    phases: dict[Phase, float]
+    end_s: float
+    """Where pictures end: nothing of interest happens later."""
+
+
+def of(history: History) -> Series:
+    """The tables of a history, finished or salvaged."""
+    sends = _sends(history)
+    sessions = _sessions(history)
+    pairs = _pairs(history, sends, sessions)
+    phases = _phases(history)
+    attempts_s = _seconds(history, history.t_us[history.rows_of(Kind.CONNECTING)])
+    last = [
+        0.0,
+        phases.get(Phase.DRAIN, 0.0),
+        _largest(sends["t_s"]),
+        _largest(sends["answered_s"]),
+        _largest(pairs["arrived_s"]),
+    ]
+    last += attempts_s[-1:].tolist()
+    end_s = max(last)
+    return Series(history, sends, pairs, _ready(history, sessions), attempts_s, _faults(history, end_s), phases, end_s)
+
+
+def _seconds(history: History, t_us: NDArray[Any]) -> NDArray[np.float64]:
+    return (np.asarray(t_us, np.float64) - history.header.load_begin_us) / 1e6
+
+
+def _largest(column: pd.Series[float]) -> float:
+    finite = column.to_numpy(np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _phases(history: History) -> dict[Phase, float]:
+    """The first beginning of each phase."""
+    rows = history.rows_of(Kind.PHASE)[::-1]
+    return dict(zip(map(Phase, history.code[rows].tolist()), _seconds(history, history.t_us[rows]).tolist(), strict=True))
+
+
+def _faults(history: History, end_s: float) -> tuple[Fault, ...]:
+    begun, healed = history.rows_of(Kind.FAULT_BEGUN), history.rows_of(Kind.FAULT_HEALED)
+    ends = dict(zip(history.value[healed].tolist(), _seconds(history, history.t_us[healed]).tolist(), strict=True))
+    rows = zip(
+        history.value[begun].tolist(),
+        history.node[begun].tolist(),
+        history.code[begun].tolist(),
+        _seconds(history, history.t_us[begun]).tolist(),
+        strict=True,
+    )
+    return tuple(
+        Fault(history.names.nodes[node], FaultKind(code).name.lower(), begin_s, max(begin_s, ends.get(fault, end_s)))
+        for fault, node, code, begin_s in rows
+    )
+
+
+# sends ----------------------------------------------------------------------------------------------------------------
+
+
+def _sends(history: History) -> pd.DataFrame:
+    intended = history.rows_of(Kind.INTEND)
+    message = history.message[intended]
+    t_int_us = history.t_us[intended]
+    count = len(history.message_sender)
+    answered_us = np.full(count, np.nan)
+    outcome = np.full(count, "open", object)
+    for kind, name in ((Kind.FAIL, "failed"), (Kind.INFO, "unknown"), (Kind.OK, "ok")):  # a later ok turns unknown into ok
+        rows = history.rows_of(kind)[::-1]  # of several, the first stays
+        answered_us[history.message[rows]] = history.t_us[rows]
+        outcome[history.message[rows]] = name
+    basis = np.zeros(count, np.uint8)
+    ok = history.rows_of(Kind.OK)[::-1]
+    basis[history.message[ok]] = history.basis[ok]
+    wait_us = answered_us[message] - t_int_us
+    frame = pd.DataFrame(
+        {
+            "t_s": _seconds(history, t_int_us),
+            "sender": history.message_sender[message],
+            "conversation": history.conversation[intended],
+            "outcome": outcome[message],
+            "answered_s": _seconds(history, answered_us[message]),
+            "ack_ms": np.where(outcome[message] == "ok", wait_us / 1e3, np.where(outcome[message] == "failed", np.nan, np.inf)),
+            "basis": [Basis(value).name.lower() for value in basis[message].tolist()],
+            "stored": _mentioned(history, Kind.READ_BACK)[message],
+        },
+        index=pd.Index(message, name="message"),
+    )
+    late = (frame["outcome"] == "ok") & (wait_us > history.header.contract.promise_us)
+    frame.loc[late, "outcome"] = "ok_late"
+    return frame
+
+
+def _mentioned(history: History, *kinds: Kind) -> NDArray[np.bool_]:
+    """By message, whether a row of these kinds speaks of it."""
+    found = np.zeros(len(history.message_sender) + 1, np.bool_)
+    found[history.message[history.rows_of(*kinds)]] = True
+    return found[:-1]
+
+
+# sessions -------------------------------------------------------------------------------------------------------------
+
+
+def _sessions(history: History) -> pd.DataFrame:
+    """Changes of readiness, one row each: ``device, t_us, node, step``, in order of time."""
+    rows = history.rows_of(Kind.READY, Kind.DISCONNECTED)
+    frame = pd.DataFrame(
+        {
+            "device": history.device[rows],
+            "t_us": history.t_us[rows],
+            "node": history.node[rows],
+            "now": (history.kind[rows] == Kind.READY).astype(np.int64),
+        }
+    )
+    by_device = frame.groupby("device", sort=False)
+    frame["step"] = frame["now"] - by_device["now"].shift(fill_value=0)
+    previous = by_device["node"].shift(fill_value=-1)
+    frame["node"] = np.where(frame["step"] < 0, previous, frame["node"])
+    return frame[frame["step"] != 0].drop(columns="now")
+
+
+def _ready(history: History, sessions: pd.DataFrame) -> pd.DataFrame:
+    names = np.array([*history.names.nodes, ""], object)
+    columns = {"t_s": _seconds(history, sessions["t_us"].to_numpy()), "node": names[sessions["node"]], "step": sessions["step"]}
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _readiness(pairs: pd.DataFrame, sessions: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Of each pair: whether its device was ready at ``t_us``, and the instant it next became so otherwise (infinite: never)."""
+    left = pairs[["device", "t_us"]].reset_index().sort_values("t_us", kind="stable")
+    right = sessions.sort_values("t_us", kind="stable")
+    before = pd.merge_asof(left, right[["device", "t_us", "step"]], on="t_us", by="device")
+    returns = right.loc[right["step"] > 0, ["device", "t_us"]].assign(return_us=lambda f: f["t_us"].astype(np.float64))
+    after = pd.merge_asof(left, returns, on="t_us", by="device", direction="forward")
+    order = np.argsort(left["index"].to_numpy(), kind="stable")
+    ready = (before["step"].to_numpy() == 1)[order]
+    return_us = after["return_us"].fillna(np.inf).to_numpy(np.float64)[order]
+    return ready, return_us
+
+
+# owed deliveries ------------------------------------------------------------------------------------------------------
+
+
+def _pairs(history: History, sends: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    pairs = _owed(history, sends)
+    shown = _shown(history)
+    pairs = pairs.merge(shown, how="left", on=["message", "device"])
+    pairs["copies"] = pairs["copies"].fillna(0).astype(np.int64)
+    pairs["connections"] = pairs["connections"].fillna(0).astype(np.int64)
+    pairs["t_us"] = np.round(pairs["t_s"] * 1e6).astype(np.int64) + history.header.load_begin_us
+    ready, return_us = _readiness(pairs, sessions)
+    arrived_us = pairs.pop("first_us").fillna(np.inf).to_numpy(np.float64)
+    t_us = pairs.pop("t_us").to_numpy(np.float64)
+    pairs["away"] = ~ready
+    pairs["arrived_s"] = _seconds(history, arrived_us)
+    pairs["latency_ms"] = (arrived_us - t_us) / 1e3
+    came = np.isfinite(arrived_us)
+    since_us = np.where(ready | ~np.isfinite(return_us), t_us, return_us)
+    pairs["after_return_ms"] = np.where(came, arrived_us - since_us, np.inf) / 1e3
+    return pairs
+
+
+def _owed(history: History, sends: pd.DataFrame) -> pd.DataFrame:
+    """(message, device) for every member's device but the sender's, of sends that are ok or were seen by anyone."""
+    registered, joined = history.rows_of(Kind.DEVICE), history.rows_of(Kind.MEMBER)
+    devices = pd.DataFrame({"user": history.user[registered], "device": history.device[registered]})
+    members = pd.DataFrame({"user": history.user[joined], "conversation": history.conversation[joined]}).drop_duplicates()
+    receivers = members.merge(devices, on="user")[["conversation", "device"]]
+    deliver = history.rows_of(Kind.DELIVER)
+    seen = _mentioned(history, Kind.READ_BACK)
+    seen[history.message[deliver[history.via[deliver] != Via.OWN]]] = True
+    owed = sends[sends["outcome"].isin(("ok", "ok_late")) | seen[sends.index]]
+    pairs = owed[["t_s", "sender", "conversation"]].reset_index().merge(receivers, on="conversation")
+    return pairs.loc[pairs["device"] != pairs["sender"], ["message", "device", "t_s"]].reset_index(drop=True)
+
+
+def _shown(history: History) -> pd.DataFrame:
+    """Of each (message, device): the first time it was shown, how often, and on how many connections."""
+    rows = history.rows_of(Kind.DELIVER)
+    rows = rows[np.isin(history.via[rows], (Via.LIVE, Via.SYNC))]
+    frame = pd.DataFrame(
+        {
+            "message": history.message[rows],
+            "device": history.device[rows],
+            "first_us": history.t_us[rows].astype(np.float64),
+            "connection": history.connection[rows],
+        }
+    )
+    groups = frame.groupby(["message", "device"], sort=False)
+    return pd.DataFrame(
+        {"first_us": groups["first_us"].first(), "copies": groups.size(), "connections": groups["connection"].nunique()}
+    ).reset_index()
+
+
+# over time and quantiles ----------------------------------------------------------------------------------------------
+
+
+def outcomes_over_time(series: Series, bin_s: float) -> pd.DataFrame:
+    """Sends per second by the bin of their intended instant (index: its beginning in seconds), one column an outcome."""
+    starts = np.floor(series.sends["t_s"].to_numpy() / bin_s).astype(np.int64)
+    counts = pd.crosstab(starts, series.sends["outcome"].to_numpy()).reindex(columns=list(OUTCOMES), fill_value=0)
+    if starts.size:
+        counts = counts.reindex(range(int(starts.min()), int(starts.max()) + 1), fill_value=0)
+    counts.index = pd.Index(counts.index.to_numpy(np.float64) * bin_s, name="t_s")
+    counts.columns = pd.Index(OUTCOMES)
+    return counts / bin_s
+
+
+def quantile(values: NDArray[np.float64], q: float) -> float:
+    """The smallest value with at least the share ``q`` at or below it; infinite where so many never came, NaN where fewer than ten
+    samples lie beyond."""
+    place = int(np.ceil(q * values.size - 1e-9)) - 1
+    if values.size - 1 - place < 10:
+        return float("nan")
+    return float(np.partition(values, place)[place])
+
+
+def quantiles_over_time(t_s: NDArray[np.float64], values: NDArray[np.float64], window_s: float, q: float) -> pd.Series[float]:
+    """A quantile of ``values`` in consecutive windows of ``t_s``, by the middle of the window in seconds."""
+    window = np.floor(t_s / window_s).astype(np.int64)
+    found = pd.Series(values).groupby(window).agg(lambda group: quantile(group.to_numpy(np.float64), q))
+    found = found.reindex(range(int(window.min(initial=0)), int(window.max(initial=0)) + 1))
+    found.index = (found.index.to_numpy() + 0.5) * window_s
+    return found
+
+
+def ready_over_time(series: Series) -> pd.DataFrame:
+    """Ready connections after each change, indexed by ``t_s``: one column a gateway, in order of name, and ``all``."""
+    steps = series.ready.pivot_table(index="t_s", columns="node", values="step", aggfunc="sum", fill_value=0)
+    levels = steps.cumsum()
+    levels["all"] = levels.sum(axis=1)
+    return levels

@@ -1,0 +1,251 @@
+"""The table of a comparison: one row a run, preset by world, as values, as text for terminals and as cells for a page.
+
+Rules of the file:
+
+- Every number is one of ``verdict.json``'s ``measures``; nothing is computed from a history here.
+- A quantile with too few samples beyond it is withheld by the judges; its cell then shows the largest value instead, marked ``max``.
+  What was owed and never came is infinitely late: such a quantile reads ``> run``. What was not measured is a dash, never 0.
+- Columns are declared once, in :data:`COLUMNS`, for every form.
+
+What this does not do: colour, or decide what is good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reports.runs import Run, load_all
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+NOTHING: Final = "–"
+NEVER: Final = "> run"
+"""How an infinite latency reads: longer than the run."""
+LEGEND: Final = (
+    "lost, shown twice, out of order: in messages. end to end: from the intended send to the first showing, receiver connected. "
+    "max: too few samples for that quantile, the largest instead. > run: never came. ≥: not over at the end."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """One reported quantile, microseconds. ``value_us`` is None where it is withheld, infinite where so many never came."""
+
+    value_us: float | None
+    max_us: float | None
+    """The largest value, to be shown in place of a withheld one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The longest outage of a gateway's devices, microseconds; ``at_least``: it had not ended when the load did."""
+
+    longest_us: float | None
+    at_least: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run's line of the table. Counts are None where they were not measured."""
+
+    scenario: str
+    preset: str
+    world: str
+    seed: int
+    verdict: str
+    expected: str | None
+    """The verdict the scenario expects of this preset."""
+    sent: int | None
+    ok: int | None
+    unknown: int | None
+    """Sends given up without an answer, and those still open at the end."""
+    lost: int | None
+    """Messages that never came to someone they were owed to."""
+    lost_pairs: int | None
+    """The same, counted once for each receiver that lost it."""
+    shown_twice: int | None
+    out_of_order: int | None
+    p50: Quantile
+    p99: Quantile
+    reconnect_p90: Quantile
+    reconnect_max_us: float | None
+    outages: Mapping[str, Outage]
+    """By gateway."""
+    notes: tuple[str, ...]
+    """What must be said beside the numbers, in words: an unexpected verdict, a run that did not end."""
+    folder: Path
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether the verdict is the expected one; None where the scenario expects none."""
+        return None if self.expected is None else self.verdict == self.expected
+
+
+def summary(folders: Sequence[Path]) -> list[Row]:
+    """The rows of run folders, in the order of a report.
+
+    Raises :class:`model.history.run_folder.RunFolderError`, one line, where one of them is no run folder.
+    """
+    return [row_of(run) for run in load_all(folders)]
+
+
+def row_of(run: Run) -> Row:
+    """The line of one run."""
+    manifest = run.manifest
+    gateways = run.measure("availability", "gateways") or {}
+    return Row(
+        scenario=manifest.scenario,
+        preset=manifest.preset,
+        world=manifest.world,
+        seed=manifest.seed,
+        verdict=run.verdict,
+        expected=run.expected,
+        sent=run.measure("sends", "intended"),
+        ok=run.measure("sends", "ok"),
+        unknown=_unknown(run),
+        lost=run.measure("owed", "lost_messages"),
+        lost_pairs=run.measure("owed", "lost_pairs"),
+        shown_twice=run.measure("duplicates", "shown_twice"),
+        out_of_order=run.measure("order", "out_of_order"),
+        p50=_quantile(run.measure("latency", "end_to_end_live"), "p50_us"),
+        p99=_quantile(run.measure("latency", "end_to_end_live"), "p99_us"),
+        reconnect_p90=_quantile(run.measure("reconnect"), "p90_us"),
+        reconnect_max_us=_number(run.measure("reconnect", "max_us")),
+        outages={name: _outage(found) for name, found in sorted(gateways.items())},
+        notes=_notes(run),
+        folder=run.path,
+    )
+
+
+def _notes(run: Run) -> tuple[str, ...]:
+    """A plain verdict, as expected, of a run that came to its end needs none."""
+    if run.expected not in (None, run.verdict):
+        return (f"the scenario expects {run.expected}, not {run.verdict}", *run.reasons)
+    return run.reasons if run.verdict not in ("valid", "invalid") or not run.manifest.complete else ()
+
+
+def _unknown(run: Run) -> int | None:
+    given_up = run.measure("sends", "info")
+    return None if given_up is None else int(given_up) + int(run.measure("sends", "open") or 0)
+
+
+def _outage(found: Mapping[str, Any]) -> Outage:
+    return Outage(_number(found.get("longest_outage_us")), bool(found.get("at_least", False)))
+
+
+def _number(value: Any) -> float | None:
+    """A measured time; the judges write ``">run"`` for what never came, null for what is withheld."""
+    if value is None:
+        return None
+    return float("inf") if isinstance(value, str) else float(value)
+
+
+def _quantile(found: Mapping[str, Any] | None, key: str) -> Quantile:
+    values = found or {}
+    return Quantile(_number(values.get(key)), _number(values.get("max_us")))
+
+
+# values as text ---------------------------------------------------------------------------------------------------------
+
+
+def count(value: int | None) -> str:
+    """``1,213``; a dash for what was not measured."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def duration(value_us: float | None) -> str:
+    """``340 µs``, ``4.1 ms``, ``2.31 s``: three digits at most; ``> run`` for an infinite one, a dash for None."""
+    if value_us is None:
+        return NOTHING
+    if value_us == float("inf"):
+        return NEVER
+    for unit, size in (("s", 1e6), ("ms", 1e3)):
+        if value_us >= size * 0.9995:
+            value = value_us / size
+            return f"{value:.{max(0, 2 - (value >= 9.995) - (value >= 99.95))}f} {unit}"
+    return f"{value_us:.0f} µs"
+
+
+def quantile(value: Quantile) -> str:
+    """A quantile; where it is withheld, the largest value, marked as such."""
+    if value.value_us is None and value.max_us is not None:
+        return f"max {duration(value.max_us)}"
+    return duration(value.value_us)
+
+
+def _expected(row: Row) -> str:
+    return NOTHING if row.as_expected is None else "yes" if row.as_expected else "NO"
+
+
+def _outages(row: Row) -> str:
+    return "\n".join(f"{name.removeprefix('gateway-')}: {_longest(outage)}" for name, outage in row.outages.items()) or NOTHING
+
+
+def _longest(outage: Outage) -> str:
+    if outage.longest_us == 0:
+        return "none"
+    return ("≥ " if outage.at_least else "") + duration(outage.longest_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its heading (a line break where a narrow table may break it), what it shows, what it means."""
+
+    title: str
+    text: Callable[[Row], str]
+    meaning: str
+    numeric: bool = True
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    Column("preset", lambda row: row.preset, "the set of policies under test", False),
+    Column("world", lambda row: row.world, "sim: simulated; live: real processes, sockets and database", False),
+    Column("verdict", lambda row: row.verdict.replace("_", "\n"), "valid: no promise of the contract was broken", False),
+    Column("ex-\npected", _expected, "whether the scenario expects this verdict of this preset", False),
+    Column("sent", lambda row: count(row.sent), "sends the schedule intended"),
+    Column("ok", lambda row: count(row.ok), "sends the client reported as sent"),
+    Column("un-\nknown", lambda row: count(row.unknown), "sends given up without an answer, or still open at the end"),
+    Column("lost", lambda row: count(row.lost), "messages that never came to someone they were owed to"),
+    Column("shown\ntwice", lambda row: count(row.shown_twice), "messages shown more than once on one device"),
+    Column("out of\norder", lambda row: count(row.out_of_order), "messages shown in an order their sequence forbids"),
+    Column("end to\nend p50", lambda row: quantile(row.p50), "half of the deliveries to connected receivers came within this"),
+    Column("end to\nend p99", lambda row: quantile(row.p99), "99 % of the deliveries to connected receivers came within this"),
+    Column("recon-\nnect p90", lambda row: quantile(row.reconnect_p90), "90 % of lost connections were ready again within this"),
+    Column("recon-\nnect max", lambda row: duration(row.reconnect_max_us), "the longest time to be ready again"),
+    Column("outage by\ngateway", _outages, "by home gateway of the devices: the longest run of failing operations", False),
+)
+
+
+def render_text(rows: Sequence[Row], width: int = 120) -> str:
+    """The table for a terminal ``width`` columns wide (it is made for 120), notes and a legend below it; no colour, no control codes."""
+    from rich.console import Console
+
+    file = StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    wide = _rich_table(rows, 1)
+    needed = console.measure(wide, options=console.options.update(width=10 * width)).maximum
+    console.print(wide if needed <= width else _rich_table(rows, 0))
+    for row in rows:
+        for note in row.notes:
+            console.print(f"{row.preset} {row.world}: {note}", highlight=False, markup=False)
+    console.print(LEGEND, highlight=False, markup=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _rich_table(rows: Sequence[Row], padding: int) -> RichTable:
+    """``padding`` + 1 spaces between columns."""
+    from rich import box
+    from rich.table import Table as RichTable
+
+    table = RichTable(box=box.SIMPLE, padding=(0, padding, 0, 0), show_edge=False, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
+    for place, row in enumerate(rows):
+        last = place + 1 == len(rows) or rows[place + 1].preset != row.preset
+        table.add_row(*(column.text(row) for column in COLUMNS), end_section=last)
+    return table

@@ -1,0 +1,274 @@
+"""What happened, in words: the first line of a report, one sentence a run on its mechanism, one line a kind of anomaly.
+
+Rules of the file: every number comes from a run's verdict or its history, none from what the author expects; a clause whose number
+is 0 is left out, so a sentence never explains what did not happen. Texts are plain; whoever prints them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from model.checkers.kinds import KINDS
+from model.history.columns import History
+from model.history.schema import Kind, Phase, Via
+from reports.runs import Run
+from reports.series import Series
+from reports.table import count, duration
+
+PRESETS: Final[Mapping[str, str]] = {
+    "naive": "written once and shown as sent; nothing is acknowledged, repeated, deduped or fetched later",
+    "timer": "acks and timers: sends are repeated up to three times, deliveries are resent from memory, and after a reconnect a device"
+    " asks only for what is newer than the newest it has",
+    "cursor": "the reference design: an ack means committed, the log is the truth, and a device pulls from its cursor until it is"
+    " complete",
+}
+"""What each preset is, in one line."""
+
+
+def kind(name: str) -> str:
+    """What a kind of anomaly means, in one line; empty for one that the judges of this version do not know."""
+    known = KINDS.get(name)
+    return known.meaning if known else ""
+
+
+def consequence(name: str, fails: bool) -> str:
+    """What an anomaly of this kind does to its run."""
+    blame = KINDS[name].blame if name in KINDS else "product"
+    return (
+        {"product": "fails the run", "harness": "the harness failed", "unknown": "leaves the run unknown"}[blame]
+        if fails
+        else "counted"
+    )
+
+
+def many(number: int, one: str, more: str = "") -> str:
+    """``1 message``, ``1,213 messages``."""
+    return f"{count(number)} {one if number == 1 else more or one + 's'}"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}" if parts else ""
+
+
+# the first line -------------------------------------------------------------------------------------------------------
+
+
+def headline(runs: Sequence[Run]) -> list[str]:
+    """One sentence a preset: what its users lost and saw twice, over all its runs in the report."""
+    presets = dict.fromkeys(run.manifest.preset for run in runs)
+    return [_preset_headline(preset, [run for run in runs if run.manifest.preset == preset]) for preset in presets]
+
+
+def _preset_headline(preset: str, runs: Sequence[Run]) -> str:
+    judged = [
+        run for run in runs if run.measure("owed", "lost_messages") is not None and run.measure("sends", "intended") is not None
+    ]
+    if not judged:
+        return f"{preset} could not be judged for losses"
+    sent = _amount(judged, ("sends", "intended"))
+    text = f"{preset} lost {_amount(judged, ('owed', 'lost_messages'), 'nothing')} of {sent} messages"
+    text += f" and showed {_amount(judged, ('duplicates', 'shown_twice'), 'nothing')} twice"
+    worlds = list(dict.fromkeys(run.manifest.world for run in judged))
+    where = "in both worlds" if set(worlds) == {"sim", "live"} else f"in {listed(worlds)}"
+    doubtful = [run.manifest.world for run in judged if run.verdict in ("unknown", "harness_invalid")]
+    return f"{text} {where}" + (f" (in doubt in {listed(doubtful)}: see the verdict)" if doubtful else "")
+
+
+def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
+    """A measure over some runs: one number, one for each world, or a range."""
+    values = {(run.manifest.world, run.manifest.seed, run.path): int(run.measure(*path) or 0) for run in runs}
+    low, high = min(values.values()), max(values.values())
+    if low == high:
+        return count(low) if low else zero
+    if len({world for world, _, _ in values}) == len(values):
+        return listed([f"{count(value)} ({world})" for (world, _, _), value in values.items()])
+    return f"{count(low)} to {count(high)}"
+
+
+def occasion(run: Run) -> str:
+    """What happened to the system, as the beginning of a sentence; empty where the scenario has no faults."""
+    faults = [_fault_words(fault, timed=False) for fault in run.scenario.get("faults") or ()]
+    return f"{listed(faults)} under load: " if faults else ""
+
+
+def setting(run: Run) -> str:
+    """What was done to the system, in one sentence, from the effective scenario."""
+    scenario = run.scenario
+    workload, population = scenario.get("workload") or {}, scenario.get("population") or {}
+    parts = [many(int(population["users"]), "user")] if "users" in population else []
+    parts += [many(int(scenario["gateways"]), "gateway")] if "gateways" in scenario else []
+    parts += [f"{workload['rate_per_s']:,.0f} messages/s"] if "rate_per_s" in workload else []
+    parts += [f"{scenario['duration_s']:g} s of load"] if "duration_s" in scenario else []
+    faults = [_fault_words(fault) for fault in scenario.get("faults") or ()]
+    text = listed(parts)
+    return f"{text}; {listed(faults)}." if faults else f"{text}; no faults." if text else ""
+
+
+def _fault_words(fault: Mapping[str, Any], timed: bool = True) -> str:
+    node, at_s = fault.get("node"), float(fault.get("at_s", 0))
+    if fault.get("fault") == "cut":
+        return f"every connection of {node} was reset" + (f" at {at_s:g} s" if timed else "")
+    back_s = float(fault.get("back_s", at_s))
+    return (
+        f"{node} was killed at {at_s:g} s and started again at {back_s:g} s" if timed else f"{node} was killed and started again"
+    )
+
+
+# the mechanism --------------------------------------------------------------------------------------------------------
+
+
+def explanation(series: Series) -> str:
+    """One sentence on how this run came to lose, repeat and disorder what it did, or what kept it from that; from its history."""
+    clauses = [clause for make in (_loss, _repeats, _disorder, _saved) if (clause := make(series))]
+    text = "; ".join(clauses) or "nothing was sent"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _loss(series: Series) -> str:
+    pairs = series.pairs
+    missing = pairs[~np.isfinite(pairs["latency_ms"])]
+    if missing.empty:
+        return f"everything owed arrived ({many(len(pairs), 'delivery', 'deliveries')})" if len(pairs) else ""
+    total = f"{many(len(missing), 'delivery', 'deliveries')} of {many(missing['message'].nunique(), 'message')} never came"
+    return f"{total}: {listed(_reasons(series, missing))}"
+
+
+def _reasons(series: Series, missing: pd.DataFrame) -> list[str]:
+    """Why what is missing is missing, each pair under one reason."""
+    audited = bool(series.history.rows_of(Kind.READ_BACK).size)
+    stored = series.sends["stored"].loc[missing["message"]].to_numpy() if audited else np.ones(len(missing), np.bool_)
+    passed = _passed_over(series.history, missing)
+    away = missing["away"].to_numpy()
+    basis = series.sends["basis"].loc[missing["message"]].to_numpy()
+    groups: list[tuple[Any, Callable[[int], str]]] = [
+        (~stored & (basis == "write"), lambda n: f"{n:,} reported as sent when written, which the server never stored"),
+        (~stored & (basis == "received"), lambda n: f"{n:,} acknowledged on receipt, then lost before they were committed"),
+        (~stored & (basis == "committed"), lambda n: f"{n:,} acknowledged as committed, yet gone"),
+        (~stored & (basis == "none"), lambda n: f"{n:,} seen by some, never stored"),
+        (
+            stored & passed & away,
+            lambda n: f"{n:,} stored while the receiver was away, skipped when it asked only for newer ones",
+        ),
+        (
+            stored & passed & ~away,
+            lambda n: f"{n:,} sent down a connection that died, skipped when the receiver asked only for newer ones",
+        ),
+        (stored & ~passed & away, lambda n: f"{n:,} stored while the receiver was away, never asked for on its return"),
+        (stored & ~passed & ~away, lambda n: f"{n:,} sent down a connection that died, never asked for again"),
+    ]
+    return [words(int(chosen.sum())) for chosen, words in groups if chosen.any()]
+
+
+def _positions(history: History) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """By message, its conversation_seq (the last one mentioned), 0 where nobody ever knew it."""
+    rows = history.rows_of(Kind.READ_BACK, Kind.WIRE, Kind.DELIVER)
+    rows = rows[history.seq[rows] > 0]
+    position = np.zeros(len(history.message_sender), np.int64)
+    position[history.message[rows]] = history.seq[rows]
+    return position
+
+
+def _passed_over(history: History, missing: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Of missing pairs, whether their device asked only for what lies above their position."""
+    position = _positions(history)
+    read = history.rows_of(Kind.READ_BACK, Kind.WIRE, Kind.DELIVER)
+    conversation = np.full(len(history.message_sender), -1, np.int64)
+    conversation[history.message[read]] = history.conversation[read]
+    synced = history.rows_of(Kind.SYNC_REQUEST)
+    asked = pd.DataFrame(
+        {"device": history.device[synced], "conversation": history.conversation[synced], "after": history.seq[synced]}
+    )
+    highest = asked.groupby(["device", "conversation"], as_index=False)["after"].max()
+    message = missing["message"].to_numpy()
+    wanted = pd.DataFrame({"device": missing["device"].to_numpy(), "conversation": conversation[message]})
+    after = wanted.merge(highest, how="left", on=["device", "conversation"])["after"].fillna(-1).to_numpy()
+    return np.asarray((position[message] > 0) & (after >= position[message]), np.bool_)
+
+
+def _repeats(series: Series) -> str:
+    twice = series.pairs[series.pairs["copies"] > 1]
+    if twice.empty:
+        return "nothing was shown twice"
+    twice_stored = twice["message"].isin(_stored_twice(series.history))
+    across = int(((twice["connections"] > 1) & ~twice_stored).sum())
+    same = int(((twice["connections"] <= 1) & ~twice_stored).sum())
+    reasons = [f"{int(twice_stored.sum()):,} from a repeated send that was stored twice"] if twice_stored.any() else []
+    reasons += [f"{across:,} sent down again on another connection, where the device no longer knew them"] if across else []
+    reasons += [f"{same:,} on one connection"] if same else []
+    return f"{many(len(twice), 'delivery was', 'deliveries were')} shown more than once: {listed(reasons)}"
+
+
+def _stored_twice(history: History) -> np.ndarray[Any, np.dtype[np.int64]]:
+    rows = history.rows_of(Kind.READ_BACK, Kind.DELIVER)
+    rows = rows[history.seq[rows] > 0]
+    positions = pd.DataFrame({"message": history.message[rows], "epoch": history.epoch[rows], "seq": history.seq[rows]})
+    counts = positions.drop_duplicates().groupby("message").size()
+    return counts.index[counts > 1].to_numpy(np.int64)
+
+
+def _disorder(series: Series) -> str:
+    """First showings below a position that the device had already shown, by how the late one came and whose was the newer one."""
+    history = series.history
+    rows = history.rows_of(Kind.DELIVER)
+    shown = pd.DataFrame(
+        {
+            "device": history.device[rows],
+            "conversation": history.conversation[rows],
+            "message": history.message[rows],
+            "position": _positions(history)[history.message[rows]],
+            "via": history.via[rows],
+        }
+    ).drop_duplicates(["device", "message"])
+    shown = shown[shown["position"] > 0]
+    before = shown.groupby(["device", "conversation"])["position"].cummax()
+    own = shown["position"].where(shown["via"] == Via.OWN, 0)
+    own_before = own.groupby([shown["device"], shown["conversation"]]).cummax()
+    late = before > shown["position"]
+    groups = (
+        (late & (shown["via"] == Via.OWN), "own messages placed below newer ones of others"),
+        (late & (shown["via"] != Via.OWN) & (own_before == before), "where the device's own newer message stood already"),
+        (late & (shown["via"] == Via.SYNC) & (own_before < before), "by catching up, when newer ones were there"),
+        (late & (shown["via"] == Via.LIVE) & (own_before < before), "sent down, or sent down again, behind newer ones"),
+    )
+    reasons = [f"{int(chosen.sum()):,} {words}" for chosen, words in groups if chosen.any()]
+    return (
+        f"{many(int(late.sum()), 'delivery was', 'deliveries were')} shown below newer ones: {listed(reasons)}" if reasons else ""
+    )
+
+
+def _saved(series: Series) -> str:
+    """What the mechanisms did: repeated attempts, copies dropped at the device, messages fetched by catching up."""
+    history = series.history
+    attempts, sent = history.rows_of(Kind.ATTEMPT), history.message[history.rows_of(Kind.ATTEMPT)]
+    repeated = attempts.size - np.unique(sent).size
+    wire, deliver = history.rows_of(Kind.WIRE), history.rows_of(Kind.DELIVER)
+    dropped = max(0, wire.size - int(np.isin(history.via[deliver], (Via.LIVE, Via.SYNC)).sum()))
+    synced = int((history.via[deliver] == Via.SYNC).sum())
+    parts = [f"{many(int(repeated), 'send was', 'sends were')} written again"] if repeated else []
+    parts += [f"{many(synced, 'message')} came by catching up"] if synced else []
+    parts += [f"{many(dropped, 'repeated copy was', 'repeated copies were')} dropped at the device"] if dropped else []
+    return listed(parts)
+
+
+# phases and faults ----------------------------------------------------------------------------------------------------
+
+
+def fault_sentence(series: Series) -> str:
+    """The faults as they were proven, not as they were planned."""
+    verbs = {
+        "kill": "was killed (kill -9)" if series.history.header.world == "live" else "was killed",
+        "cut": "had all its connections reset",
+    }
+    parts = [
+        f"{fault.node} {verbs.get(fault.kind, fault.kind)} at {fault.begin_s:.2f} s"
+        + (f" and served again after {duration((fault.end_s - fault.begin_s) * 1e6)}" if fault.kind == "kill" else "")
+        for fault in series.faults
+    ]
+    drain = series.phases.get(Phase.DRAIN)
+    load = f"load ended at {drain:.1f} s" if drain is not None else "the end of the load was not recorded"
+    return f"{listed(parts)}; {load}." if parts else f"No fault was recorded; {load}."
