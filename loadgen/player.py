@@ -30,7 +30,7 @@ from model.core import draws, limits
 from model.core.client import ClientSession, State
 from model.core.commands import ReadBack, SendMessage
 from model.core.effects import ClientEffect, Close, Open, ReadBackCompleted, Write
-from model.core.frames import CLIENT_KINDS, FRAME_TYPES, PING, PONG
+from model.core.frames import CLIENT_KINDS, FRAME_TYPES, SESSION_KINDS
 from model.core.tokens import mint
 from model.history.recorder import Recorder
 from model.history.schema import Phase
@@ -44,7 +44,6 @@ from model.workload.schedule import Schedule, plan
 Clock = Callable[[], int]
 """Microseconds since the start of the run; negative before it."""
 
-_HEARTBEATS = frozenset({PING, PONG})
 SERVER_KINDS = frozenset(frame.kind for frame in FRAME_TYPES) - CLIENT_KINDS
 
 
@@ -233,7 +232,7 @@ class Player:
                 sound = False
                 break
             self.frames_in += 1
-            if frame.kind not in _HEARTBEATS:
+            if frame.kind not in SESSION_KINDS:
                 self._activity += 1
             observer.received(frame, now)  # type: ignore[arg-type]
             session.receive(connection, frame, now, out)  # type: ignore[arg-type]
@@ -320,7 +319,7 @@ class Player:
             kind = type(effect)
             if kind is Write:
                 self._unsent.append(encode(effect.frame))  # type: ignore[union-attr]
-                if effect.frame.kind not in _HEARTBEATS:  # type: ignore[union-attr]
+                if effect.frame.kind not in SESSION_KINDS:  # type: ignore[union-attr]
                     self._activity += 1
             elif kind in _RARE:
                 self._do(device, effect)

@@ -38,7 +38,7 @@ from model.history.machine import this_machine
 from model.history.run_folder import Manifest, RunFolder, RunFolderError, runs_root
 from model.scenario import Kill, Scenario
 from model.workload.population import PopulationPlan
-from reports import figures, runs, series, table, words
+from reports import figures, results, series, table, words
 
 
 def simulated(root: Path, preset: str) -> Path:
@@ -82,7 +82,7 @@ def found() -> list[Path]:
     here = Path.cwd()
     checkout = next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
     try:
-        return runs.latest_of_each(runs_root(None, os.environ, checkout), "access_restart")
+        return results.latest_of_each(runs_root(None, os.environ, checkout), "access_restart")
     except RunFolderError:
         return []
 
@@ -103,7 +103,7 @@ for folder in folders:
 # - `verdict.json`: what the judges say, with witnesses; `metrics.json`, `plots/` and `logs/` beside it.
 
 # %%
-every = runs.load_all(folders)
+every = results.load_all(folders)
 run = every[0]
 print(sorted(path.name for path in run.path.iterdir()))
 print(words.setting(run))

@@ -21,7 +21,7 @@ from model.history.run_folder import RunFolderError
 from model.history.schema import HistoryError
 from reports import figures, series, table, words
 from reports.plots import inline_svg
-from reports.runs import Anomaly, Run, load_all
+from reports.results import Anomaly, Run, load_all
 from reports.series import Series
 from reports.style import CSS
 
@@ -40,12 +40,13 @@ def write_report(run_folders: Sequence[Path], out: Path) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RunFolderError(f"{out}: {error.strerror}: the report cannot be written; choose another path") from error
+        text = f"{out}: {error.strerror}: the report cannot be written; choose another path"
+        raise RunFolderError(text, "disk") from error
     return out
 
 
 def page(runs: Sequence[Run]) -> str:
-    """The page as text. ``runs`` are in the order of :func:`reports.runs.load_all`."""
+    """The page as text. ``runs`` are in the order of :func:`reports.results.load_all`."""
     scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))
     sections = [_scenario([run for run in runs if run.manifest.scenario == name]) for name in scenarios]
     return "\n".join(

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from model.history.run_folder import RunFolderError
 from reports import series
 from reports.figures import BLUE, INK, PICTURES, Scales
-from reports.runs import load
+from reports.results import load
 
 _FONTS: Final = "system-ui, sans-serif"
 _IDENTIFIER: Final = re.compile(r'\bid="([^"]+)"')
@@ -48,7 +48,8 @@ def write_plots(folder: Path, shared: Scales | None = None) -> list[Path]:
             picture.frame(run).to_csv(base.with_suffix(".csv"), index=False)
             written.append(base.with_suffix(".csv"))
     except OSError as error:
-        raise RunFolderError(f"{error.filename or folder}: {error.strerror}: plots cannot be written; free space") from error
+        text = f"{error.filename or folder}: {error.strerror}: plots cannot be written; free space"
+        raise RunFolderError(text, "disk") from error
     return written
 
 

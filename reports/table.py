@@ -18,7 +18,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.runs import Run, load_all
+from reports.results import Run, load_all
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -15,7 +15,7 @@ import pandas as pd
 from model.checkers.kinds import KINDS
 from model.history.columns import History
 from model.history.schema import Kind, Phase, Via
-from reports.runs import Run
+from reports.results import Run
 from reports.series import Series
 from reports.table import count, duration
 

@@ -17,6 +17,8 @@ WELCOME, SEND_ACK, DELIVER, RECEIVE_CONFIRMED, SYNC_REPLY, PONG, HEADS, NOTICE, 
 CLIENT_KINDS = frozenset({CONNECT, SEND, RECEIVE_ACK, SYNC_REQUEST, PING, GOODBYE})
 GATEWAY_KINDS = frozenset({CONNECT, PING, GOODBYE})
 """Kinds that the gateway itself answers; all others it forwards unread."""
+SESSION_KINDS = frozenset({CONNECT, PING, GOODBYE, WELCOME, PONG, ERROR})
+"""Kinds that concern no message: they flow when all is quiet, too, and where a device tries in vain to get in."""
 
 Head = tuple[int, int]
 """(conversation, conversation_seq): how far a conversation reaches, or how far a device has it."""

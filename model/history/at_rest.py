@@ -89,7 +89,7 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     if path.exists():
-        raise HistoryError(f"{path}: exists already and is not overwritten; choose another name")
+        raise HistoryError(f"{path}: exists already and is not overwritten; choose another name", "usage")
     table = _table(history)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -100,7 +100,8 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
         os.replace(partial, path)
     except (OSError, pa.ArrowException) as error:
         partial.unlink(missing_ok=True)
-        raise HistoryError(f"{path}: cannot be written ({_reason(error)}); free space or choose another folder") from error
+        advice = "free space or choose another folder"
+        raise HistoryError(f"{path}: cannot be written ({_reason(error)}); {advice}", "disk") from error
 
 
 def _table(history: History) -> Any:
@@ -167,12 +168,12 @@ def read(path: str | os.PathLike[str]) -> History:
     try:
         return _history(*_load(path))
     except HistoryError as error:
-        raise HistoryError(f"{path}: {error}") from error
+        raise HistoryError(f"{path}: {error}", error.reason) from error
 
 
 def _load(path: str | os.PathLike[str]) -> tuple[Header, Any]:
     if not Path(path).is_file():
-        raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder")
+        raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder", "missing")
     try:
         schema = pq.read_schema(path)
         header = _header(schema.metadata or {})

@@ -193,21 +193,21 @@ class FileRecorder(_ChunkRecorder):
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError as error:
-            raise HistoryError(f"{self.path}: exists already, and a recording never overwrites; choose another name") from error
+            text = f"{self.path}: exists already, and a recording never overwrites; choose another name"
+            raise HistoryError(text, "disk") from error
         except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be made ({error.strerror}); choose another folder") from error
+            raise HistoryError(f"{self.path}: cannot be made ({error.strerror}); choose another folder", "disk") from error
 
     def _next_chunk(self) -> mmap.mmap:
         if self._fd < 0:
-            raise HistoryError(f"{self.path}: the recording is closed; record before close")
+            raise HistoryError(f"{self.path}: the recording is closed; record before close", "usage")
         try:
             _reserve(self._fd, self._mapped_bytes, CHUNK_BYTES)
             chunk = mmap.mmap(self._fd, CHUNK_BYTES, offset=self._mapped_bytes)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise HistoryError(
-                f"{self.path}: no room for more rows ({reason}); free space and run again; the rows so far stay readable"
-            ) from error
+            text = f"{self.path}: no room for more rows ({reason}); free space and run again; the rows so far stay readable"
+            raise HistoryError(text, "disk") from error
         self._unmap()
         self._mapped_bytes += CHUNK_BYTES
         return chunk
@@ -257,7 +257,8 @@ def read_rows(path: str | os.PathLike[str]) -> Rows:
             count = _rows_written(file.fileno())
             rows: Rows = np.fromfile(file, dtype=ROW, count=count)
     except OSError as error:
-        raise HistoryError(f"{path}: cannot be read ({error.strerror}); give the path of a recording (*.rows)") from error
+        text = f"{path}: cannot be read ({error.strerror}); give the path of a recording (*.rows)"
+        raise HistoryError(text, "missing") from error
     holes = np.flatnonzero(rows["kind"] == 0)  # of a machine that lost power: pages need not reach the disk in order
     return rows[: holes[0]] if holes.size else rows
 

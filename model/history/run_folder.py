@@ -37,7 +37,7 @@ from model.history import at_rest
 from model.history.columns import History, from_rows
 from model.history.machine import Machine
 from model.history.recorder import FileRecorder, Rows, merge, read_rows
-from model.history.schema import Header, HistoryError
+from model.history.schema import Header, HistoryError, Reason
 
 PARTIAL: Final = ".partial"
 HISTORY: Final = "history.parquet"
@@ -51,6 +51,7 @@ RUNS_VARIABLE: Final = "IMBENCH_RUNS"
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ELSEWHERE: Final = f"choose another folder with --out or {RUNS_VARIABLE}"
+_GIVE_ONE: Final = "give a run folder that `imbench run` has made"
 
 
 class RunFolderError(HistoryError):
@@ -98,7 +99,7 @@ class RunFolder:
         """
         for name in (scenario, world, preset):
             if not _PLAIN_NAME.fullmatch(name):
-                raise RunFolderError(f"{name!r} cannot name a run folder; use letters, digits, '_', '-' and '.'")
+                raise RunFolderError(f"{name!r} cannot name a run folder; use letters, digits, '_', '-' and '.'", "usage")
         stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         with _clear(root, f"cannot be written; {_ELSEWHERE}"):
             (root / scenario).mkdir(parents=True, exist_ok=True)
@@ -111,9 +112,11 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """An existing run folder, finished or not. Raises :class:`RunFolderError` where ``path`` is none."""
         if not path.is_dir():
-            raise RunFolderError(f"{path}: there is no such folder; give the path of a run folder, or of a history file")
+            raise RunFolderError(
+                f"{path}: there is no such folder; give the path of a run folder, or of a history file", "missing"
+            )
         if not any((path / name).exists() for name in (MANIFEST, HEADER, HISTORY)):
-            raise RunFolderError(f"{path}: is no run folder (no {MANIFEST} in it); give one that `imbench run` has made")
+            raise RunFolderError(f"{path}: is no run folder (no {MANIFEST} in it); {_GIVE_ONE}", "missing")
         return cls(path)
 
     @property
@@ -187,22 +190,22 @@ class RunFolder:
         if (self.path / HISTORY).exists():
             return at_rest.read(self.path / HISTORY)
         if not (self.path / HEADER).exists() or not self._recordings():
-            raise RunFolderError(f"{self.path}: holds neither {HISTORY} nor recordings; run the scenario again")
+            raise RunFolderError(f"{self.path}: holds neither {HISTORY} nor recordings; run the scenario again", "missing")
         header = msgspec.structs.replace(self.header(), truncated=True)
         try:
             return from_rows(header, self.rows())
         except HistoryError as error:
-            raise RunFolderError(f"{self.path / RECORDINGS}: {error}") from error
+            raise RunFolderError(f"{self.path / RECORDINGS}: {error}", error.reason) from error
 
     def header(self) -> Header:
         """The header as it was written early. Raises :class:`HistoryError`."""
         path = self.path / HEADER
-        with _clear(path, "cannot be read; give a run folder that `imbench run` has made"):
+        with _clear(path, f"cannot be read; {_GIVE_ONE}", "missing"):
             text = path.read_bytes()
         try:
             return at_rest.parse_header(text)
         except HistoryError as error:
-            raise RunFolderError(f"{path}: {error}") from error
+            raise RunFolderError(f"{path}: {error}", error.reason) from error
 
     def _recordings(self) -> list[Path]:
         return sorted((self.path / RECORDINGS).glob("*.rows"))
@@ -219,7 +222,7 @@ class RunFolder:
         if self.finished:
             return self.path
         if not (self.path / MANIFEST).exists():
-            raise RunFolderError(f"{self.path}: has no {MANIFEST} and cannot be finished; write the manifest first")
+            raise RunFolderError(f"{self.path}: has no {MANIFEST} and cannot be finished; write the manifest first", "usage")
         with _clear(self.path, "cannot be renamed; rename it by hand, everything is in it"):
             names = _candidates(self.path.parent, self.path.name.removesuffix(PARTIAL))
             target = next(path for path in names if not path.exists())
@@ -242,7 +245,7 @@ def runs_root(out: Path | None, environ: Mapping[str, str], checkout: Path) -> P
         return Path(environ[RUNS_VARIABLE])
     if (checkout / "pyproject.toml").is_file() and (checkout / "reports").is_dir():
         return checkout / "reports" / "runs"
-    raise RunFolderError(f"{checkout}: is no checkout of imbench, so runs have no place to go; {_ELSEWHERE}")
+    raise RunFolderError(f"{checkout}: is no checkout of imbench, so runs have no place to go; {_ELSEWHERE}", "usage")
 
 
 def finished_runs(root: Path, scenario: str | None = None) -> list[RunFolder]:
@@ -257,7 +260,8 @@ def latest(root: Path, scenario: str | None = None) -> RunFolder:
     runs = finished_runs(root, scenario)
     if not runs:
         what = f"of {scenario} " if scenario else ""
-        raise RunFolderError(f"{root}: no finished run {what}is there; make one with `imbench run {scenario or 'NAME'}`")
+        advice = f"make one with `imbench run {scenario or 'NAME'}`"
+        raise RunFolderError(f"{root}: no finished run {what}is there; {advice}", "missing")
     return runs[-1]
 
 
@@ -294,7 +298,7 @@ def _write_synced(path: Path, text: bytes) -> None:
 
 
 def _decode(path: Path, type_: Any) -> Any:
-    with _clear(path, "cannot be read; give a run folder that `imbench run` has made"):
+    with _clear(path, f"cannot be read; {_GIVE_ONE}", "missing"):
         text = path.read_bytes()
     try:
         return msgspec.json.decode(text, type=type_)
@@ -312,10 +316,10 @@ def _plain(value: object) -> Any:
 
 
 @contextmanager
-def _clear(path: Path, advice: str) -> Iterator[None]:
+def _clear(path: Path, advice: str, reason: Reason = "disk") -> Iterator[None]:
     """An OSError inside becomes one clear line about ``path``."""
     try:
         yield
     except OSError as error:
         where = error.filename or path
-        raise RunFolderError(f"{where}: {error.strerror or error}: {advice}") from error
+        raise RunFolderError(f"{where}: {error.strerror or error}: {advice}", reason) from error

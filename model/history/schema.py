@@ -7,6 +7,7 @@ old reader would misread raises ``VERSION``.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -15,8 +16,16 @@ SCHEMA = "imbench-history"
 VERSION = 1
 
 
+Reason = Literal["damaged", "missing", "disk", "usage"]
+"""Why something fails: it is there and wrong; it is not there; the disk or its permissions (``__cause__``: the OSError); a wrong call."""
+
+
 class HistoryError(Exception):
     """A history cannot be recorded, written, found or read. Its text is one line: where, what is wrong, what to do."""
+
+    def __init__(self, text: str, reason: Reason = "damaged") -> None:
+        super().__init__(text)
+        self.reason: Reason = reason
 
 
 class Kind(IntEnum):

@@ -8,13 +8,11 @@ from typing import Any
 from model.core import limits
 from model.core.client import ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
-from model.core.frames import CONNECT, ERROR, GOODBYE, PING, PONG, WELCOME
+from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
-
-_OF_SESSIONS = frozenset({CONNECT, GOODBYE, PING, PONG, WELCOME, ERROR})
 
 
 class SimDevice:
@@ -38,7 +36,7 @@ class SimDevice:
         if link is not self._link:
             return  # of a connection it has given up
         now = self._world.kernel.now
-        if frame.kind not in _OF_SESSIONS:
+        if frame.kind not in SESSION_KINDS:
             self._world.activity += 1
         self.observer.received(frame, now)
         self.session.receive(link.connection, frame, now, self._out)
@@ -78,7 +76,7 @@ class SimDevice:
 
     def _write(self, frame: Any) -> None:
         if self._link is not None:
-            if frame.kind not in _OF_SESSIONS:
+            if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
             gateway = self._world.gateways[self.session.gateway]
             self._link.up.carry(self._world.arrive, gateway, gateway.life, gateway.receive, self._link, frame)

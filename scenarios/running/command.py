@@ -19,7 +19,9 @@ from scenarios.running import exits
 from scenarios.running.exits import CannotRun, Interrupted
 
 if TYPE_CHECKING:
+    from model.history.schema import HistoryError
     from model.scenario import Scenario, World
+    from scenarios.running.live import Driver
     from scenarios.running.run import RunResult
 
 DEFAULT_PRESET = "cursor"
@@ -34,6 +36,13 @@ OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of t
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="All luck of the run comes from it."
 )
+@click.option(
+    "--driver",
+    type=click.Choice(["locust", "asyncio"]),
+    default="locust",
+    show_default=True,
+    help="Who makes the live world's load.",
+)
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the scenario; may be repeated.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
@@ -43,6 +52,7 @@ def run(
     world: str,
     presets: tuple[str, ...],
     seed: int,
+    driver: Driver,
     short: bool,
     settings: tuple[str, ...],
     out: Path | None,
@@ -57,7 +67,7 @@ def run(
     check_presets(presets)
     worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
     results = []
-    for result in runs(scenario, worlds, presets, seed, out):
+    for result in runs(scenario, worlds, presets, seed, out, driver=driver):
         print(json.dumps(result.contract()) if as_json else told(result), flush=True)
         results.append(result)
     return exit_code(results)
@@ -81,7 +91,14 @@ def check_presets(presets: Sequence[str]) -> None:
 
 
 def runs(
-    scenario: Scenario, worlds: Sequence[World], presets: Sequence[str], seed: int, out: Path | None, *, again: bool = False
+    scenario: Scenario,
+    worlds: Sequence[World],
+    presets: Sequence[str],
+    seed: int,
+    out: Path | None,
+    *,
+    driver: Driver = "locust",
+    again: bool = False,
 ) -> Iterator[RunResult]:
     """Run each preset in each world, one after the other; ``again`` where the harness failed.
 
@@ -96,7 +113,7 @@ def runs(
     with interruptible(), shown() as progress:
         for world in worlds:
             for preset in presets:
-                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress)
+                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress, driver)
                 for reason in result.reasons:
                     progress.say(f"{scenario.name} {preset} {world}: {reason}")
                 yield result
@@ -180,20 +197,15 @@ def _outside(error: Exception) -> int:
     raise error
 
 
-_MISSING = {errno.ENOENT, errno.ENOTDIR}
-_CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST}
+_CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}
 
 
-def _history_status(error: Exception) -> int:
-    """The exit code for trouble with a history or a run folder, from its cause and, where there is none, its words."""
-    cause, text = error.__cause__, str(error)
-    if isinstance(cause, OSError):
-        if cause.errno in _CANNOT_CREATE or (cause.errno in _MISSING and "cannot be written" in text):
-            return exits.CANNOT_CREATE
-        return exits.MISSING if cause.errno in _MISSING else exits.IO_ERROR
-    if "there is no such" in text or "no finished run" in text or "no run folder" in text or "neither" in text:
-        return exits.MISSING
-    return exits.USAGE if "no checkout" in text else exits.DAMAGED
+def _history_status(error: HistoryError) -> int:
+    """The exit code for trouble with a history or a run folder."""
+    if error.reason == "disk":
+        number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
+        return exits.CANNOT_CREATE if number in _CANNOT_CREATE else exits.IO_ERROR
+    return {"damaged": exits.DAMAGED, "missing": exits.MISSING, "usage": exits.USAGE}[error.reason]
 
 
 def _complain(text: str, status: int) -> int:

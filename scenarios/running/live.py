@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 import psutil
@@ -54,6 +54,9 @@ SERVER_READY_S: Final = 45.0
 """Longest wait for the server to serve; it gives itself up before."""
 LOAD_READY_S: Final = 90.0
 """Longest wait for the load process: it imports Locust and plans the schedule."""
+Driver = Literal["locust", "asyncio"]
+"""Who makes the load. Both play the same job by the same client session; Locust has statistics, asyncio costs less at high rates."""
+DRIVERS: Final[tuple[Driver, ...]] = get_args(Driver)
 START_AHEAD_NS: Final = 1_000_000_000
 """From writing the start file to the instant in it: time for everyone to have read it."""
 TURN_S: Final = 0.05
@@ -62,8 +65,8 @@ SLACK_US: Final = 30_000_000
 """On top of all bounds of a run: past it the load process hangs."""
 
 
-def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
-    """Play a scenario on a real server. The folder gets logs and recordings.
+def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, driver: Driver = "locust") -> Played:
+    """Play a scenario on a real server, under the load of ``driver``. The folder gets logs and recordings.
 
     Raises :class:`CannotRun` where server or load process cannot be started, and
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
@@ -71,7 +74,7 @@ def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress
     head = _header(scenario, preset, seed)
     folder.write_header(head)
     with _workshop(folder) as shop, folder.recorder("runner") as recorder:
-        stage = _Stage(scenario, preset, seed, folder, shop, RunObserver(recorder), progress)
+        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress)
         try:
             stage.play()
         except Interrupted as interruption:
@@ -129,6 +132,7 @@ class _Stage:
     scenario: Scenario
     preset: str
     seed: int
+    driver: Driver
     folder: RunFolder
     shop: Path
     observer: RunObserver
@@ -176,7 +180,7 @@ class _Stage:
         head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), truncated=not ended)
         begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
         costs = metrics.of_live(self.meter.samples, rows, begin_us, end_us)
-        costs["generator"], costs["cores"] = health, self.cores
+        costs["driver"], costs["generator"], costs["cores"] = self.driver, health, self.cores
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
 
     def _pin(self) -> None:
@@ -225,9 +229,7 @@ class _Stage:
         path = self.shop / "job.json"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(job))
-        users = str(self.scenario.population.users)
-        command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadgen" / "locustfile.py"), "--headless", "--only-summary"]
-        command += ["-u", users, "-r", users]
+        command = [sys.executable, "-m", *_load_module(self.driver, self.scenario.population.users)]
         log = self.folder.path / "logs" / "load.log"
         self.load = Started("load", command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
         _await(self.load, READY_LINE, LOAD_READY_S)
@@ -335,6 +337,14 @@ class _Stage:
         with suppress(OSError, msgspec.DecodeError):
             return dict(msgspec.json.decode((self.shop / "health.json").read_bytes(), type=dict[str, float]))
         return {}
+
+
+def _load_module(driver: Driver, users: int) -> list[str]:
+    """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
+    if driver == "asyncio":
+        return ["loadgen.asyncio_driver"]
+    file = str(ROOT / "loadgen" / "locustfile.py")
+    return ["locust", "-f", file, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
 
 def _orders(scenario: Scenario) -> list[tuple[int, str]]:

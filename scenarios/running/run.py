@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import subprocess
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +32,6 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 ATTEMPTS: Final = 3
 """Of a run whose harness fails: a busy machine is seldom busy for longer."""
 _NO_ANSWER: Final = ("unknown", "harness_invalid")
-_WORLDS: Final[dict[str, Callable[[Scenario, str, int, RunFolder, Progress], Played]]] = {"sim": sim.play, "live": live.play}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,10 @@ class Judged:
     """What a reader of the verdict must know, from the judges; where there is no plain answer, why."""
 
 
-def run(scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress) -> RunResult:
-    """Play, record, judge. ``root`` is where run folders go.
+def run(
+    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+) -> RunResult:
+    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world.
 
     A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
@@ -103,22 +103,27 @@ def run(scenario: Scenario, world: World, preset: str, seed: int, root: Path, pr
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
     progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
-    played = _WORLDS[world](scenario, preset, seed, folder, progress)
+    if world == "live":
+        played = live.play(scenario, preset, seed, folder, progress, driver)
+    else:
+        played = sim.play(scenario, preset, seed, folder, progress)
     return _concluded(scenario, folder, manifest, played, progress)
 
 
-def run_to_an_answer(scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress) -> RunResult:
+def run_to_an_answer(
+    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+) -> RunResult:
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
     A run in which the generator was late says nothing of the product, and a busy machine makes such runs. What is proven against the
     product comes before the harness in a verdict, so no failure of the product is repeated away. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
-        result = run(scenario, world, preset, seed, root, progress)
+        result = run(scenario, world, preset, seed, root, progress, driver)
         if result.verdict != "harness_invalid" or result.interrupted:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
-    return run(scenario, world, preset, seed, root, progress)
+    return run(scenario, world, preset, seed, root, progress, driver)
 
 
 def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:

@@ -97,9 +97,7 @@ class FakeGateway:
 
     def start(self) -> None:
         self.link += 100  # a new life, a new link
-        self.rules = Gateway(
-            self.world.player.play.scenario.timers, lambda user, device, token: check(SECRET, user, device, token)
-        )
+        self.rules = Gateway(self.world.player.play.scenario.timers, self.world.admits)
         self.tell(lambda out: self._rules.business_up(self.world.now, out))
 
     def kill(self) -> None:
@@ -153,6 +151,7 @@ class World:
 
     def __init__(self, scenario: Scenario, preset: str = "cursor", seed: int = 1, watcher: Any = None, split: int = 0) -> None:
         self.now, self.split = 0, split
+        self.strangers: set[int] = set()
         self.recorder = MemoryRecorder(1 << 14)
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
@@ -169,6 +168,10 @@ class World:
         self.gateways = [FakeGateway(self, index) for index in range(scenario.gateways)]
         for gateway in self.gateways:
             gateway.start()
+
+    def admits(self, user: int, device: int, token: bytes) -> bool:
+        """Whether a gateway lets a device in; ``strangers`` are users whom nobody knows."""
+        return user not in self.strangers and check(SECRET, user, device, token)
 
     def after(self, delay_us: int, action: Callable[[], None]) -> None:
         """Do this later."""

@@ -110,6 +110,15 @@ def test_who_is_lost_in_the_quiet_time_is_waited_for() -> None:
     assert seen(rows, Kind.READ_BACK) == owed(world)
 
 
+def test_who_is_never_let_in_does_not_keep_the_others_from_being_quiet() -> None:
+    world = World(SCENARIO)
+    world.strangers = {1}
+    rows = world.play()
+    assert of_kind(rows, Kind.PHASE)["code"].tolist()[2:] == [Phase.DRAIN, Phase.QUIET, Phase.AUDIT, Phase.END]
+    assert 1 not in of_kind(rows, Kind.READY)["device"]
+    assert len(of_kind(rows, Kind.CONNECTING)[of_kind(rows, Kind.CONNECTING)["device"] == 1]) > 5
+
+
 def test_the_quiet_time_is_quiet(undisturbed: World) -> None:
     """Frames other than heartbeats begin it anew, so between QUIET and AUDIT there is no operation and no delivery."""
     rows = undisturbed.recorder.rows()

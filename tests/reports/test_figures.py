@@ -10,7 +10,7 @@ from model.history.columns import from_rows
 from model.history.recorder import MemoryRecorder
 from model.history.schema import Header
 from reports import figures, series
-from reports.runs import load
+from reports.results import load
 from reports.series import Series
 from tests.reports.conftest import MakeRun
 

@@ -10,7 +10,7 @@ import pytest
 from model.checkers.verdict import judge
 from model.history.schema import Basis, Phase
 from reports import series
-from reports.runs import load
+from reports.results import load
 from reports.series import Series
 from tests.reports.conftest import BACK_US, DEVICES, KILL_US, SENDS, MakeRun
 

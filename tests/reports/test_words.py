@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.history.schema import Basis
 from reports import series, words
-from reports.runs import load, load_all
+from reports.results import load, load_all
 from tests.reports.conftest import MakeRun, measures
 
 

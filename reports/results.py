@@ -110,7 +110,7 @@ def load_all(paths: Sequence[Path]) -> list[Run]:
     Raises :class:`RunFolderError` where there is none, or as :func:`load` does.
     """
     if not paths:
-        raise RunFolderError("a report needs at least one run folder; make one with `imbench run NAME`")
+        raise RunFolderError("a report needs at least one run folder; make one with `imbench run NAME`", "usage")
     runs = [load(path) for path in paths]
     groups = list(dict.fromkeys((run.manifest.scenario, run.manifest.preset) for run in runs))
     scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))

@@ -1,0 +1,120 @@
+"""What the README and the pages of docs/ tell a reader to type works, line by line, as it stands there.
+
+A line of a ``sh`` block is a command. It is run in a folder that looks like a checkout, after those before it on its page; it may answer
+with a verdict (exit codes below 64), not with an error. Servers are left running until the page is done, then end on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVERS = ("imbench serve ", "locust ")
+ANSWERS_BELOW = 64
+PATIENCE_S = 60.0
+README_PORT = 7001
+
+
+def commands(page: Path) -> list[str]:
+    """Every line of every ``sh`` block."""
+    return [line for block in BLOCK.findall(page.read_text()) for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the checkout's files, in which what a command writes is nobody's loss."""
+    for entry in ROOT.iterdir():
+        if entry.name not in (".git", ".venv"):
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def free_port() -> int:
+    """A port that is free now, as is the one after it."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as one:
+            port = one.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+@contextmanager
+def server(command: str, cwd: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A command that serves: there once the port it speaks of answers; it ends well on SIGTERM."""
+    port = int(environment["LOCUST_WEB_PORT"] if command.startswith("locust") else re.findall(r"--port (\d+)", command)[0])
+    with subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=cwd, env=environment) as process:
+        try:
+            until = time.monotonic() + PATIENCE_S
+            while not answers(port):
+                assert process.poll() is None, f"{command}: ended with {process.returncode}"
+                assert time.monotonic() < until, f"{command}: nothing answers at port {port}"
+                time.sleep(0.1)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+    assert process.returncode == 0, command
+
+
+def answers(port: int) -> bool:
+    """Whether someone listens there."""
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def type_in(lines: list[str], cwd: Path, environment: dict[str, str]) -> None:
+    """Type the lines one after the other."""
+    for number, line in enumerate(lines):
+        if line.startswith(SERVERS):
+            with server(line, cwd, environment):
+                type_in(lines[number + 1 :], cwd, environment)
+            return
+        done = subprocess.run(["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode < ANSWERS_BELOW, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_line_can_be_typed(page: Path, checkout: Path) -> None:
+    port = free_port()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "LOCUST_WEB_PORT": str(free_port())}
+    environment.pop("IMBENCH_RUNS", None)
+    lines = [line.replace(str(README_PORT + 1), str(port + 1)).replace(str(README_PORT), str(port)) for line in commands(page)]
+    type_in(lines, checkout, environment)
+
+
+def test_every_target_of_make_that_is_mentioned_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    mentioned = {target for page in PAGES for target in re.findall(r"\bmake ([a-z]+)\b", "\n".join(code(page.read_text())))}
+    assert mentioned
+    assert mentioned <= targets
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+def code(text: str) -> list[str]:
+    """Inline code and blocks of a page."""
+    return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```[a-z]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
