@@ -28,7 +28,10 @@ cli.add_command(run)
 @cli.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 def demo(out: Path | None) -> int:
-    """Restart an access gateway under load: three designs, two worlds, one table and a report."""
+    """Kill a gateway under load: one table, one report.
+
+    The scenario access_restart in its short form: three designs, in both worlds, one run after the other. It takes about a minute.
+    """
     from reports.html import write_report
     from reports.table import render_text, summary
     from scenarios.running import command
@@ -38,7 +41,7 @@ def demo(out: Path | None) -> int:
     folders = [result.folder for result in results if result.folder is not None]
     print(render_text(summary(folders)))
     report = write_report(folders, command.runs_root(out) / "demo.html")
-    print(f"\nreport: {report}")
+    print(f"\nreport: {command.near(report)}")
     if any(result.interrupted for result in results):
         print(f"interrupted: {len(results)} of {demonstration.planned()} runs, the last one partial")
         return command.exit_code(results)
@@ -91,7 +94,10 @@ def report(folders: tuple[Path, ...], out: Path) -> None:
 )
 @click.option("--secret-file", type=click.Path(path_type=Path), help="File with the key of the tokens, in hexadecimal.")
 def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None) -> int:
-    """Start the reference server; it prints a ready line with its ports and stops on SIGTERM."""
+    """Start the reference server.
+
+    It prints a ready line with its ports, and stops on SIGTERM. A gateway or business node that dies is started again.
+    """
     from reference_server.serve import ServeOptions
     from reference_server.serve import serve as start
     from scenarios.running.command import check_presets

@@ -137,7 +137,12 @@ def told(result: RunResult) -> str:
     found = ", ".join(f"{a['count']} {a['kind']}" for a in result.anomalies if a["fails"])
     partial = " [partial: interrupted]" if result.interrupted else ""
     head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
-    return f"{head}{': ' + found if found else ''}\n  {result.folder or result.reasons[0]}"
+    return f"{head}{': ' + found if found else ''}\n  {near(result.folder) if result.folder else result.reasons[0]}"
+
+
+def near(path: Path) -> Path:
+    """A path as a person here would write it: relative where it lies below the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def exit_code(results: Sequence[RunResult]) -> int:

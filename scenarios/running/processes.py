@@ -91,6 +91,9 @@ class Started:
         if self.status is None:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         _ALIVE.pop(self.pid, None)
 
     def last_words(self) -> str:

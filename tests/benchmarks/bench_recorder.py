@@ -1,6 +1,6 @@
 """What a row costs: to record, to turn into columns, to write and to read. Prints microseconds a row; asserts nothing.
 
-``python tests/benchmarks/bench_recorder.py [ROWS] [FOLDER]``; the folder (default: a temporary one) is where files go. Wall time
+``python -m tests.benchmarks.bench_recorder [ROWS] [FOLDER]``; the folder (default: a temporary one) is where files go. Wall time
 of one thread, best of three for recording, once for the rest.
 """
 

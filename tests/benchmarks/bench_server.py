@@ -1,6 +1,6 @@
 """What one message costs the reference server: CPU microseconds by role, at an offered rate, on this machine.
 
-    python tests/benchmarks/bench_server.py [--rate 1000] [--seconds 5] [--users 200]
+    python -m tests.benchmarks.bench_server [--rate 1000] [--seconds 5] [--users 200]
 
 Direct pairs, one user on each of two gateways; payloads of 120 bytes; a message is sent, committed, acknowledged, delivered and
 receive-acknowledged (one receive ack a connection each 50 ms). The generator is open: it sends on schedule, whatever comes back. It
