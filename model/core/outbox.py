@@ -157,7 +157,7 @@ class Outbox:
         """Repeat or give up what is due, and find the next deadline."""
         self.due = limits.NEVER_US
         for stream in self._streams.values():
-            if stream.outstanding:
+            if stream.outstanding or stream.waiting:
                 self._expire(stream, now, out)
 
     # steps -----------------------------------------------------------------------------------------------------------------------
@@ -165,7 +165,11 @@ class Outbox:
     def _write_waiting(self, stream: _Stream, now: int, out: list[ClientEffect]) -> list[Answered]:
         """Write what waits, as far as the window allows. Under ``once``, written is answered."""
         shown: list[Answered] = []
-        if not self.connection or now < stream.stalled_until:
+        if not self.connection:
+            return shown
+        if now < stream.stalled_until:
+            if stream.waiting:  # no answer may be outstanding that would bring us back here
+                self.due = min(self.due, stream.stalled_until)
             return shown
         while stream.waiting and len(stream.outstanding) < limits.OUTSTANDING_MAX:
             frame = stream.waiting.popleft()

@@ -283,6 +283,19 @@ def test_out_of_sequence_stalls_the_conversation_and_repeats_it_in_order() -> No
     assert sends(out) == [1, 2, 3]
 
 
+def test_a_send_that_meets_a_stalled_conversation_is_written_even_if_all_before_it_were_answered() -> None:
+    machine, out = ready(), list[Any]()
+    machine.submit(SendMessage(1, b"x"), 0, out)
+    machine.receive(1, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us), 0, out)
+    machine.receive(1, SendAck(1, 1, Code.OK, True, 1, 1, 1), 1, out)
+    out.clear()
+    machine.submit(SendMessage(1, b"y"), 2, out)
+    assert sends(out) == []
+    assert machine.deadline <= TIMERS.retry_after_us
+    machine.on_deadline(TIMERS.retry_after_us, out)
+    assert sends(out) == [2]
+
+
 def test_a_full_outbox_fails_for_certain_and_the_next_send_tells_the_log_to_skip() -> None:
     outbox, out = Outbox(6, PRESETS["cursor"], TIMERS, draws.draws(1, 6)), list[Any]()
     for _ in range(limits.OUTBOX_MAX + 2):
