@@ -7,6 +7,7 @@ block waits in its transport's buffer and holds up nobody else.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -174,6 +175,8 @@ async def play(production: Production) -> int:
     loop.set_exception_handler(lambda _, context: shell.end(_error_of(context)))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, shell.end)
+    if production.job.until_stdin_ends:
+        loop.add_reader(sys.stdin.fileno(), _end_with_stdin, loop, shell)
     production.announce()
     try:
         if await _started(shell):
@@ -184,6 +187,12 @@ async def play(production: Production) -> int:
     code = production.close()
     await asyncio.sleep(START_POLL_S)  # the goodbyes leave
     return code
+
+
+def _end_with_stdin(loop: asyncio.AbstractEventLoop, shell: Shell) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        loop.remove_reader(sys.stdin.fileno())
+        shell.end()
 
 
 async def _started(shell: Shell) -> bool:

@@ -15,12 +15,15 @@ Importing locust patches the interpreter with gevent: nothing imports this file.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.socket import wait_read
 from locust import User, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -120,6 +123,8 @@ class Stage:
             self._leave(explain(error))
             return
         sampler = gevent.spawn(_sample, production)
+        if production.job.until_stdin_ends:
+            gevent.spawn(_end_with_stdin)
         shell.run()
         sampler.kill()
         if production.player.finished:
@@ -187,6 +192,15 @@ def _sample(production: Production) -> None:
     while True:
         gevent.sleep(INTERVAL_S)
         production.health.sample()
+
+
+def _end_with_stdin() -> None:
+    """Whoever started this process is gone: end as Locust does on SIGTERM."""
+    while True:
+        wait_read(sys.stdin.fileno())
+        if not os.read(sys.stdin.fileno(), 4096):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def _options(environment: Environment) -> by_hand.Options:

@@ -196,6 +196,7 @@ class Player:
         now = self._clock()
         if now >= self._script.deadline:
             self._play(now)
+            now = self._clock()  # what was played has recorded later instants than it began at
         heap = self._heap
         while heap and heap[0][0] <= now:
             due, number = heapq.heappop(heap)

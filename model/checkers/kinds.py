@@ -26,6 +26,8 @@ class KindOfAnomaly(msgspec.Struct, frozen=True):
     """What a run with it is: invalid, harness_invalid or unknown."""
     rests_on_time: bool = False
     """Proven by comparing instants or their order: not proven from a clock fault on."""
+    rests_on_generator: bool = False
+    """Proven by quantiles that count from the intended time: not proven where the load generator was late itself."""
 
 
 KINDS: dict[str, KindOfAnomaly] = {
@@ -58,8 +60,8 @@ KINDS: dict[str, KindOfAnomaly] = {
     "own_write_missing": KindOfAnomaly("one's own message missing from one's own sync", rests_on_time=True),
     "history_shrank": KindOfAnomaly("what was seen is missing from a later history"),
     "outage": KindOfAnomaly("operations failed in a row for longer than the budget", rests_on_time=True),
-    "not_recovered": KindOfAnomaly("never back to what it was before the fault", rests_on_time=True),
-    "latency": KindOfAnomaly("a promised quantile exceeded", rests_on_time=True),
+    "not_recovered": KindOfAnomaly("never back to what it was before the fault", rests_on_time=True, rests_on_generator=True),
+    "latency": KindOfAnomaly("a promised quantile exceeded", rests_on_time=True, rests_on_generator=True),
     "clock_fault": KindOfAnomaly("an effect before its cause", blame="harness"),
     "generator_lag": KindOfAnomaly("the load generator was late itself", blame="harness"),
     "vacuous": KindOfAnomaly("no operation of a planned class succeeded", blame="unknown"),

@@ -6,6 +6,7 @@ Rules of the file:
 - An instance that a failing kind explains is reported under it (``implied_by``) and fails nothing itself. A cause that the contract
   forgives, or that is not proven, explains nothing away.
 - From a clock fault on, instants cannot be compared: findings that rest on time count only where they lie before it.
+- A generator that was late makes latencies longer: findings that rest on them prove nothing against the product then.
 - A judge that crashes makes the verdict ``unknown``, whatever the others could not find; what others proved stands.
 """
 
@@ -90,12 +91,13 @@ def _verdict(anomalies: tuple[Anomaly, ...], unproven: bool) -> Verdict:
 def _anomalies(case: Case, findings: list[Finding], crashes: list[str]) -> tuple[Anomaly, ...]:
     """Findings of one kind put together, split by what implies them, in the order of the table."""
     clock = _clock_row(case, crashes)
+    late = any(finding.kind == "generator_lag" and _failing(case, finding) for finding in findings)
     found: list[Anomaly] = []
     for kind in KINDS:
         mine = [finding for finding in findings if finding.kind == kind and len(finding.rows)]
         groups: dict[tuple[str | None, bool], list[tuple[Finding, Bool]]] = {}
         for finding in mine:
-            for cause, failing, which in _split(case, finding, clock):
+            for cause, failing, which in _split(case, finding, clock, late):
                 groups.setdefault((cause, failing), []).append((finding, which))
         for cause, failing in sorted(groups, key=lambda key: (key[0] or "", not key[1])):
             try:
@@ -114,7 +116,11 @@ def _clock_row(case: Case, crashes: list[str]) -> int:
         return 0
 
 
-def _split(case: Case, finding: Finding, clock: int) -> Iterator[tuple[str | None, bool, Bool]]:
+def _failing(case: Case, finding: Finding) -> bool:
+    return fails(finding.kind, case.contract) if finding.fails is None else finding.fails
+
+
+def _split(case: Case, finding: Finding, clock: int, late: bool) -> Iterator[tuple[str | None, bool, Bool]]:
     """(cause, whether it fails, which instances), each instance once."""
     left = np.ones(len(finding.rows), np.bool_)
     for cause, mask in finding.causes.items():
@@ -122,8 +128,8 @@ def _split(case: Case, finding: Finding, clock: int) -> Iterator[tuple[str | Non
         if which.any() and fails(cause, case.contract) and _implied(cause, finding.kind):
             yield cause, False, which
             left &= ~which
-    failing = fails(finding.kind, case.contract) if finding.fails is None else finding.fails
-    proven = ~(np.full(len(left), KINDS[finding.kind].rests_on_time) & (finding.rows >= clock))
+    failing, rests = _failing(case, finding), KINDS[finding.kind]
+    proven = ~((rests.rests_on_time & (finding.rows >= clock)) | (rests.rests_on_generator & late))
     for certain in (True, False):
         which = left & (proven == certain)
         if which.any():

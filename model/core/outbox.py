@@ -59,7 +59,19 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 class Outbox:
     """The sends of one device. ``connection`` is 0 while the session is not ready; then nothing is written."""
 
-    __slots__ = ("_draw", "_draws", "_held", "_policies", "_streams", "_timers", "connection", "device", "due")
+    __slots__ = (
+        "_draw",
+        "_draws",
+        "_held",
+        "_notices",
+        "_patient_until",
+        "_policies",
+        "_streams",
+        "_timers",
+        "connection",
+        "device",
+        "due",
+    )
 
     def __init__(self, device: int, policies: Policies, timers: Timers, draw: draws.Draw) -> None:
         self.device = device
@@ -70,6 +82,8 @@ class Outbox:
         self._draw = draw
         self._draws = 0
         self._held = 0
+        self._notices = 0  # rounds of them since the server last answered
+        self._patient_until = 0
         self._streams: dict[int, _Stream] = {}
 
     @property
@@ -96,6 +110,7 @@ class Outbox:
     def attached(self, connection: int, now: int, out: list[ClientEffect]) -> list[Answered]:
         """The session is ready (again): repeat what the policy repeats, write what waited."""
         self.connection = connection
+        self._notices = self._patient_until = 0
         shown: list[Answered] = []
         for stream in self._streams.values():
             stream.stalled_until = 0
@@ -112,12 +127,15 @@ class Outbox:
         self.due = limits.NEVER_US
 
     def notice(self, retry_after_us: int, now: int) -> None:
-        """The server cannot tell what became of what is in flight: repeat after the hint."""
+        """The server cannot tell what became of what is in flight: repeat after the hint, and later with every round in vain."""
         if self._policies.send != "until_definite":
             return
+        if now >= self._patient_until:  # else one more of the same round
+            self._notices += 1
+            self._patient_until = now + self._patience(retry_after_us)
         for stream in self._streams.values():
             if stream.outstanding:
-                self._stall(stream, now + retry_after_us)
+                self._stall(stream, self._patient_until)
 
     def acked(self, ack: SendAck, now: int, out: list[ClientEffect]) -> list[Answered]:
         """The server answers a send. Returns what is to be shown as the device's own message."""
@@ -125,6 +143,7 @@ class Outbox:
         if stream is None or ack.send_counter not in stream.outstanding:
             return self._late(stream, ack, out) if stream else []
         if ack.code == Code.OK:
+            self._notices = 0
             frame = self._answered(stream, ack.send_counter)
             shown = [self._ok(frame, ack, out)]
         elif ack.code in DEFINITE:
@@ -198,6 +217,12 @@ class Outbox:
             return timeout
         self._draws += 1  # spread repetitions, so that a crowd does not repeat in step
         return timeout // 2 + int(self._draw(draws.ACK_TIMEOUT, self._draws) * timeout / 2)
+
+    def _patience(self, hint_us: int) -> int:
+        """The hint at first; then up to twice as long with every round, spread, and at most the longest ack time-out."""
+        longest = max(hint_us, min(self._timers.ack_timeout_max_us, hint_us << min(self._notices - 1, 20)))
+        self._draws += 1
+        return hint_us + int(self._draw(draws.ACK_TIMEOUT, self._draws) * (longest - hint_us))
 
     def _repeat(self, stream: _Stream, now: int, out: list[ClientEffect]) -> None:
         for outstanding in stream.outstanding.values():

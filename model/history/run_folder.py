@@ -111,6 +111,8 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """An existing run folder, finished or not. Raises :class:`RunFolderError` where ``path`` is none."""
+        if path.is_file():
+            raise RunFolderError(f"{path}: is a file, not a run folder; `imbench check` judges a history file")
         if not path.is_dir():
             raise RunFolderError(
                 f"{path}: there is no such folder; give the path of a run folder, or of a history file", "missing"

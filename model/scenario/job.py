@@ -34,6 +34,8 @@ class LoadJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_path: str
     health_path: str
     """Where the process leaves its own health at the end (JSON: ``cpu_max``, share of its core in the worst second)."""
+    until_stdin_ends: bool = False
+    """End as on SIGTERM when standard input does: whoever holds the other end is gone, and nobody is left to stop the load."""
 
 
 READY_LINE = "imbench-load ready"

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -134,10 +134,16 @@ def runs_root(out: Path | None) -> Path:
 def told(result: RunResult) -> str:
     """A result on two lines, for people."""
     expected = "" if result.expected is None else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
-    found = ", ".join(f"{a['count']} {a['kind']}" for a in result.anomalies if a["fails"])
+    found = ", ".join(_amount(anomaly) for anomaly in result.anomalies if anomaly["fails"])
     partial = " [partial: interrupted]" if result.interrupted else ""
     head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
     return f"{head}{': ' + found if found else ''}\n  {near(result.folder) if result.folder else result.reasons[0]}"
+
+
+def _amount(anomaly: Mapping[str, Any]) -> str:
+    """``41 lost (27 messages)``: instances, and of how many messages, where that is another number."""
+    count, messages = anomaly["count"], anomaly["messages"]
+    return f"{count} {anomaly['kind']}" + (f" ({messages} messages)" if messages and messages != count else "")
 
 
 def near(path: Path) -> Path:
@@ -170,9 +176,13 @@ def conclude(command: Callable[[], object]) -> int:
     except CannotRun as error:
         return _complain(str(error), error.status)
     except Interrupted as signal:
-        return _complain("interrupted; what was recorded is in the run folder that ends in .partial", 128 + signal.number)
+        return _complain(
+            "interrupted; a live run keeps what it has recorded, in its folder that ends in .partial", 128 + signal.number
+        )
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
+    except SystemExit:  # so click ends when whoever read our output has gone
+        return exits.IO_ERROR
     except Exception as error:
         return _outside(error)
     return status if isinstance(status, int) else 0

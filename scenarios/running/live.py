@@ -44,7 +44,7 @@ from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
 from model.scenario.script import AUDIT_BOUND_US
 from model.workload.population import populate
 from scenarios.running import metrics
-from scenarios.running.exits import UNAVAILABLE, CannotRun, Interrupted
+from scenarios.running.exits import IO_ERROR, UNAVAILABLE, CannotRun, Interrupted
 from scenarios.running.played import Played
 from scenarios.running.processes import Started
 from scenarios.running.progress import Progress
@@ -145,7 +145,9 @@ class _Stage:
     load: Started | None = None
     start_ns: int = 0
     ordered_us: dict[str, int] = field(default_factory=dict)
-    """When the latest kill of a role was ordered."""
+    """Kills that were ordered and not yet proven, by role: when."""
+    broken: bool = False
+    """A process of the server has ended unasked."""
     cores: dict[str, list[int]] = field(default_factory=dict)
     """Which cores server and generator were bound to; empty: to none in particular."""
 
@@ -225,6 +227,7 @@ class _Stage:
             recording_path=str(self.folder.recording_path("load")),
             start_path=str(self.shop / "start"),
             health_path=str(self.shop / "health.json"),
+            until_stdin_ends=True,
         )
         path = self.shop / "job.json"
         path.touch(mode=0o600)
@@ -304,12 +307,11 @@ class _Stage:
         if self.server.status is not None:
             self._note_death(self.server)
             return False
-        return True
+        return not self.broken
 
     def _note_death(self, process: Started) -> None:
-        self.notes.append(
-            f"the {process.name} process ended with status {process.status} before the run did: {process.last_words()}"
-        )
+        end = _ended(process.status or 0)
+        self.notes.append(f"the {process.name} process ended {end}, before the run did: {process.last_words()}")
 
     def _note(self, event: dict[str, Any]) -> None:
         if event["event"] == "refused":
@@ -317,14 +319,22 @@ class _Stage:
             return
         role, now = event["role"], (event["t_ns"] - self.start_ns) // 1000
         if event["event"] == "exited":
-            self.observer.process_exited(self._node(role), event["pid"], event["status"], now)
+            self._note_end(role, event["pid"], event["status"], now)
         elif event["event"] == "started":
             self._serves(role, event["pid"], now)
+            if number := self._fault(role, now):
+                self.observer.fault_healed(number, FaultKind.KILL, self._node(role), now)
+
+    def _note_end(self, role: str, pid: int, status: int, now: int) -> None:
+        self.observer.process_exited(self._node(role), pid, status, now)
+        ordered_us = self.ordered_us.pop(role, None)
         number = self._fault(role, now)
-        if number and event["event"] == "exited" and event["status"] == -signal.SIGKILL:
-            self.observer.fault_begun(number, FaultKind.KILL, self._node(role), self.ordered_us.get(role, now))
-        elif number and event["event"] == "started":
-            self.observer.fault_healed(number, FaultKind.KILL, self._node(role), now)
+        if ordered_us is None:
+            self.broken = True  # nobody starts it again: what would follow says nothing of the scenario
+            end = f"{role} (pid {pid}) ended unasked, {_ended(status)}, at {(now - self.scenario.load_begin_us) / 1e6:.1f} s"
+            self.notes.append(f"{end}; the run was broken off (log: {self.folder.path / 'logs' / (role + '.log')})")
+        elif number and status == -signal.SIGKILL:
+            self.observer.fault_begun(number, FaultKind.KILL, self._node(role), ordered_us)
 
     def _fault(self, role: str, now: int) -> int:
         """Which fault an event of this role at this instant belongs to: the latest that was due; 0: none."""
@@ -337,6 +347,13 @@ class _Stage:
         with suppress(OSError, msgspec.DecodeError):
             return dict(msgspec.json.decode((self.shop / "health.json").read_bytes(), type=dict[str, float]))
         return {}
+
+
+def _ended(status: int) -> str:
+    """How a process ended, from its exit status."""
+    if status < 0:
+        return f"by {signal.Signals(-status).name}"
+    return f"with exit code {status}{' (it could not write: is the disk full?)' if status == IO_ERROR else ''}"
 
 
 def _load_module(driver: Driver, users: int) -> list[str]:

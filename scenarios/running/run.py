@@ -9,6 +9,7 @@ What this does not do: decide what is right or wrong (:mod:`model.checkers`), sh
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import traceback
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFo
 from model.history.schema import Kind, Phase
 from model.scenario import FAULTS_BY_WORLD, Scenario, World
 from scenarios.running import live, sim
+from scenarios.running.exits import Interrupted
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
 
@@ -58,7 +60,7 @@ class RunResult:
         return self.expected in (None, self.verdict)
 
     def contract(self) -> dict[str, Any]:
-        """The object that ``imbench run --json`` prints."""
+        """The object that ``imbench run --json`` prints: without the series over time, which stay in ``verdict.json``."""
         return {
             "scenario": self.scenario,
             "world": self.world,
@@ -69,7 +71,7 @@ class RunResult:
             "scenario_digest": self.scenario_digest,
             "trace_digest": self.trace_digest,
             "folder": None if self.folder is None else str(self.folder),
-            "measures": self.measures,
+            "measures": {name: value for name, value in self.measures.items() if name != "series"},
         }
 
 
@@ -106,8 +108,17 @@ def run(
     if world == "live":
         played = live.play(scenario, preset, seed, folder, progress, driver)
     else:
-        played = sim.play(scenario, preset, seed, folder, progress)
+        played = _simulated(scenario, preset, seed, folder, progress)
     return _concluded(scenario, folder, manifest, played, progress)
+
+
+def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
+    """A simulated run has recorded nothing before its end; interrupted, it leaves no folder."""
+    try:
+        return sim.play(scenario, preset, seed, folder, progress)
+    except Interrupted:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def run_to_an_answer(

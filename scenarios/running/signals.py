@@ -1,4 +1,4 @@
-"""Signals: the first Ctrl-C or SIGTERM asks for a partial result, the second ends everything at once.
+"""Signals: the first Ctrl-C, SIGTERM or SIGHUP asks for a partial result, the second ends everything at once.
 
 The first one raises :class:`Interrupted` in the main thread, wherever that is; a run then stops its processes, keeps what was recorded,
 judges it and says that it is partial. The second one kills the processes that were started and ends with the code of the signal.
@@ -15,7 +15,8 @@ from types import FrameType
 from scenarios.running.exits import Interrupted
 from scenarios.running.processes import kill_all
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a request to stop, and a terminal that was closed."""
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def interruptible() -> Iterator[None]:
         count += 1
         if count > 1:
             kill_all()
+            os.write(2, b"imbench: ended at once; what was recorded is in the run folder that ends in .partial\n")
             os._exit(128 + number)
         raise Interrupted(number)
 

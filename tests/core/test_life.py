@@ -296,6 +296,25 @@ def test_a_send_that_meets_a_stalled_conversation_is_written_even_if_all_before_
     assert sends(out) == [2]
 
 
+def test_notices_in_a_row_make_a_device_more_patient_and_an_answer_ends_that() -> None:
+    machine, out, now = ready(), list[Any](), 0
+    machine.submit(SendMessage(1, b"x"), 0, out)
+    waits = []
+    for _ in range(12):
+        for _ in range(3):  # one round: a notice for every frame that was in flight
+            machine.receive(1, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us), now, out)
+        waits.append(machine.outbox.due - now)
+        now = machine.outbox.due
+        machine.outbox.on_deadline(now, out)
+    assert waits[0] == TIMERS.retry_after_us
+    assert all(TIMERS.retry_after_us <= wait <= TIMERS.ack_timeout_max_us for wait in waits)
+    assert max(waits) > 8 * TIMERS.retry_after_us
+    machine.receive(1, SendAck(1, 1, Code.OK, True, 1, 1, 1), now, out)
+    machine.submit(SendMessage(1, b"y"), now, out)
+    machine.receive(1, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us), machine.outbox.due, out)
+    assert machine.outbox.due <= now + TIMERS.ack_timeout_us + TIMERS.retry_after_us
+
+
 def test_a_full_outbox_fails_for_certain_and_the_next_send_tells_the_log_to_skip() -> None:
     outbox, out = Outbox(6, PRESETS["cursor"], TIMERS, draws.draws(1, 6)), list[Any]()
     for _ in range(limits.OUTBOX_MAX + 2):

@@ -569,6 +569,13 @@ def generator_late() -> Planting:
     return p
 
 
+@entry(PLANTED, "32c_late_because_the_generator_was", "generator_lag", "harness_invalid")
+def late_because_the_generator_was() -> Planting:
+    p = generator_late()
+    p.promise(latency=(LatencyPromise("ack", 0.5, 60_000),))
+    return p
+
+
 @entry(PLANTED, "33_planned_fault_did_not_happen", "fault_unproven", "unknown")
 def planned_fault_did_not_happen() -> Planting:
     p = Planting()

@@ -152,12 +152,13 @@ class World:
     def __init__(self, scenario: Scenario, preset: str = "cursor", seed: int = 1, watcher: Any = None, split: int = 0) -> None:
         self.now, self.split = 0, split
         self.strangers: set[int] = set()
+        self.tick_us = 0
         self.recorder = MemoryRecorder(1 << 14)
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         play = Play.of(scenario, preset, seed)
         nodes = {index: index + 1 for index in range(scenario.gateways)}
-        self.player = Player(play, Identity(SECRET), nodes, self.recorder, lambda: self.now, watcher)
+        self.player = Player(play, Identity(SECRET), nodes, self.recorder, self._clock, watcher)
         self.lines = {number: FakeLine(self, device) for number, device in self.player.devices.items()}
         for number, device in self.player.devices.items():
             device.line = self.lines[number]
@@ -168,6 +169,11 @@ class World:
         self.gateways = [FakeGateway(self, index) for index in range(scenario.gateways)]
         for gateway in self.gateways:
             gateway.start()
+
+    def _clock(self) -> int:
+        """The player's clock; every look at it takes ``tick_us``."""
+        self.now += self.tick_us
+        return self.now
 
     def admits(self, user: int, device: int, token: bytes) -> bool:
         """Whether a gateway lets a device in; ``strangers`` are users whom nobody knows."""

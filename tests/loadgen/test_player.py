@@ -216,6 +216,21 @@ def test_bytes_of_a_connection_that_was_given_up_are_not_seen() -> None:
     assert (world.player.frames_in, len(world.recorder.rows())) == (counted, recorded)
 
 
+def test_in_a_late_turn_that_takes_time_rows_stay_in_the_order_of_time() -> None:
+    """A turn that plays a step and then a device's deadline records the second later, whatever was due first."""
+    world = World(SCENARIO)
+    world.play(until_us=400_000)
+    world.tick_us = 1
+    for gateway in world.gateways:
+        gateway.kill()  # devices try again and again, by deadline
+    for _ in range(20):
+        rows = world.play(until_us=world.now + 20_000)
+        world.now += 60_000  # nobody had time for the player
+    happened = rows[~np.isin(rows["kind"], [Kind.DEVICE, Kind.MEMBER, Kind.INTEND])]
+    assert len(happened) > 200
+    assert (np.diff(happened["t_us"]) >= 0).all()
+
+
 def test_early_turns_do_nothing() -> None:
     world = World(SCENARIO)
     started(world)
