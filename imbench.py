@@ -58,15 +58,18 @@ def list_() -> None:
 
 
 @cli.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(path: Path, as_json: bool) -> int:
-    """Judge PATH, a run folder or a history file."""
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each PATH, a line each.")
+def check(paths: tuple[Path, ...], as_json: bool) -> int:
+    """Judge each PATH, a run folder or a history file."""
     from scenarios.running import check as checking
 
-    judged = checking.check(path)
-    print(json.dumps(checking.contract(judged)) if as_json else checking.told(judged))
-    return exits.worst([judged.verdict])
+    verdicts = []
+    for path in paths:
+        header, judged = checking.check(path)
+        print(json.dumps(checking.contract(judged)) if as_json else checking.told(path, header, judged), flush=True)
+        verdicts.append(judged.verdict)
+    return exits.worst(verdicts)
 
 
 @cli.command()

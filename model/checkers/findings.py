@@ -86,11 +86,12 @@ def of_the_run(kind: str, text: str, rows: tuple[int, ...] = (), fails: bool | N
 class Speech:
     """Names and times, for people. Times are seconds since the load began."""
 
-    __slots__ = ("_history", "_sender")
+    __slots__ = ("_epochs", "_history", "_sender")
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._sender = whole(history.message_sender)
+        self._epochs = len(np.unique(history.epoch[history.epoch > 0]))
 
     def message(self, message: int) -> str:
         """``sending device/client_message_id``."""
@@ -119,8 +120,10 @@ class Speech:
         return self.seconds(float(self._history.t_us[row]))
 
     def position(self, epoch: int, seq: int) -> str:
-        """A position."""
-        return "no position" if seq == NO_POSITION else f"position {seq}" if epoch <= 1 else f"position {seq} of epoch {epoch}"
+        """A position; its epoch only where the history has several."""
+        if seq == NO_POSITION:
+            return "no position"
+        return f"position {seq} of epoch {epoch}" if self._epochs > 1 else f"position {seq}"
 
     def place(self, row: int) -> str:
         """The position a row gives."""

@@ -186,4 +186,4 @@ def _bounds(case: Case, anomalies: tuple[Anomaly, ...], measures: dict[str, Any]
 
 
 def _none(what: str, n: int, of: str) -> str:
-    return f"no {what} in {n} {of}" + (f": the rate is up to {3 / n:.2g} at 95 %" if n else ", which says nothing")
+    return f"no {what} in {n} {of}" + (f": the rate is up to {3 / n:.2g} at 95 %" if n > 3 else ", which says nothing")

@@ -11,13 +11,16 @@ from typing import Any
 from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder
+from model.history.schema import Header
+from scenarios.running.command import near
 from scenarios.running.exits import MISSING, CannotRun
 from scenarios.running.run import Judged, judge_safely
 
 
-def check(path: Path) -> Judged:
-    """The judges' answer for ``path``. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
-    return judge_safely(_history(path))
+def check(path: Path) -> tuple[Header, Judged]:
+    """Whose history it is, and the judges' answer. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
+    history = _history(path)
+    return history.header, judge_safely(history)
 
 
 def _history(path: Path) -> History:
@@ -32,9 +35,10 @@ def contract(judged: Judged) -> dict[str, Any]:
     return {"verdict": judged.verdict, "anomalies": [{key: anomaly[key] for key in keys} for anomaly in judged.anomalies]}
 
 
-def told(judged: Judged) -> str:
-    """The answer for people: the verdict, why, and what was found, what fails first."""
-    lines = [f"verdict: {judged.verdict}", *(f"  {reason}" for reason in judged.notes)]
+def told(path: Path, header: Header, judged: Judged) -> str:
+    """The answer for people: what was judged, the verdict, why, and what was found, what fails first."""
+    run = " ".join(filter(None, [header.scenario, header.preset, header.world, f"seed {header.seed}" if header.seed else ""]))
+    lines = [f"{near(path)}: {run}", f"verdict: {judged.verdict}", *(f"  {reason}" for reason in judged.notes)]
     for anomaly in sorted(judged.anomalies, key=lambda a: (not a["fails"], -a["count"])):
         cause = f", implied by {anomaly['implied_by']}" if anomaly.get("implied_by") else ""
         lines.append(f"{'FAILS  ' if anomaly['fails'] else 'counted'} {anomaly['kind']} x {anomaly['count']}{cause}")

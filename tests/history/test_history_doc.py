@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from model.checkers import judge
 from model.history.at_rest import COLUMNS, read
 from model.history.schema import Basis, Contract, FaultKind, Header, Kind, LatencyPromise, Phase, Via
 
@@ -96,8 +97,21 @@ def test_the_example_program_writes_what_the_example_table_shows(tmp_path: Path,
     columns[columns.index("id")] = "client_message_id"
     shown = [{name: cell for name, cell in zip(columns, row, strict=True) if cell} for row in table(example)]
     assert shown == [{name: str(value) for name, value in row.items()} for row in written["rows"]]
-    assert len(history) == len(shown) == 21
+    assert len(history) == len(shown) == 23
     assert set(columns) == set(COLUMNS)
+
+
+def test_the_example_is_judged_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = section("A worked example")
+    (program,) = re.findall(r"```python\n(.*?)```", example, re.DOTALL)
+    for name, text in (("whole", program), ("lost", re.sub(r'row\(9130, "deliver".*\n', "", program))):
+        (tmp_path / "example.py").write_text(text.replace("history.parquet", f"{name}.parquet"))
+        runpy.run_path(str(tmp_path / "example.py"))
+    assert judge(read(tmp_path / "whole.parquet")).verdict == "valid"
+    lost = judge(read(tmp_path / "lost.parquet"))
+    assert lost.verdict == "invalid"
+    assert [(anomaly.kind, anomaly.count) for anomaly in lost.anomalies if anomaly.fails] == [("lost", 1), ("vacuous", 1)]
 
 
 def test_the_number_of_the_version_is_the_page_s() -> None:

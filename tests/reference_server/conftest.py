@@ -22,7 +22,7 @@ from tests.reference_server.client import SECRET, WAIT_S, Client
 CONFIG = ServerConfig(
     secret_hex=SECRET.hex(),
     conversations=(Conversation(1, "direct", (1, 2)), Conversation(2, "group", (1, 2, 3))),
-    timers=Timers(),
+    timers=Timers(heartbeat_us=60_000_000),  # clients here do not ping; on a busy machine they must not seem dead
 )
 
 

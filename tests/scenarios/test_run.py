@@ -66,7 +66,7 @@ def test_a_run_without_any_operation_is_judged_and_filed(world, tmp_path):
     assert folder.manifest().complete
     assert folder.read_json("scenario.json")["name"] == "quiet"
     assert folder.read_json("metrics.json") == {"cost": {}}
-    assert check.check(result.folder).verdict == "unknown"
+    assert check.check(result.folder)[1].verdict == "unknown"
 
 
 def test_what_stood_in_the_way_is_told_first(world, tmp_path):
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_takes_nothing_already_recorded(world, tmp_path, mo
     assert "No space left on device" in complaint
     (partial,) = (tmp_path / "quiet").iterdir()
     assert len(RunFolder.open(partial).history()) == 8
-    assert check.check(partial).verdict == "unknown"
+    assert check.check(partial)[1].verdict == "unknown"
 
 
 def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world, tmp_path):
