@@ -77,11 +77,15 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True, help="File to write."
 )
-def report(folders: tuple[Path, ...], out: Path) -> None:
+@click.option("--plots", is_flag=True, help="Also write each picture, as SVG, PNG and CSV, into plots/ of its run folder.")
+def report(folders: tuple[Path, ...], out: Path, plots: bool) -> None:
     """Write one self-contained HTML report on run folders."""
     from reports.html import write_report
+    from reports.plots import write_plots
 
     print(write_report(list(folders), out))
+    for folder in folders if plots else ():
+        print("\n".join(str(path) for path in write_plots(folder)))
 
 
 @cli.command()

@@ -1,7 +1,7 @@
 """A play by hand: options instead of a job, new devices instead of a fresh store, and no history.
 
 The numbers are those of the scenario ``access_restart`` without its fault: two gateways, 200 users in pairs and groups of five, 200 sends a
-second. The server must have been provisioned with the population of the same seed and number of users, or answers "no such conversation".
+second. The server must have been provisioned with the population of the same seed and number of users, or refuses: "not a member".
 
 A store remembers every send of a device for good. A second play by the same devices would begin their counters anew and be answered with
 the results of the first; so each play names its devices by its own ``device_offset``, as if every user had bought a new phone.

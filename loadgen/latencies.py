@@ -2,7 +2,8 @@
 
 Judges take theirs from the history. This looks at the same effects and reports two latencies as they become known: ``send (ack)``, from
 t_int to the instant at which the client says "sent", and ``deliver (end to end)``, from t_int to the first time another device shows
-the message, where its sender is in this process too. A send that failed or was given up is reported with its reason.
+the message, where its sender is in this process too. A send that failed or was given up is reported with its reason. ``connect`` is
+an attempt to connect, from its beginning to the session's readiness or to its failure.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from model.core.codes import TEXT, Code
-from model.core.effects import ClientEffect, Delivered, SendFailed, SendOk, SendUnknown
+from model.core.effects import ClientEffect, Delivered, SendFailed, SendOk, SendUnknown, SessionChanged
 from model.scenario.script import Submit
 
-SEND, DELIVER = "send (ack)", "deliver (end to end)"
+SEND, DELIVER, CONNECT = "send (ack)", "deliver (end to end)", "connect"
+NO_ANSWER = "no gateway lets this device in"
 
 Report = Callable[[str, float, int, str], None]
 """(name, milliseconds, payload bytes, why it failed or "")."""
@@ -25,11 +27,12 @@ Message = tuple[int, int, int]
 class Latencies:
     """A :class:`loadgen.player.Watcher` that reports latencies. ``device_offset`` as in :class:`loadgen.player.Identity`."""
 
-    __slots__ = ("_counters", "_intended", "_offset", "_report")
+    __slots__ = ("_connecting", "_counters", "_intended", "_offset", "_report")
 
     def __init__(self, report: Report, device_offset: int = 0) -> None:
         self._report = report
         self._offset = device_offset
+        self._connecting: dict[int, int] = {}  # device -> since when
         self._counters: dict[tuple[int, int], int] = {}
         self._intended: dict[Message, int] = {}  # t_int_us
 
@@ -47,6 +50,8 @@ class Latencies:
                 self._delivered(effect, now)  # type: ignore[arg-type]
             elif kind in _ANSWERS:
                 self._answered(device, effect, now)  # type: ignore[arg-type]
+            elif kind is SessionChanged:
+                self._connected(device, effect, now)  # type: ignore[arg-type]
 
     def _delivered(self, effect: Delivered, now: int) -> None:
         message = effect.message
@@ -61,6 +66,13 @@ class Latencies:
         if t_int is not None:
             why = "" if isinstance(effect, SendOk) else TEXT[Code(effect.code)]
             self._report(SEND, (now - t_int) / 1000, 0, why)
+
+    def _connected(self, device: int, effect: SessionChanged, now: int) -> None:
+        if effect.state == "connecting":
+            self._connecting[device] = now
+        elif device in self._connecting:
+            why = "" if effect.state == "ready" else TEXT[Code(effect.code)] if effect.code else NO_ANSWER
+            self._report(CONNECT, (now - self._connecting.pop(device)) / 1000, 0, why)
 
 
 _ANSWERS = frozenset({SendOk, SendFailed, SendUnknown})

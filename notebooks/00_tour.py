@@ -21,6 +21,8 @@
 #
 # Runs are looked for in `IMBENCH_RUNS`, else in `reports/runs` of the checkout (`imbench demo` puts them there). Where there are none,
 # the tour makes short simulated ones for itself.
+#
+# The first cell only finds or makes the runs; read on below it, and come back to it if you want to know how a run is made by hand.
 
 # %%
 # %matplotlib inline
@@ -38,7 +40,7 @@ from model.history.machine import this_machine
 from model.history.run_folder import Manifest, RunFolder, RunFolderError, runs_root
 from model.scenario import Kill, Scenario
 from model.workload.population import PopulationPlan
-from reports import figures, results, series, table, words
+from reports import figures, plots, results, series, table, words
 
 
 def simulated(root: Path, preset: str) -> Path:
@@ -100,11 +102,12 @@ for folder in folders:
 # - `manifest.json`: what ran, where, from which commit, and whether it came to its end;
 # - `scenario.json`: the scenario as it was run, down to the last timer;
 # - `history.parquet`: one row for each thing a client tried or saw, and for each fault; this is what is judged;
-# - `verdict.json`: what the judges say, with witnesses; `metrics.json`, `plots/` and `logs/` beside it.
+# - `verdict.json`: what the judges say, with witnesses;
+# - `metrics.json`, `logs/`, and `plots/`, which is empty until pictures are written there (at the end of this tour).
 
 # %%
 every = results.load_all(folders)
-run = every[0]
+run = every[0]  # the one looked at closely below; choose another if you like
 print(sorted(path.name for path in run.path.iterdir()))
 print(words.setting(run))
 print(f"{run.manifest.preset} in {run.manifest.world}: {run.verdict}; {len(run.history):,} rows of history")
@@ -112,8 +115,8 @@ print(f"{run.manifest.preset} in {run.manifest.world}: {run.verdict}; {len(run.h
 # %% [markdown]
 # ## The answer in one table
 #
-# One line a run. *Lost* counts (message, receiver) pairs that were owed and never came. A latency counts from the instant the sender
-# *meant* to send, so a system that is down cannot hide its slowness; what never came is infinitely late (`> run`).
+# One line a run. *Lost* counts messages that never came to at least one of those they were owed to. A latency counts from the instant
+# the sender *meant* to send, so a system that is down cannot hide its slowness; what never came is infinitely late (`> run`).
 
 # %%
 print(table.render_text(table.summary(folders)))
@@ -123,8 +126,8 @@ for sentence in words.headline(every):
 # %% [markdown]
 # ## What happened at the restart
 #
-# Connections first. When the gateway dies, all of its devices are cut off at once; they come back as their backoff lets them, some to
-# the other gateway. The shaded span is the fault as it was *proven*, not as it was planned.
+# Connections first, stacked by gateway. When a gateway dies, all of its devices are cut off at once; they come back as their backoff
+# lets them, to whichever gateway answers. The shaded span is the fault as it was *proven*, not as it was planned.
 
 # %%
 seen = {one.path: series.of(one.history) for one in every}
@@ -149,8 +152,8 @@ figures.outcomes_over_time(first, shared)
 figures.latency_over_time(first, shared)
 
 # %% [markdown]
-# The same as a curve: which share had arrived within which time. Each step up is ten times fewer exceptions, and a curve that ends
-# below 100 % lost the rest.
+# The same as a curve: which share had arrived within which time. Each step up from 90 % leaves out ten times fewer, and a curve that
+# ends below 100 % lost the rest.
 
 # %%
 figures.latency_curves(first, shared)
@@ -158,16 +161,20 @@ figures.latency_curves(first, shared)
 # %% [markdown]
 # ## What was lost, and why
 #
-# The pairs that never came are rows of a table like any other. The sentence is computed from the history: where did each lost message
-# get to, and what was its receiver doing?
+# The sentences are computed from the history: where did each lost message get to, and what was its receiver doing?
 
 # %%
 for one in every:
     print(f"{one.manifest.preset}, {one.manifest.world}: {words.explanation(seen[one.path])}\n")
 
+# %% [markdown]
+# What never came to whom is a table like any other, the one that the picture of latencies is drawn from: a row for each message at each
+# receiver it was owed to.
+
 # %%
-lost = first.pairs[first.pairs["arrived_s"] == float("inf")]
-lost.head(10)
+deliveries = next(picture for picture in figures.PICTURES if picture.name == "latency_over_time").frame(first)
+lost = deliveries[deliveries["latency_ms"] == float("inf")]
+lost[["sender", "message", "device", "t_s", "away"]].head(10)
 
 # %% [markdown]
 # The judges name each kind of violation and show the first witnesses:
@@ -182,14 +189,15 @@ for anomaly in run.anomalies:
 # ## Sim beside live
 #
 # One scenario, one schedule of sends, one judge, two worlds. Where both were run, the picture of the same preset in both should tell the
-# same story: the same cliff at the kill, the same way back. On equal scales:
+# same story: the same cliff at the kill, the same way back. Where no live run is at hand, two presets stand here instead. On equal
+# scales:
 
 # %%
 pairs = [(sim, live) for sim in every for live in every if (sim.manifest.world, live.manifest.world) == ("sim", "live")]
 same = [
     (sim, live) for sim, live in pairs if (sim.manifest.preset, sim.manifest.seed) == (live.manifest.preset, live.manifest.seed)
 ]
-beside = list(same[-1]) if same else every[-1:]
+beside = list(same[-1]) if same else [every[0], every[-1]]
 for one in beside:
     print(f"{one.manifest.preset}, {one.manifest.world}")
 pictures = [figures.latency_over_time(seen[one.path], shared) for one in beside]
@@ -197,6 +205,15 @@ pictures[0]
 
 # %%
 pictures[-1]
+
+# %% [markdown]
+# ## Pictures as files
+#
+# Each picture goes into the run folder's `plots/` as SVG and PNG, with the numbers it is drawn from as CSV beside it.
+
+# %%
+for path in plots.write_plots(run.path):
+    print(path.relative_to(run.path))
 
 # %% [markdown]
 # ## Go on from here

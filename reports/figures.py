@@ -4,9 +4,12 @@ Rules of the file:
 
 - Every axis has a title with its unit; latencies are on logarithmic axes; colours are those of Okabe and Ito (Color Universal Design,
   2008), yellow and black left out because a page may be light or dark.
-- Pictures that stand side by side share one :class:`Scales`, so that equal heights mean equal numbers.
+- Pictures that stand side by side share one :class:`Scales`, so that equal heights mean equal numbers, and have fixed margins, so that
+  their axes stand at equal places (and so that nothing must be measured: fitting them took half of a report's time).
 - Clouds of points are drawn as pixels inside the vector picture, everything else as vectors: a picture of a million deliveries is small.
-- Text, axes and neutral lines have the one colour :data:`INK`, which a page replaces by its own text colour.
+- Text, axes and neutral lines have the one colour :data:`INK`, which a page replaces by its own text colour; words on a fault have
+  :data:`ALARM`, which a page replaces by its own, too.
+- Each picture can be told in a sentence, for those who cannot see it.
 
 Nothing here touches pyplot or any state of matplotlib beyond the ``with``: figures can be made in any thread and need no closing.
 """
@@ -31,6 +34,7 @@ from reports import series as views
 from reports.series import Series
 
 INK: Final = "#1b1f24"
+ALARM: Final = "#b34700"
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 CYCLE: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 OUTCOME_STYLE: Final = {
@@ -41,7 +45,7 @@ OUTCOME_STYLE: Final = {
     "open": (PURPLE, "still open at the end"),
 }
 STYLE: Final[dict[str, Any]] = {
-    "font.size": 9,
+    "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
@@ -55,13 +59,14 @@ STYLE: Final[dict[str, Any]] = {
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
     "lines.linewidth": 1.4,
     "figure.dpi": 110,
     "svg.fonttype": "none",
 }
-_SIZE: Final = (6.2, 3.1)
-_NINES_MAX: Final = 4.0
+_SIZE: Final = (6.2, 3.5)
+_MARGINS_INCH: Final = {"left": 0.96, "right": 0.22, "top": 0.26, "bottom": 0.5}
+_LEGEND_LINE_INCH: Final = 0.21
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,12 @@ class Scales:
     """The ranges that pictures side by side have in common."""
 
     time_s: tuple[float, float]
+    late_ms: tuple[float, float]
+    """Of deliveries."""
     latency_ms: tuple[float, float]
+    """Of deliveries and of answers to senders."""
+    nines_max: int
+    """Where "all of them" stands on an axis of nines: above whatever one of the largest number can leave out."""
     rate_per_s_max: float
     connections_max: float
     attempts_per_s_max: float
@@ -77,22 +87,30 @@ class Scales:
 
 def scales(runs: Sequence[Series]) -> Scales:
     """Ranges in which everything of all these runs can be seen."""
-    latencies = np.concatenate(
-        [np.r_[run.pairs["latency_ms"], run.sends["ack_ms"], run.pairs["after_return_ms"]] for run in runs]
-    )
-    latencies = latencies[np.isfinite(latencies) & (latencies > 0)]
-    low, high = (float(latencies.min()), float(latencies.max())) if latencies.size else (1.0, 1000.0)
+    late = np.concatenate([run.pairs["latency_ms"].to_numpy(np.float64) for run in runs])
+    others = [np.r_[run.sends["ack_ms"], run.pairs["after_return_ms"]] for run in runs]
+    largest = max([1, *(values.size for run in runs for values, _, _, _ in _curves(run))])
     end_s = max(run.end_s for run in runs)
     rates = [float(views.outcomes_over_time(run, bin_s(end_s)).sum(axis=1).max()) for run in runs if len(run.sends)]
     ready = [float(views.ready_over_time(run)["all"].max()) for run in runs if len(run.ready)]
     attempts = [float(_attempts_per_s(run, bin_s(end_s))[1].max(initial=0.0)) for run in runs]
     return Scales(
         time_s=(0.0, max(end_s, 0.1)),
-        latency_ms=(max(0.01, 10.0 ** np.floor(np.log10(low))), 10.0 ** np.ceil(np.log10(high * 1.05))),
+        late_ms=_decades(late),
+        latency_ms=_decades(np.concatenate([late, *others])),
+        nines_max=max(3, int(np.log10(largest)) + 1),
         rate_per_s_max=max([1.0, *rates]) * 1.08,
         connections_max=max([1.0, *ready]) * 1.08,
         attempts_per_s_max=max([1.0, *attempts]) * 1.1,
     )
+
+
+def _decades(values_ms: NDArray[np.float64]) -> tuple[float, float]:
+    """Powers of ten around all that is finite, at least two of them; nothing below 10 µs."""
+    values = values_ms[np.isfinite(values_ms) & (values_ms > 0)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (1.0, 1000.0)
+    low = max(0.01, float(10.0 ** np.floor(np.log10(low))))
+    return low, max(100 * low, float(10.0 ** np.ceil(np.log10(high * 1.05))))
 
 
 def bin_s(span_s: float) -> float:
@@ -104,8 +122,19 @@ def bin_s(span_s: float) -> float:
 # what all have in common ----------------------------------------------------------------------------------------------
 
 
-def _figure(height: float = _SIZE[1]) -> Figure:
-    return Figure(figsize=(_SIZE[0], height), layout="constrained")
+def _figure(legend_lines: int = 1) -> Figure:
+    """An empty picture with margins for titles, marks above the plot and a legend below it."""
+    width, height = _SIZE[0], _SIZE[1] + _LEGEND_LINE_INCH * (legend_lines - 1)
+    figure = Figure(figsize=(width, height))
+    below = _MARGINS_INCH["bottom"] + _LEGEND_LINE_INCH * legend_lines
+    figure.subplots_adjust(
+        left=_MARGINS_INCH["left"] / width,
+        right=1 - _MARGINS_INCH["right"] / width,
+        top=1 - _MARGINS_INCH["top"] / height,
+        bottom=below / height,
+        hspace=0.18,
+    )
+    return figure
 
 
 def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> None:
@@ -125,7 +154,7 @@ def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> 
 
 def _name_faults(ax: Axes, run: Series, shared: Scales) -> None:
     """What the shades mean, above the plot."""
-    marks = [(fault.begin_s, f"{fault.node} {_FAULT_WORDS.get(fault.kind, fault.kind)}", VERMILLION) for fault in run.faults]
+    marks = [(fault.begin_s, f"{fault.node} {_FAULT_WORDS.get(fault.kind, fault.kind)}", ALARM) for fault in run.faults]
     drain = run.phases.get(Phase.DRAIN)
     if drain is not None and drain < shared.time_s[1]:
         marks.append((drain, "load ends", INK))
@@ -133,7 +162,7 @@ def _name_faults(ax: Axes, run: Series, shared: Scales) -> None:
         late = at_s > 0.8 * shared.time_s[1]
         ax.annotate(
             text, (at_s, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
-            fontsize=8, color=colour, ha="right" if late else "left", va="bottom", annotation_clip=False,
+            fontsize=9, color=colour, ha="right" if late else "left", va="bottom", annotation_clip=False,
         )  # fmt: skip
 
 
@@ -158,19 +187,19 @@ def latency_over_time(run: Series, shared: Scales | None = None) -> Figure:
     """Every owed delivery at its intended instant: how late it was shown, and, along the top, what never came."""
     shared = shared or scales([run])
     with mpl.rc_context(STYLE):
-        figure = _figure(3.4)
+        figure = _figure(legend_lines=2)
         ax = figure.subplots()
-        low, high = shared.latency_ms
+        low, high = shared.late_ms
         never_ms, top_ms = high * 2.2, high * 4
         ax.set_yscale("log")
         ax.set_ylim(low, top_ms)
         pairs = run.pairs
         came = np.isfinite(pairs["latency_ms"].to_numpy())
         away = pairs["away"].to_numpy()
-        size = 1.8 if len(pairs) > 3000 else 2.8
-        for chosen, colour, marker, label in (
-            (came & ~away, BLUE, "o", "receiver connected"),
-            (came & away, ORANGE, "^", "receiver away when sent"),
+        dot = 1.8 if len(pairs) > 3000 else 2.8
+        for chosen, colour, marker, size, label in (
+            (came & ~away, BLUE, "o", dot, "receiver connected"),
+            (came & away, ORANGE, "^", dot + 1.2, "receiver away when sent"),
         ):
             if chosen.any():
                 ax.plot(
@@ -179,18 +208,25 @@ def latency_over_time(run: Series, shared: Scales | None = None) -> Figure:
                 )  # fmt: skip
         if (~came).any():
             lost = pairs["t_s"][~came]
-            ax.plot(lost, np.full(len(lost), never_ms), "x", color=VERMILLION, markersize=4, label="never came", rasterized=True)
+            ax.plot(lost, np.full(len(lost), never_ms), "x", color=VERMILLION, markersize=4, label=_never(run), rasterized=True)
         ax.axhline(high * 1.2, color=INK, linewidth=0.6, alpha=0.5)
         _windowed(ax, run, shared)
         _latency_axis(ax.yaxis)
         ticks = (10.0 ** np.arange(np.log10(low), np.log10(high) + 0.5)).tolist()
-        ax.set_yticks([*ticks, never_ms], [*map(_latency_text, ticks), "never"])
+        ax.set_yticks([*ticks, never_ms], [*map(_latency_text, ticks), "not yet" if run.history.header.truncated else "never"])
         ax.minorticks_off()
-        ax.set_ylabel("end to end, from the intended send")
+        ax.set_ylabel("end to end (logarithmic)")
+        if pairs.empty:
+            ax.text(0.5, 0.5, "nothing was owed to anyone", transform=ax.transAxes, ha="center")
         _time_axis(ax, run, shared)
         _name_faults(ax, run, shared)
-        _legend_below(figure, ax)
+        _legend_below(figure, ax, columns=3)
     return figure
+
+
+def _never(run: Series) -> str:
+    """What is to be said of what is owed and not there: a recording that ended early does not know."""
+    return "not come when the recording ended" if run.history.header.truncated else "never came"
 
 
 def _windowed(ax: Axes, run: Series, shared: Scales) -> None:
@@ -199,17 +235,20 @@ def _windowed(ax: Axes, run: Series, shared: Scales) -> None:
     if pairs.empty:
         return
     window_s = max(0.25, bin_s(shared.time_s[1]))
-    for q, style, label in ((0.5, "-", "median"), (0.9, "--", "p90")):
+    for q, style, label in ((0.5, "-", f"median in {window_s:g} s"), (0.9, "--", f"p90 in {window_s:g} s")):
         found = views.quantiles_over_time(pairs["t_s"].to_numpy(), pairs["latency_ms"].to_numpy(), window_s, q)
         values = found.to_numpy(np.float64)
-        ax.plot(found.index, np.where(np.isfinite(values), values, np.nan), style, color=INK, linewidth=1.1, label=label)
+        seen = np.where(np.isfinite(values), values, np.nan)
+        ax.step(found.index, seen, style, where="mid", color=INK, linewidth=1.1, label=label)
 
 
 def _legend_below(figure: Figure, ax: Axes, columns: int = 5) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
         return
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.2)
+    legend = figure.legend(
+        handles, labels, loc="lower center", ncols=columns, handlelength=1.6, columnspacing=1.2, borderpad=0, labelspacing=0.3
+    )
     for handle in legend.legend_handles:  # points are small in the picture, and are to be recognised here
         if isinstance(handle, Line2D) and handle.get_marker() not in ("None", "", None):
             handle.set(markersize=5, alpha=1.0)
@@ -219,19 +258,20 @@ def latency_curves(run: Series, shared: Scales | None = None) -> Figure:
     """The share of everything owed that had arrived within a time; a curve that ends below 100 % lost the rest."""
     shared = shared or scales([run])
     with mpl.rc_context(STYLE):
-        figure = _figure(3.4)
+        figure = _figure(legend_lines=3)
         ax = figure.subplots()
         ax.set_xscale("log")
         ax.set_xlim(shared.latency_ms[0], shared.latency_ms[1])
         for values, colour, style, label in _curves(run):
             _curve(ax, values, colour, style, label, shared)
-        nines = np.array([0.0, 0.5, 0.9, 0.99, 0.999])
-        ax.set_yticks([*-np.log10(1 - nines), _NINES_MAX], ["0 %", "50 %", "90 %", "99 %", "99.9 %", "100 %"])
-        ax.set_ylim(0, _NINES_MAX * 1.03)
+        whole = range(1, shared.nines_max)
+        shares = [f"{100 - 100 * 10.0**-nines:.{max(0, nines - 2)}f} %" for nines in whole]
+        ax.set_yticks([0, np.log10(2), *whole, shared.nines_max], ["0 %", "50 %", *shares, "100 %"])
+        ax.set_ylim(0, shared.nines_max * 1.03)
         _latency_axis(ax.xaxis)
-        ax.set_xlabel("time from the intended send")
+        ax.set_xlabel("time since the intended send")
         ax.set_ylabel("share that had arrived")
-        _legend_below(figure, ax, columns=2)
+        _legend_below(figure, ax, columns=1)
     return figure
 
 
@@ -246,15 +286,15 @@ def _curves(run: Series) -> list[tuple[NDArray[np.float64], str, str, str]]:
 
 
 def _curve(ax: Axes, values: NDArray[np.float64], colour: str, style: str, label: str, shared: Scales) -> None:
-    """An empirical distribution, its ordinate in nines; the label says how many, and how many never came."""
+    """An empirical distribution, its ordinate in nines; the label says how many, and how many are missing."""
     if not values.size:
         return
     finite = np.sort(values[np.isfinite(values)])
     never = values.size - finite.size
     share = np.arange(1, finite.size + 1) / values.size
     x = np.r_[shared.latency_ms[0], finite, shared.latency_ms[1]]
-    nines = np.minimum(-np.log10(np.maximum(1 - np.r_[0.0, share, share[-1:]], 1e-12)), _NINES_MAX)
-    text = f"{label} (n={values.size:,}" + (f", {never:,} never)" if never else ")")
+    nines = np.minimum(-np.log10(np.maximum(1 - np.r_[0.0, share, share[-1:]], 1e-12)), shared.nines_max)
+    text = f"{label} (n={values.size:,}" + (f", {never:,} missing)" if never else ")")
     kept = _thinned(nines)
     ax.step(x[: nines.size][kept], nines[kept], style, where="post", color=colour, label=text)
 
@@ -267,37 +307,48 @@ def _thinned(nines: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def connections_over_time(run: Series, shared: Scales | None = None) -> Figure:
-    """Ready connections by gateway, and below them the attempts to connect per second."""
+    """Ready connections, stacked by gateway, and below them the attempts to connect per second."""
     shared = shared or scales([run])
     with mpl.rc_context(STYLE):
-        figure = _figure(3.6)
+        figure = _figure()
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-        _ready_lines(top, run, shared)
+        _stacked_ready(top, run, shared)
         top.set_ylabel("ready connections")
         _time_axis(top, run, shared, labelled=False)
         _name_faults(top, run, shared)
         starts, rates = _attempts_per_s(run, bin_s(shared.time_s[1]))
         if starts.size:
-            bottom.step(np.r_[starts, starts[-1] + bin_s(shared.time_s[1])], np.r_[rates, 0.0], where="post", color=VERMILLION)
+            bottom.step(np.r_[starts, starts[-1] + bin_s(shared.time_s[1])], np.r_[rates, 0.0], where="post", color=INK)
         bottom.set_ylim(0, shared.attempts_per_s_max)
-        bottom.set_ylabel("connect\nattempts (1/s)")
+        bottom.set_ylabel("attempts\nper s")
         bottom.yaxis.set_major_locator(MaxNLocator(3))
         _time_axis(bottom, run, shared)
+        figure.align_ylabels()
         _legend_below(figure, top)
     return figure
 
 
-def _ready_lines(ax: Axes, run: Series, shared: Scales) -> None:
-    levels = views.ready_over_time(run)
+def _stacked_ready(ax: Axes, run: Series, shared: Scales) -> None:
+    """One band a gateway; the upper edge of them all is the number of ready connections."""
     start_s, end_s = shared.time_s
-    for place, name in enumerate(levels.columns):
+    levels = views.ready_over_time(run)
+    levels = levels[
+        ~pd.Series(np.floor(levels.index * 2000 / end_s)).duplicated(keep="last").to_numpy()
+    ]  # what a line's width holds
+    inside = (levels.index > start_s) & (levels.index <= end_s)
+    at_s = np.r_[start_s, levels.index[inside], end_s]
+    below = np.zeros(len(at_s) - 1)
+    for place, name in enumerate(_gateways(levels)):
         before = levels[name][levels.index <= start_s]
-        within = levels[name][(levels.index > start_s) & (levels.index <= end_s)]
-        values = np.r_[before.iloc[-1] if len(before) else 0, within.to_numpy()]
-        style = {"color": INK, "linewidth": 1.0} if name == "all" else {"color": CYCLE[place % len(CYCLE)]}
-        ax.step(np.r_[start_s, within.index, end_s], np.r_[values, values[-1]], where="post", label=str(name), **style)
+        values = np.r_[before.iloc[-1] if len(before) else 0, levels[name][inside].to_numpy()]
+        ax.stairs(below + values, at_s, baseline=below, fill=True, color=CYCLE[place % len(CYCLE)], alpha=0.8, label=name)
+        below = below + values
     ax.set_ylim(0, shared.connections_max)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _gateways(levels: pd.DataFrame) -> list[str]:
+    return [str(name) for name in levels.columns if name != "all"]
 
 
 def _attempts_per_s(run: Series, width_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -312,7 +363,7 @@ def outcomes_over_time(run: Series, shared: Scales | None = None) -> Figure:
     """Sends per second by what became of them, stacked, at their intended instants."""
     shared = shared or scales([run])
     with mpl.rc_context(STYLE):
-        figure = _figure()
+        figure = _figure(legend_lines=2)
         ax = figure.subplots()
         width = bin_s(shared.time_s[1])
         rates = views.outcomes_over_time(run, width)
@@ -330,7 +381,7 @@ def outcomes_over_time(run: Series, shared: Scales | None = None) -> Figure:
         ax.set_ylabel("intended sends (1/s)")
         _time_axis(ax, run, shared)
         _name_faults(ax, run, shared)
-        _legend_below(figure, ax)
+        _legend_below(figure, ax, columns=3)
     return figure
 
 
@@ -346,6 +397,8 @@ class Picture:
     caption: str
     draw: Callable[[Series, Scales | None], Figure]
     frame: Callable[[Series], pd.DataFrame]
+    tell: Callable[[Series], str]
+    """What is to be seen, in words."""
 
 
 def _latency_frame(run: Series) -> pd.DataFrame:
@@ -368,29 +421,63 @@ def _outcomes_frame(run: Series) -> pd.DataFrame:
     return views.outcomes_over_time(run, bin_s(run.end_s)).reset_index()
 
 
+def _tell_latency(run: Series) -> str:
+    away, never = run.pairs["away"], np.isinf(run.pairs["latency_ms"])
+    return f"{(~away).sum():,} deliveries to connected receivers, {away.sum():,} to receivers that were away, {never.sum():,} {_never(run)}"
+
+
+def _tell_curves(run: Series) -> str:
+    return "; ".join(f"{label}: {_shares(values)}" for values, _, _, label in _curves(run) if values.size)
+
+
+def _shares(values: NDArray[np.float64]) -> str:
+    found = [(share, np.quantile(values, share, method="inverted_cdf")) for share in (0.5, 0.9, 0.99)]
+    return (
+        ", ".join(
+            f"{share * 100:g} % within {_latency_text(float(f'{value:.3g}'))}" for share, value in found if np.isfinite(value)
+        )
+        or "none"
+    )
+
+
+def _tell_connections(run: Series) -> str:
+    levels = views.ready_over_time(run)["all"]
+    loaded = levels[levels.index >= 0]
+    least = f", {loaded.min():,} at the least under load" if len(loaded) else ""
+    return f"{levels.max() if len(levels) else 0:,} ready at the most{least}; {(run.attempts_s >= 0).sum():,} attempts under load"
+
+
+def _tell_outcomes(run: Series) -> str:
+    counts = run.sends["outcome"].value_counts()
+    return ", ".join(f"{counts[name]:,} {label}" for name, (_, label) in OUTCOME_STYLE.items() if name in counts) or "no sends"
+
+
 PICTURES: Final[tuple[Picture, ...]] = (
     Picture(
         "latency_over_time",
         "How late messages were shown",
         "Each dot is one message at one receiver, at the instant its sender meant to send it; crosses along the top never came. "
-        "Lines: receivers that were connected. Logarithmic axis.",
+        "Lines: receivers that were connected. The shaded span is the fault. Logarithmic axis.",
         latency_over_time,
         _latency_frame,
+        _tell_latency,
     ),
     Picture(
         "latency_curves",
         "What share arrived within which time",
-        "Higher and further left is better. A curve that ends below 100 % lost the rest. Both axes are stretched: each step up is ten "
-        "times fewer exceptions.",
+        "Higher and further left is better. A curve that ends below 100 % lost the rest. Both axes are logarithmic: each step up from "
+        "90 % leaves out ten times fewer.",
         latency_curves,
         _curves_frame,
+        _tell_curves,
     ),
     Picture(
         "connections_over_time",
         "Connections",
-        "Devices with a ready session, by the gateway they are connected to, and how often devices tried to connect.",
+        "Devices with a ready session, stacked by the gateway they are connected to, and how often devices tried to connect.",
         connections_over_time,
         lambda run: views.ready_over_time(run).reset_index(),
+        _tell_connections,
     ),
     Picture(
         "outcomes_over_time",
@@ -398,5 +485,6 @@ PICTURES: Final[tuple[Picture, ...]] = (
         "Sends by the instant they were meant for, and by what the client told its user in the end.",
         outcomes_over_time,
         _outcomes_frame,
+        _tell_outcomes,
     ),
 )

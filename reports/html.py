@@ -1,7 +1,8 @@
 """The report: one self-contained HTML page on any number of runs, for a reader who has never heard of the project.
 
 It begins with what happened, in words; then one table; then, for each preset, the pictures of its runs side by side on the same
-scales, what its anomalies were, and why; and at the bottom where everything comes from.
+scales, what its anomalies were, and why; and at the bottom where everything comes from. Runs of another scenario, or of another form of
+it (the short and the full one), have a part of their own: their numbers are not comparable.
 
 Rules of the file:
 
@@ -12,7 +13,7 @@ Rules of the file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -48,7 +49,8 @@ def write_report(run_folders: Sequence[Path], out: Path) -> Path:
 def page(runs: Sequence[Run]) -> str:
     """The page as text. ``runs`` are in the order of :func:`reports.results.load_all`."""
     scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))
-    sections = [_scenario([run for run in runs if run.manifest.scenario == name]) for name in scenarios]
+    forms = list(dict.fromkeys(_form(run) for name in scenarios for run in runs if run.manifest.scenario == name))
+    sections = [_scenario([run for run in runs if _form(run) == form]) for form in forms]
     return "\n".join(
         [
             "<!doctype html>",
@@ -64,22 +66,27 @@ def page(runs: Sequence[Run]) -> str:
     )
 
 
+def _form(run: Run) -> tuple[str, str]:
+    return run.manifest.scenario, run.manifest.scenario_digest
+
+
 def _scenario(runs: Sequence[Run]) -> str:
-    name = runs[0].manifest.scenario
+    name, short = runs[0].manifest.scenario, " (short form)" if runs[0].is_short else ""
     drawn, broken = _histories(runs)
     shared = figures.scales(list(drawn.values())) if drawn else None
     presets = list(dict.fromkeys(run.manifest.preset for run in runs))
-    links = " · ".join(f'<a href="#{_anchor(name, preset)}">{escape(preset)}</a>' for preset in presets)
+    links = " · ".join(f'<a href="#{_anchor(*_form(runs[0]), preset)}">{escape(preset)}</a>' for preset in presets)
     question = str(runs[0].scenario.get("question") or "")
     return "\n".join(
         [
             "<header>",
-            f'<p class="kicker">imbench · {escape(name)}</p>',
-            f"<h1>{escape(words.occasion(runs[0]))}{'; '.join(_sentence(text) for text in words.headline(runs))}.</h1>",
+            f'<p class="kicker">imbench · {escape(name)}{short}</p>',
+            f"<h1>{escape(words.occasion(runs[0]))}</h1>",
+            f'<ul class="answers">{"".join(f"<li>{_sentence(text)}.</li>" for text in words.headline(runs))}</ul>',
             f'<p class="question">{escape(question)}</p>' if question else "",
             f"<p>{escape(words.setting(runs[0]))}</p></header>",
             _table(runs),
-            f"<nav>Details: {links}</nav>",
+            f'<nav aria-label="Details">Details: {links}</nav>',
             *(_preset([run for run in runs if run.manifest.preset == preset], drawn, broken, shared) for preset in presets),
         ]
     )
@@ -112,16 +119,18 @@ def _histories(runs: Sequence[Run]) -> tuple[dict[Path, Series], dict[Path, str]
 
 def _table(runs: Sequence[Run]) -> str:
     rows = [table.row_of(run) for run in runs]
+    columns = table.columns(rows)
     head = "".join(
         f'<th scope="col"{_class("number", column.numeric)} title="{escape(column.meaning)}">{_heading(column.title)}</th>'
-        for column in table.COLUMNS
+        for column in columns
     )
-    body = "\n".join(_row(row, place > 0 and rows[place - 1].preset != row.preset) for place, row in enumerate(rows))
-    meanings = "".join(f"<dt>{escape(_unbroken(column.title))}</dt><dd>{escape(column.meaning)}</dd>" for column in table.COLUMNS)
-    notes = "".join(f"<li>{escape(row.preset)} {escape(row.world)}: {escape(note)}</li>" for row in rows for note in row.notes)
+    body = "\n".join(_row(row, columns, place > 0 and rows[place - 1].preset != row.preset) for place, row in enumerate(rows))
+    meanings = "".join(f"<dt>{escape(_unbroken(column.title))}</dt><dd>{escape(column.meaning)}</dd>" for column in columns)
+    notes = "".join(f"<li>{escape(table.name(row, rows))}: {escape(note)}</li>" for row in rows for note in row.notes)
     return "\n".join(
         [
-            f'<div class="wide"><table class="summary"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+            '<div class="wide" role="region" tabindex="0" aria-label="All runs">',
+            f'<table class="summary"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
             f'<ul class="notes">{notes}</ul>' if notes else "",
             f'<p class="legend">{escape(table.LEGEND)}</p>',
             f"<details><summary>What the columns mean</summary><dl>{meanings}</dl></details>",
@@ -144,9 +153,9 @@ def _class(name: str, wanted: bool) -> str:
     return f' class="{name}"' if wanted else ""
 
 
-def _row(row: table.Row, begins_group: bool) -> str:
-    cells = []
-    for column in table.COLUMNS:
+def _row(row: table.Row, columns: Sequence[table.Column], begins_group: bool) -> str:
+    cells = [f'<th scope="row">{escape(row.preset)}<span class="narrow"> {escape(row.world)}</span></th>']
+    for column in columns[1:]:
         text = escape(column.text(row)).replace("\n", ", ")
         classes = ["number"] if column.numeric else []
         if column.title == "verdict":
@@ -165,7 +174,7 @@ def _preset(runs: Sequence[Run], drawn: dict[Path, Series], broken: dict[Path, s
     what = words.PRESETS.get(manifest.preset, "")
     return "\n".join(
         [
-            f'<section id="{_anchor(manifest.scenario, manifest.preset)}"><h2>{escape(manifest.preset)}</h2>',
+            f'<section id="{_anchor(*_form(runs[0]), manifest.preset)}"><h2>{escape(manifest.preset)}</h2>',
             f"<p>{escape(what[:1].upper() + what[1:])}.</p>" if what else "",
             _side_by_side([_story(run, drawn, broken) for run in runs]),
             *(_picture(picture, runs, drawn, shared) for picture in figures.PICTURES),
@@ -186,7 +195,7 @@ def _label(run: Run) -> str:
 
 def _story(run: Run, drawn: dict[Path, Series], broken: dict[Path, str]) -> str:
     """What happened in this run and why, from its history."""
-    head = f"<h4>{escape(_label(run))}: {escape(run.verdict)}</h4>"
+    head = f"<h3>{escape(_label(run))}: {escape(run.verdict.replace('_', ' '))}</h3>"
     if run.path in broken:
         return f'{head}<p class="warning">Its history cannot be read: {escape(broken[run.path])}</p>'
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in run.reasons)
@@ -208,10 +217,9 @@ def _picture(picture: figures.Picture, runs: Sequence[Run], drawn: dict[Path, Se
         if run.path in drawn:
             name = _anchor(picture.name, run.manifest.scenario, run.path.name)
             svg = inline_svg(picture.draw(drawn[run.path], shared), name)
-            label = f"{picture.title}: {run.name}"
-            cells.append(
-                f'<figure role="img" aria-label="{escape(label)}"><figcaption>{escape(_label(run))}</figcaption>{svg}</figure>'
-            )
+            label = f"{picture.title}: {run.name}: {picture.tell(drawn[run.path])}"
+            svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+            cells.append(f"<figure><figcaption>{escape(_label(run))}</figcaption>{svg}</figure>")
     return (
         f'<h3>{escape(picture.title)}</h3><p class="legend">{escape(picture.caption)}</p>{_side_by_side(cells)}' if cells else ""
     )
@@ -230,7 +238,7 @@ def _anomalies(run: Run) -> str:
 def _anomaly(anomaly: Anomaly) -> str:
     style = "fails" if anomaly.fails else "counted"
     mark = f'<span class="{style}">{escape(words.consequence(anomaly.kind, anomaly.fails))}</span>'
-    messages = f" in {words.many(anomaly.messages, 'message')}" if anomaly.messages else ""
+    messages = words.in_messages(anomaly)
     cause = f"; comes with {anomaly.implied_by}" if anomaly.implied_by else ""
     shown = anomaly.witnesses[:WITNESSES_MAX]
     items = "".join(f"<li>{escape(witness)}</li>" for witness in shown)
@@ -254,12 +262,14 @@ def _provenance(runs: Sequence[Run]) -> str:
         parts.append(f"<p>{escape(text)} <span class=legend>({escape(_which(same, runs))})</span></p>")
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _origin(run))}</tr>" for run in runs)
     head = "".join(
-        f"<th>{name}</th>" for name in ("run", "scenario digest", "trace digest", "commit", "started (UTC)", "reproduce with")
+        f'<th scope="col">{name}</th>'
+        for name in ("run", "scenario digest", "trace digest", "commit", "started (UTC)", "reproduce with")
     )
-    parts.append(f'<div class="wide"><table class="origin"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+    parts.append('<div class="wide" role="region" tabindex="0" aria-label="Origin of each run">')
+    parts.append(f'<table class="origin"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
     parts.append(
-        "<p class=legend>Digests are cut to 16 digits, commits to 12. Each run folder holds the effective scenario, the whole history"
-        " and the verdict.</p>"
+        "<p class=legend>Digests are cut to 16 digits, commits to 12. A run made again has another scenario digest where fields were"
+        " changed with --set: scenario.json in the run folder holds them all, beside the whole history and the verdict.</p>"
     )
     return "".join([*parts, "</section>"])
 
@@ -273,7 +283,7 @@ def _grouped(texts: Sequence[tuple[Run, str]]) -> list[tuple[str, list[Run]]]:
 
 
 def _which(same: Sequence[Run], runs: Sequence[Run]) -> str:
-    return "all runs" if len(same) == len(runs) else words.listed([f"{run.manifest.preset} {run.manifest.world}" for run in same])
+    return "all runs" if len(same) == len(runs) else words.listed([f"{run.manifest.preset} {_label(run)}" for run in same])
 
 
 def _machine(run: Run) -> str:
@@ -291,9 +301,9 @@ def _contract(run: Run) -> str:
         if key.endswith("_us")
     ]
     others = [
-        f"{key.replace('_', ' ')} {value}"
+        f"{key.replace('_', ' ')}{'' if value is True else f' {value:g}'}"
         for key, value in contract.items()
-        if isinstance(value, int | float) and not key.endswith("_us")
+        if isinstance(value, int | float) and value is not False and not key.endswith("_us")
     ]
     return (
         f"Contract “{contract.get('name', 'default')}”: {', '.join(numbers + others)}." if contract else "Contract: not recorded."
@@ -308,16 +318,24 @@ def _commit(commit: str) -> str:
 def _origin(run: Run) -> list[str]:
     manifest = run.manifest
     command = f"imbench run {manifest.scenario} --world {manifest.world} --preset {manifest.preset} --seed {manifest.seed}"
-    health = ", ".join(f"{key} {value:g}" for key, value in manifest.generator.items())
+    command += " --short" if run.is_short else ""
+    health = _health(manifest.generator)
     cells = [
         manifest.scenario_digest,
         (manifest.trace_digest or table.NOTHING)[:16],
         _commit(manifest.commit),
-        manifest.started,
+        manifest.started[:19].replace("T", " "),
         command,
     ]
     label = f"{escape(manifest.preset)} {escape(_label(run))}<br><span class=legend>{escape(run.path.name)}"
     return [
-        f"{label}{f'<br>generator: {escape(health)}' if health else ''}</span>",
+        f"{label}{f'<br>{escape(health)}' if health else ''}</span>",
         *(f"<code>{escape(cell)}</code>" for cell in cells),
     ]
+
+
+def _health(generator: Mapping[str, float]) -> str:
+    """How busy the load generator was; what else it counted is in the manifest."""
+    busy = [f"{generator['cpu_max']:.0%} of a core at the most"] if "cpu_max" in generator else []
+    busy += [f"{table.duration(generator['cpu_us_total'])} of CPU"] if "cpu_us_total" in generator else []
+    return f"generator: {', '.join(busy)}" if busy else ""

@@ -18,6 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from model.core.policies import Timers
 from model.history.columns import History
 from model.history.run_folder import SCENARIO, VERDICT, Manifest, RunFolder, RunFolderError, finished_runs
 
@@ -58,6 +61,14 @@ class Run:
     def name(self) -> str:
         """What tells this run from the others of a report."""
         return f"{self.manifest.scenario} {self.manifest.preset} {self.manifest.world} seed {self.manifest.seed}"
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the scenario is in its short form; nothing records that, so: its timers are the usual ones, scaled as it says."""
+        scale = self.scenario.get("short_scale")
+        if not isinstance(scale, int | float) or scale <= 0 or scale == 1:
+            return False
+        return bool(self.scenario.get("timers") == msgspec.to_builtins(Timers().scaled(scale)))
 
     @property
     def expected(self) -> str | None:

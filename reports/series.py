@@ -36,6 +36,7 @@ class Fault:
     kind: str
     begin_s: float
     end_s: float
+    healed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class Series:
 
     ``sends``, one row an intended send, indexed by message: ``t_s, sender, conversation, outcome, answered_s, ack_ms, basis, stored``.
     ``pairs``, one row an owed (message, receiving device): ``message, device, t_s, away, arrived_s, latency_ms, after_return_ms,
-    copies, connections`` (the last two: times shown, and on how many connections).
-    ``ready``, one row a change: ``t_s, node, step`` (+1 or -1 ready connections). ``attempts_s``: instants of connection attempts.
+    copies, connections, again_ms`` (the last three: times shown, on how many connections, and from the first to the last of them).
+    ``ready``, one row a change: ``t_s, device, node, step`` (+1 or -1 ready connections). ``attempts_s``: instants of connection
+    attempts.
     """
 
     history: History
@@ -105,7 +107,9 @@ def _faults(history: History, end_s: float) -> tuple[Fault, ...]:
         strict=True,
     )
     return tuple(
-        Fault(history.names.nodes[node], FaultKind(code).name.lower(), begin_s, max(begin_s, ends.get(fault, end_s)))
+        Fault(
+            history.names.nodes[node], FaultKind(code).name.lower(), begin_s, max(begin_s, ends.get(fault, end_s)), fault in ends
+        )
         for fault, node, code, begin_s in rows
     )
 
@@ -176,8 +180,35 @@ def _sessions(history: History) -> pd.DataFrame:
 
 def _ready(history: History, sessions: pd.DataFrame) -> pd.DataFrame:
     names = np.array([*history.names.nodes, ""], object)
-    columns = {"t_s": _seconds(history, sessions["t_us"].to_numpy()), "node": names[sessions["node"]], "step": sessions["step"]}
+    columns = {
+        "t_s": _seconds(history, sessions["t_us"].to_numpy()),
+        "device": sessions["device"],
+        "node": names[sessions["node"]],
+        "step": sessions["step"],
+    }
     return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def when_written(series: Series, pairs: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each of these pairs, at the instant its message was first written: whether its receiver was ready, and whether it was but its
+    connection ended within the promise from then on. A message that was never written counts from its intended instant.
+    """
+    history = series.history
+    attempts = history.rows_of(Kind.ATTEMPT)[::-1]  # of several, the first stays
+    first_s = np.full(len(history.message_sender), np.nan)
+    first_s[history.message[attempts]] = _seconds(history, history.t_us[attempts])
+    written_s = first_s[pairs["message"]]
+    written_s = np.where(np.isnan(written_s), pairs["t_s"], written_s)
+    asked = pd.DataFrame({"device": pairs["device"].to_numpy(), "t_s": written_s, "place": np.arange(len(pairs))}).sort_values(
+        "t_s"
+    )
+    changes = series.ready.sort_values("t_s", kind="stable")[["device", "t_s", "step"]]
+    ends = changes[changes["step"] < 0].assign(end_s=lambda frame: frame["t_s"]).drop(columns="step")
+    found = pd.merge_asof(pd.merge_asof(asked, changes, on="t_s", by="device"), ends, on="t_s", by="device", direction="forward")
+    found = found.sort_values("place")
+    ready = (found["step"] == 1).to_numpy()
+    ended = (found["end_s"] - found["t_s"] <= history.header.contract.promise_us / 1e6).to_numpy()
+    return ready, ready & ended
 
 
 def _readiness(pairs: pd.DataFrame, sessions: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -202,6 +233,7 @@ def _pairs(history: History, sends: pd.DataFrame, sessions: pd.DataFrame) -> pd.
     pairs = pairs.merge(shown, how="left", on=["message", "device"])
     pairs["copies"] = pairs["copies"].fillna(0).astype(np.int64)
     pairs["connections"] = pairs["connections"].fillna(0).astype(np.int64)
+    pairs["again_ms"] = (pairs.pop("last_us") - pairs["first_us"]) / 1e3
     pairs["t_us"] = np.round(pairs["t_s"] * 1e6).astype(np.int64) + history.header.load_begin_us
     ready, return_us = _readiness(pairs, sessions)
     arrived_us = pairs.pop("first_us").fillna(np.inf).to_numpy(np.float64)
@@ -230,7 +262,7 @@ def _owed(history: History, sends: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown(history: History) -> pd.DataFrame:
-    """Of each (message, device): the first time it was shown, how often, and on how many connections."""
+    """Of each (message, device): the first and the last time it was shown, how often, and on how many connections."""
     rows = history.rows_of(Kind.DELIVER)
     rows = rows[np.isin(history.via[rows], (Via.LIVE, Via.SYNC))]
     frame = pd.DataFrame(
@@ -243,7 +275,12 @@ def _shown(history: History) -> pd.DataFrame:
     )
     groups = frame.groupby(["message", "device"], sort=False)
     return pd.DataFrame(
-        {"first_us": groups["first_us"].first(), "copies": groups.size(), "connections": groups["connection"].nunique()}
+        {
+            "first_us": groups["first_us"].first(),
+            "last_us": groups["first_us"].last(),
+            "copies": groups.size(),
+            "connections": groups["connection"].nunique(),
+        }
     ).reset_index()
 
 

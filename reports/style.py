@@ -6,15 +6,16 @@ from typing import Final
 
 CSS: Final = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--panel:#f6f8fa;--line:#d0d7de;
---good:#006b4f;--bad:#b34700;--doubt:#7a5200;--link:#0059a8;--blue:#0072b2}
+--good:#006b4f;--bad:#b34700;--doubt:#7a5200;--link:#0059a8;--blue:#0072b2;--alarm:#b34700}
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa4af;--paper:#0f1318;--panel:#171c23;--line:#303843;
---good:#3fc79a;--bad:#ff9552;--doubt:#e6b450;--link:#6cb6ff;--blue:#3d9be0}}
+--good:#3fc79a;--bad:#ff9552;--doubt:#e6b450;--link:#6cb6ff;--blue:#3d9be0;--alarm:#ff9552}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 main{max-width:1240px;margin:0 auto;padding:24px 24px 64px}
 .kicker{margin:0;color:var(--soft)}
 h1{font-size:1.5rem;line-height:1.35;font-weight:500;margin:.2em 0 .5em;max-width:60em}
+.answers{margin:.2em 0 .8em;padding-left:1.2em;font-size:1.12rem;max-width:60em}
 h2{margin:2.2em 0 .2em;padding-top:.6em;border-top:2px solid var(--line);font-size:1.35rem}
 h3{margin:1.6em 0 0;font-size:1.05rem}
 h4{margin:.8em 0 .2em;font-size:.95rem}
@@ -32,6 +33,10 @@ th{text-align:left;font-weight:600;color:var(--soft);vertical-align:bottom;borde
 td{vertical-align:top;font-variant-numeric:tabular-nums;border-bottom:1px solid var(--line)}
 .summary td,.summary th{white-space:nowrap}
 tr.group td{border-top:2px solid var(--line)}
+.summary th[scope=row]{color:var(--ink);font-weight:400;vertical-align:top}
+tr.group th{border-top:2px solid var(--line)}
+.narrow{display:none}
+.wide:focus-visible,summary:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .number{text-align:right}
 .badge{font-weight:600}
 .verdict-valid .badge{color:var(--good)}
@@ -53,5 +58,9 @@ dd{margin:0}
 code{font-size:.85em;overflow-wrap:anywhere}
 .origin td:not(:first-child):not(:last-child) code{white-space:nowrap}
 nav{margin:1em 0}
+@media(max-width:700px){main{padding:16px 14px 48px}h1{font-size:1.3rem}.answers{font-size:1rem}
+.summary th:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}
+.summary td:nth-child(2),.summary thead th:nth-child(2){display:none}.narrow{display:inline}
+dl{grid-template-columns:1fr}dd{margin:0 0 .4em}}
 @media print{details{break-inside:avoid}figure{break-inside:avoid}}
 """

@@ -5,7 +5,7 @@ Rules of the file:
 - Every number is one of ``verdict.json``'s ``measures``; nothing is computed from a history here.
 - A quantile with too few samples beyond it is withheld by the judges; its cell then shows the largest value instead, marked ``max``.
   What was owed and never came is infinitely late: such a quantile reads ``> run``. What was not measured is a dash, never 0.
-- Columns are declared once, in :data:`COLUMNS`, for every form.
+- Columns are declared once, in :data:`COLUMNS`, for every form; the seed has one where the rows differ in it.
 
 What this does not do: colour, or decide what is good.
 """
@@ -221,6 +221,19 @@ COLUMNS: Final[tuple[Column, ...]] = (
 )
 
 
+_SEED: Final = Column("seed", lambda row: str(row.seed), "what all luck of the run comes from")
+
+
+def columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """The columns these rows need."""
+    return (*COLUMNS[:2], _SEED, *COLUMNS[2:]) if len({row.seed for row in rows}) > 1 else COLUMNS
+
+
+def name(row: Row, rows: Sequence[Row]) -> str:
+    """What tells a row from the others."""
+    return f"{row.preset} {row.world}" + (f" seed {row.seed}" if len({other.seed for other in rows}) > 1 else "")
+
+
 def render_text(rows: Sequence[Row], width: int = 120) -> str:
     """The table for a terminal ``width`` columns wide (it is made for 120), notes and a legend below it; no colour, no control codes."""
     from rich.console import Console
@@ -232,7 +245,7 @@ def render_text(rows: Sequence[Row], width: int = 120) -> str:
     console.print(wide if needed <= width else _rich_table(rows, 0))
     for row in rows:
         for note in row.notes:
-            console.print(f"{row.preset} {row.world}: {note}", highlight=False, markup=False)
+            console.print(f"{name(row, rows)}: {note}", highlight=False, markup=False)
     console.print(LEGEND, highlight=False, markup=False)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
@@ -243,9 +256,10 @@ def _rich_table(rows: Sequence[Row], padding: int) -> RichTable:
     from rich.table import Table as RichTable
 
     table = RichTable(box=box.SIMPLE, padding=(0, padding, 0, 0), show_edge=False, pad_edge=False)
-    for column in COLUMNS:
+    shown = columns(rows)
+    for column in shown:
         table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
     for place, row in enumerate(rows):
         last = place + 1 == len(rows) or rows[place + 1].preset != row.preset
-        table.add_row(*(column.text(row) for column in COLUMNS), end_section=last)
+        table.add_row(*(column.text(row) for column in shown), end_section=last)
     return table

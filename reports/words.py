@@ -6,7 +6,7 @@ is 0 is left out, so a sentence never explains what did not happen. Texts are pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +15,8 @@ import pandas as pd
 from model.checkers.kinds import KINDS
 from model.history.columns import History
 from model.history.schema import Kind, Phase, Via
-from reports.results import Run
-from reports.series import Series
+from reports.results import Anomaly, Run
+from reports.series import Fault, Series, when_written
 from reports.table import count, duration
 
 PRESETS: Final[Mapping[str, str]] = {
@@ -45,21 +45,29 @@ def consequence(name: str, fails: bool) -> str:
     )
 
 
+_OF_NO_MESSAGE: Final = frozenset({"outage", "not_recovered", "unreachable", "latency", "unread_wrong", "watermark_regressed"})
+
+
+def in_messages(anomaly: Anomaly) -> str:
+    """`` in 43 messages``; empty for a kind that is about a device or a stretch of time, where the number would mislead."""
+    return f" in {many(anomaly.messages, 'message')}" if anomaly.messages and anomaly.kind not in _OF_NO_MESSAGE else ""
+
+
 def many(number: int, one: str, more: str = "") -> str:
     """``1 message``, ``1,213 messages``."""
     return f"{count(number)} {one if number == 1 else more or one + 's'}"
 
 
-def listed(parts: Sequence[str], last: str = "and") -> str:
+def listed(parts: Sequence[str], last: str = " and") -> str:
     """``a, b and c``."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}" if parts else ""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}{last} {parts[-1]}" if parts else ""
 
 
 # the first line -------------------------------------------------------------------------------------------------------
 
 
 def headline(runs: Sequence[Run]) -> list[str]:
-    """One sentence a preset: what its users lost and saw twice, over all its runs in the report."""
+    """One sentence a preset: what its users lost, saw twice and saw out of order, over all its runs in the report."""
     presets = dict.fromkeys(run.manifest.preset for run in runs)
     return [_preset_headline(preset, [run for run in runs if run.manifest.preset == preset]) for preset in presets]
 
@@ -71,12 +79,15 @@ def _preset_headline(preset: str, runs: Sequence[Run]) -> str:
     if not judged:
         return f"{preset} could not be judged for losses"
     sent = _amount(judged, ("sends", "intended"))
+    if not any(run.measure("owed", "pairs") for run in judged):
+        return f"{preset} could not be judged: none of its {sent} messages is known to have been accepted"
     text = f"{preset} lost {_amount(judged, ('owed', 'lost_messages'), 'nothing')} of {sent} messages"
-    text += f" and showed {_amount(judged, ('duplicates', 'shown_twice'), 'nothing')} twice"
+    text += f", showed {_amount(judged, ('duplicates', 'shown_twice'), 'nothing')} twice"
+    text += f" and {_amount(judged, ('order', 'out_of_order'), 'nothing')} out of order"
     worlds = list(dict.fromkeys(run.manifest.world for run in judged))
-    where = "in both worlds" if set(worlds) == {"sim", "live"} else f"in {listed(worlds)}"
+    where = ", in both worlds" if set(worlds) == {"sim", "live"} else f", in {listed(worlds)}"
     doubtful = [run.manifest.world for run in judged if run.verdict in ("unknown", "harness_invalid")]
-    return f"{text} {where}" + (f" (in doubt in {listed(doubtful)}: see the verdict)" if doubtful else "")
+    return f"{text}{where}" + (f" (in doubt in {listed(doubtful)}: see the verdict)" if doubtful else "")
 
 
 def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
@@ -91,13 +102,13 @@ def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
 
 
 def occasion(run: Run) -> str:
-    """What happened to the system, as the beginning of a sentence; empty where the scenario has no faults."""
+    """What happened to the system, as a title."""
     faults = [_fault_words(fault, timed=False) for fault in run.scenario.get("faults") or ()]
-    return f"{listed(faults)} under load: " if faults else ""
+    return f"{listed(faults)} under load" if faults else f"{run.manifest.scenario}: load without a fault"
 
 
 def setting(run: Run) -> str:
-    """What was done to the system, in one sentence, from the effective scenario."""
+    """What was done to the system, in one sentence, from the effective scenario; empty where the folder has none."""
     scenario = run.scenario
     workload, population = scenario.get("workload") or {}, scenario.get("population") or {}
     parts = [many(int(population["users"]), "user")] if "users" in population else []
@@ -124,44 +135,55 @@ def _fault_words(fault: Mapping[str, Any], timed: bool = True) -> str:
 
 def explanation(series: Series) -> str:
     """One sentence on how this run came to lose, repeat and disorder what it did, or what kept it from that; from its history."""
+    if series.pairs.empty:
+        return (
+            "Nothing was sent." if series.sends.empty else "Nothing was owed to anyone: no send is known to have been accepted."
+        )
     clauses = [clause for make in (_loss, _repeats, _disorder, _saved) if (clause := make(series))]
-    text = "; ".join(clauses) or "nothing was sent"
+    text = "; ".join(clauses)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _because(reasons: Sequence[tuple[int, str]]) -> str:
+    """Reasons with the number of cases of each, which goes without saying where there is one reason; empty where there is none."""
+    found = [(number, why) for number, why in reasons if number]
+    if len(found) <= 1:
+        return f": {found[0][1]}" if found else ""
+    return f": {listed([f'{number:,} {why}' for number, why in found], ', and')}"
 
 
 def _loss(series: Series) -> str:
     pairs = series.pairs
     missing = pairs[~np.isfinite(pairs["latency_ms"])]
     if missing.empty:
-        return f"everything owed arrived ({many(len(pairs), 'delivery', 'deliveries')})" if len(pairs) else ""
-    total = f"{many(len(missing), 'delivery', 'deliveries')} of {many(missing['message'].nunique(), 'message')} never came"
-    return f"{total}: {listed(_reasons(series, missing))}"
+        return f"everything owed arrived ({many(len(pairs), 'delivery', 'deliveries')})"
+    total = f"{many(len(missing), 'delivery', 'deliveries')} of {many(missing['message'].nunique(), 'message')}"
+    if series.history.header.truncated:  # what would have come, nobody knows
+        return f"{total} had not come when the recording ended"
+    total += " never came"
+    return f"{total}{_because(_reasons(series, missing))}"
 
 
-def _reasons(series: Series, missing: pd.DataFrame) -> list[str]:
+def _reasons(series: Series, missing: pd.DataFrame) -> list[tuple[int, str]]:
     """Why what is missing is missing, each pair under one reason."""
     audited = bool(series.history.rows_of(Kind.READ_BACK).size)
     stored = series.sends["stored"].loc[missing["message"]].to_numpy() if audited else np.ones(len(missing), np.bool_)
-    passed = _passed_over(series.history, missing)
-    away = missing["away"].to_numpy()
     basis = series.sends["basis"].loc[missing["message"]].to_numpy()
-    groups: list[tuple[Any, Callable[[int], str]]] = [
-        (~stored & (basis == "write"), lambda n: f"{n:,} reported as sent when written, which the server never stored"),
-        (~stored & (basis == "received"), lambda n: f"{n:,} acknowledged on receipt, then lost before they were committed"),
-        (~stored & (basis == "committed"), lambda n: f"{n:,} acknowledged as committed, yet gone"),
-        (~stored & (basis == "none"), lambda n: f"{n:,} seen by some, never stored"),
-        (
-            stored & passed & away,
-            lambda n: f"{n:,} stored while the receiver was away, skipped when it asked only for newer ones",
-        ),
-        (
-            stored & passed & ~away,
-            lambda n: f"{n:,} sent down a connection that died, skipped when the receiver asked only for newer ones",
-        ),
-        (stored & ~passed & away, lambda n: f"{n:,} stored while the receiver was away, never asked for on its return"),
-        (stored & ~passed & ~away, lambda n: f"{n:,} sent down a connection that died, never asked for again"),
-    ]
-    return [words(int(chosen.sum())) for chosen, words in groups if chosen.any()]
+    passed = _passed_over(series.history, missing)
+    ready, cut = when_written(series, missing)
+    kept = "stored" if audited else "sent"
+    groups = (
+        (~stored & (basis == "write"), "reported as sent when written and never stored by the server"),
+        (~stored & (basis == "received"), "acknowledged on receipt and lost before being committed"),
+        (~stored & (basis == "committed"), "acknowledged as committed, yet gone"),
+        (~stored & (basis == "none"), "seen by some and never stored"),
+        (stored & ~ready & passed, f"{kept} while the receiver was away and skipped when it asked only for newer ones"),
+        (stored & ~ready & ~passed, f"{kept} while the receiver was away and never asked for on its return"),
+        (stored & cut & passed, "sent down a connection that died and skipped when the receiver asked only for newer ones"),
+        (stored & cut & ~passed, "sent down a connection that died and never asked for again"),
+        (stored & ready & ~cut, f"{kept}, yet never shown on a device that stayed connected"),
+    )
+    return [(int(chosen.sum()), why) for chosen, why in groups]
 
 
 def _positions(history: History) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -194,13 +216,16 @@ def _repeats(series: Series) -> str:
     twice = series.pairs[series.pairs["copies"] > 1]
     if twice.empty:
         return "nothing was shown twice"
-    twice_stored = twice["message"].isin(_stored_twice(series.history))
-    across = int(((twice["connections"] > 1) & ~twice_stored).sum())
-    same = int(((twice["connections"] <= 1) & ~twice_stored).sum())
-    reasons = [f"{int(twice_stored.sum()):,} from a repeated send that was stored twice"] if twice_stored.any() else []
-    reasons += [f"{across:,} sent down again on another connection, where the device no longer knew them"] if across else []
-    reasons += [f"{same:,} on one connection"] if same else []
-    return f"{many(len(twice), 'delivery was', 'deliveries were')} shown more than once: {listed(reasons)}"
+    stored_twice = twice["message"].isin(_stored_twice(series.history))
+    again = ~stored_twice & (twice["connections"] > 1)
+    same = ~stored_twice & (twice["connections"] <= 1)
+    later = f"{duration(float(twice['again_ms'][again].median()) * 1e3)} later" if again.any() else ""
+    reasons = (
+        (int(stored_twice.sum()), "from a repeated send that was stored twice"),
+        (int(again.sum()), f"sent down again {later} on another connection where the device no longer knew them"),
+        (int(same.sum()), "on one and the same connection"),
+    )
+    return f"{many(len(twice), 'delivery was', 'deliveries were')} shown more than once{_because(reasons)}"
 
 
 def _stored_twice(history: History) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -229,20 +254,22 @@ def _disorder(series: Series) -> str:
     own = shown["position"].where(shown["via"] == Via.OWN, 0)
     own_before = own.groupby([shown["device"], shown["conversation"]]).cummax()
     late = before > shown["position"]
+    behind_own, live = own_before == before, shown["via"] == Via.LIVE
+    of_others = late & (shown["via"] != Via.OWN)
     groups = (
-        (late & (shown["via"] == Via.OWN), "own messages placed below newer ones of others"),
-        (late & (shown["via"] != Via.OWN) & (own_before == before), "where the device's own newer message stood already"),
-        (late & (shown["via"] == Via.SYNC) & (own_before < before), "by catching up, when newer ones were there"),
-        (late & (shown["via"] == Via.LIVE) & (own_before < before), "sent down, or sent down again, behind newer ones"),
+        (late & (shown["via"] == Via.OWN), "own messages placed after newer ones of others"),
+        (of_others & behind_own, "behind a newer message of the device's own"),
+        (of_others & ~behind_own & ~live, "fetched by catching up when newer ones had been shown"),
+        (of_others & ~behind_own & live, "sent down (again) after newer ones"),
     )
-    reasons = [f"{int(chosen.sum()):,} {words}" for chosen, words in groups if chosen.any()]
-    return (
-        f"{many(int(late.sum()), 'delivery was', 'deliveries were')} shown below newer ones: {listed(reasons)}" if reasons else ""
-    )
+    if not late.any():
+        return ""
+    reasons = _because([(int(chosen.sum()), why) for chosen, why in groups])
+    return f"{many(int(late.sum()), 'delivery was', 'deliveries were')} shown out of order{reasons}"
 
 
 def _saved(series: Series) -> str:
-    """What the mechanisms did: repeated attempts, copies dropped at the device, messages fetched by catching up."""
+    """What the mechanisms did: repeated attempts, deliveries by catching up, copies dropped at the device."""
     history = series.history
     attempts, sent = history.rows_of(Kind.ATTEMPT), history.message[history.rows_of(Kind.ATTEMPT)]
     repeated = attempts.size - np.unique(sent).size
@@ -250,7 +277,7 @@ def _saved(series: Series) -> str:
     dropped = max(0, wire.size - int(np.isin(history.via[deliver], (Via.LIVE, Via.SYNC)).sum()))
     synced = int((history.via[deliver] == Via.SYNC).sum())
     parts = [f"{many(int(repeated), 'send was', 'sends were')} written again"] if repeated else []
-    parts += [f"{many(synced, 'message')} came by catching up"] if synced else []
+    parts += [f"{many(synced, 'delivery', 'deliveries')} came by catching up"] if synced else []
     parts += [f"{many(dropped, 'repeated copy was', 'repeated copies were')} dropped at the device"] if dropped else []
     return listed(parts)
 
@@ -266,9 +293,17 @@ def fault_sentence(series: Series) -> str:
     }
     parts = [
         f"{fault.node} {verbs.get(fault.kind, fault.kind)} at {fault.begin_s:.2f} s"
-        + (f" and served again after {duration((fault.end_s - fault.begin_s) * 1e6)}" if fault.kind == "kill" else "")
+        + (_service(fault) if fault.kind == "kill" else "")
         for fault in series.faults
     ]
     drain = series.phases.get(Phase.DRAIN)
     load = f"load ended at {drain:.1f} s" if drain is not None else "the end of the load was not recorded"
     return f"{listed(parts)}; {load}." if parts else f"No fault was recorded; {load}."
+
+
+def _service(fault: Fault) -> str:
+    return (
+        f" and served again after {duration((fault.end_s - fault.begin_s) * 1e6)}"
+        if fault.healed
+        else " and was not seen to serve again"
+    )

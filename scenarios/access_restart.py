@@ -27,7 +27,7 @@ from model.workload.schedule import WorkloadPlan
 
 SCENARIO = Scenario(
     name="access_restart",
-    question="A gateway is killed under load and is back two seconds later: what do its users lose, see twice or see out of order?",
+    question="A gateway is killed under load and is back a moment later: what do its users lose, see twice or see out of order?",
     gateways=2,
     population=PopulationPlan(users=200, group_size=5, groups_per_user=1),
     workload=WorkloadPlan(rate_per_s=200.0, payload_bytes=120, direct_share=0.5),

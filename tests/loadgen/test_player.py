@@ -7,9 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from loadgen.latencies import DELIVER, SEND, Latencies
+from loadgen.latencies import CONNECT, DELIVER, NO_ANSWER, SEND, Latencies
 from loadgen.player import Device
 from model.core.client import State
+from model.core.codes import TEXT, Code
 from model.core.frames import CLIENT_KINDS, PING, Error
 from model.core.policies import Timers
 from model.history.recorder import Rows
@@ -273,6 +274,17 @@ def test_latencies_count_from_the_intended_time() -> None:
     assert len(others) == int((delivered["via"] != Via.OWN).sum())
     assert {milliseconds for _, milliseconds, _, _ in sends} == {(2 * HOP_US + COMMIT_US) / 1000}
     assert all(length >= 120 and not why for _, _, length, why in others)
+
+
+def test_an_attempt_to_connect_is_a_sample_that_says_why_it_failed() -> None:
+    reports: list[tuple[str, float, int, str]] = []
+    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    world.strangers = {1}
+    world.gateways[0].kill()
+    world.play(until_us=500_000)
+    reasons = Counter(why for name, _, _, why in reports if name == CONNECT)
+    assert reasons.keys() == {"", NO_ANSWER, TEXT[Code.BAD_TOKEN]}
+    assert reasons[""] == len(world.player.devices) - 1
 
 
 def test_a_late_submit_is_measured_from_when_it_was_wanted() -> None:

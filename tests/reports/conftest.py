@@ -75,6 +75,8 @@ class Plan:
     judged: bool = True
     complete: bool = True
     truncated: bool = False
+    heals: bool = True
+    """Whether the gateway's return was proven."""
 
 
 MakeRun = Callable[..., Path]
@@ -152,7 +154,7 @@ def _record(recorder: MemoryRecorder, plan: Plan) -> None:
     for conversation, members in CONVERSATIONS.items():
         for user in members:
             recorder.record(Kind.MEMBER, 0, user=user, conversation=conversation)
-    _record_fault(recorder)
+    _record_fault(recorder, plan.heals)
     positions = dict.fromkeys(CONVERSATIONS, 0)
     counters: dict[tuple[int, int], int] = {}
     for number in sorted(range(SENDS), key=_sent_us):
@@ -170,12 +172,13 @@ def _home(device: int) -> int:
     return 1 + device % 2
 
 
-def _record_fault(recorder: MemoryRecorder) -> None:
+def _record_fault(recorder: MemoryRecorder, heals: bool) -> None:
     """Gateway 1 dies and comes back; its devices (the even ones) return one after the other, to the same gateway."""
     kill, back = BEGIN_US + KILL_US, BEGIN_US + BACK_US
     recorder.record(Kind.FAULT_PLANNED, kill, node=1, value=1, code=FaultKind.KILL)
     recorder.record(Kind.FAULT_BEGUN, kill, node=1, value=1, code=FaultKind.KILL)
-    recorder.record(Kind.FAULT_HEALED, back, node=1, value=1, code=FaultKind.KILL)
+    if heals:
+        recorder.record(Kind.FAULT_HEALED, back, node=1, value=1, code=FaultKind.KILL)
     for device in (d for d in DEVICES if _home(d) == 1):
         recorder.record(Kind.DISCONNECTED, kill, device=device, connection=1, node=1)
         recorder.record(Kind.CONNECTING, back + device * 10 * MS, device=device, connection=2, node=1)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model.checkers.kinds import KINDS
-from model.history.run_folder import RunFolderError
+from model.history.run_folder import RunFolder, RunFolderError
 from model.history.schema import Basis, HistoryError
-from reports import figures, html, table
+from model.scenario import Scenario
+from reports import figures, html, plots, results, series, table, words
 from reports.plots import write_plots
+from reports.results import Anomaly
 from tests.reports.conftest import SENDS, MakeRun, Plan, measures, write_run
 
 
@@ -41,9 +45,10 @@ class Parsed(HTMLParser):
             self.unclosed.append(tag)
         if tag == "tr":
             self.rows.append([])
-        if tag == "td":
+        heads_row = tag == "th" and found.get("scope") == "row"
+        if tag == "td" or heads_row:
             self.rows[-1].append("")
-        self._cell = tag == "td" or (self._cell and tag != "tr")
+        self._cell = tag == "td" or heads_row or (self._cell and tag != "tr")
 
     def handle_startendtag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -52,7 +57,7 @@ class Parsed(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.unclosed.pop() == tag
-        self._cell = self._cell and tag != "td"
+        self._cell = self._cell and tag not in ("td", "th")
 
     def handle_data(self, data: str) -> None:
         if self._cell:
@@ -107,22 +112,36 @@ def test_no_two_elements_share_an_identifier_and_every_reference_has_its_target(
 
 def test_it_begins_with_what_happened(full_page: str) -> None:
     [first] = re.findall(r"<h1>(.*?)</h1>", full_page)
-    assert re.sub("<.*?>", "", first) == (
-        "gateway-1 was killed and started again under load: naive lost 2 of 240 messages and showed nothing twice in both"
-        " worlds; cursor lost nothing of 240 messages and showed nothing twice in both worlds."
-    )
+    assert first == "gateway-1 was killed and started again under load"
+    [answers] = re.findall(r'<ul class="answers">(.*?)</ul>', full_page)
+    assert [re.sub("<.*?>", "", answer) for answer in answers.split("</li>")[:-1]] == [
+        "naive lost 2 of 240 messages, showed nothing twice and nothing out of order, in both worlds.",
+        "cursor lost nothing of 240 messages, showed nothing twice and nothing out of order, in both worlds.",
+    ]
+
+
+@pytest.mark.usefixtures("one_picture")
+def test_forms_of_a_scenario_have_parts_of_their_own(tmp_path: Path, make_run: MakeRun) -> None:
+    short = make_run()
+    kept = RunFolder.open(short)
+    kept.write_json("scenario.json", msgspec.to_builtins(Scenario("access_restart", "What?").short()))
+    kept.write_manifest(msgspec.structs.replace(kept.manifest(), scenario_digest="5407"))
+    page = report(tmp_path, make_run(), short)
+    parsed = Parsed(page)
+    assert page.count("<h1>") == 2
+    assert len(set(parsed.identifiers)) == len(parsed.identifiers)
+    assert page.count("(short form)") == 1
+    commands = re.findall(r"<code>(imbench run .*?)</code>", page)
+    assert [command.endswith(" --short") for command in commands] == [False, True]
 
 
 def test_the_table_is_that_of_the_verdicts(full_page: str, all_runs: list[Path]) -> None:
     rows = Parsed(full_page).rows[1:5]
     wanted = [[column.text(row).replace("\n", ", ") for column in table.COLUMNS] for row in table.summary(all_runs)]
-    assert rows == wanted
-    assert [row[:3] for row in rows] == [
-        ["naive", "sim", "invalid"],
-        ["naive", "live", "invalid"],
-        ["cursor", "sim", "valid"],
-        ["cursor", "live", "valid"],
-    ]
+    assert rows == [
+        [f"{row[0]} {row[1]}", *row[1:]] for row in wanted
+    ]  # where it is narrow, the first column is preset and world
+    assert [row[1:3] for row in rows] == [["sim", "invalid"], ["live", "invalid"], ["sim", "valid"], ["live", "valid"]]
     assert rows[0][4:8] == [str(SENDS), str(SENDS), "0", "2"]
 
 
@@ -130,7 +149,7 @@ def test_every_run_has_every_picture(full_page: str) -> None:
     for preset in ("naive", "cursor"):
         for world in ("sim", "live"):
             for picture in figures.PICTURES:
-                assert f'aria-label="{picture.title}: access_restart {preset} {world} seed 1"' in full_page
+                assert f'aria-label="{picture.title}: access_restart {preset} {world} seed 1: ' in full_page
     assert full_page.count("<svg") == 4 * len(figures.PICTURES)
 
 
@@ -214,6 +233,20 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path, make_r
     (tmp_path / "file").touch()
     with pytest.raises(RunFolderError, match="choose another path"):
         html.write_report([make_run()], tmp_path / "file" / "report.html")
+
+
+def test_an_anomaly_of_devices_is_not_counted_in_messages() -> None:
+    outage = Anomaly("outage", 2, 1, True, (), None)
+    assert words.in_messages(outage) == ""
+    assert words.in_messages(Anomaly("lost", 2, 1, True, (), None)) == " in 1 message"
+
+
+def test_coordinates_are_short_and_texts_are_not(make_run: MakeRun) -> None:
+    run = series.of(results.load(make_run()).history)
+    figure = figures.latency_curves(run, replace(figures.scales([run]), nines_max=6))
+    text = plots.inline_svg(figure, "curves")
+    assert not re.search(r' d="[^"]*\.\d\d\d', text)
+    assert ">99.999 %<" in text
 
 
 def test_plots_lie_in_the_run_folder_with_their_numbers(make_run: MakeRun) -> None:

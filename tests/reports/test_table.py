@@ -43,6 +43,17 @@ def test_runs_of_a_preset_stand_together_sim_first(make_run: MakeRun) -> None:
     ]
 
 
+def test_seeds_are_told_apart_where_there_are_several(make_run: MakeRun) -> None:
+    folders = [make_run(seed=seed, verdict="unknown", reasons=("doubt",)) for seed in (7, 8)]
+    text = table.render_text(table.summary(folders))
+    assert [line.split()[:3] for line in text.splitlines() if line.startswith("cursor ")][:2] == [
+        ["cursor", "sim", "7"],
+        ["cursor", "sim", "8"],
+    ]
+    assert "cursor sim seed 8: doubt" in text
+    assert "seed" not in table.render_text(table.summary(folders[:1]))
+
+
 def test_a_withheld_quantile_shows_the_largest_value_instead(make_run: MakeRun) -> None:
     few = measures(latency={"end_to_end_live": {"n": 30, "infinite": 0, "p50_us": 2_000, "p99_us": None, "max_us": 7_000}})
     [row] = table.summary([make_run(measures=few)])

@@ -24,6 +24,8 @@ def test_it_reads_the_runs_that_are_there(
     assert set(found["folders"]) == set(folders)
     assert [run.manifest.world for run in found["beside"]] == ["sim", "live"]
     assert "cursor lost nothing of 240 messages" in told
+    assert "plots/latency_over_time.svg" in told
+    assert (found["run"].path / "plots" / "latency_over_time.csv").is_file()
 
 
 @pytest.mark.slow
@@ -38,6 +40,7 @@ def test_it_is_a_notebook_that_needs_no_runs(tmp_path: Path, monkeypatch: pytest
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     text = "".join(output.get("text", "") for output in outputs)
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
+    assert len({output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})}) >= 5
     assert "naive" in text
     assert "cursor lost nothing" in text
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from model.history.schema import Basis
 from reports import series, words
 from reports.results import load, load_all
@@ -24,8 +26,8 @@ def test_the_headline_says_what_each_preset_lost_in_both_worlds(make_run: MakeRu
         ]
     )
     assert words.headline(runs) == [
-        "cursor lost nothing of 240 messages and showed nothing twice in both worlds",
-        "naive lost 31 (sim) and 1,044 (live) of 240 messages and showed nothing twice in both worlds",
+        "cursor lost nothing of 240 messages, showed nothing twice and nothing out of order, in both worlds",
+        "naive lost 31 (sim) and 1,044 (live) of 240 messages, showed nothing twice and nothing out of order, in both worlds",
     ]
 
 
@@ -35,7 +37,7 @@ def test_many_seeds_are_a_range(make_run: MakeRun) -> None:
         for seed in (1, 2, 3)
     ]
     [text] = words.headline(load_all(folders))
-    assert text == "cursor lost 11 to 13 of 240 messages and showed 2 twice in sim"
+    assert text == "cursor lost 11 to 13 of 240 messages, showed 2 twice and nothing out of order, in sim"
 
 
 def test_a_run_in_doubt_is_named_in_the_headline(make_run: MakeRun) -> None:
@@ -45,28 +47,72 @@ def test_a_run_in_doubt_is_named_in_the_headline(make_run: MakeRun) -> None:
     assert text == "cursor could not be judged for losses"
 
 
+def test_a_run_in_which_nothing_was_owed_is_not_praised_for_losing_nothing(make_run: MakeRun) -> None:
+    [text] = words.headline(load_all([make_run(measures=measures(owed={"pairs": 0}))]))
+    assert text == "cursor could not be judged: none of its 240 messages is known to have been accepted"
+
+
+def test_disorder_is_in_the_headline(make_run: MakeRun) -> None:
+    [text] = words.headline(load_all([make_run(measures=measures(order={"out_of_order": 7}))]))
+    assert "showed nothing twice and 7 out of order" in text
+
+
 def test_a_clean_run_is_explained_by_what_kept_it_clean(make_run: MakeRun) -> None:
     text = explain(make_run())
     assert re.match(
-        r"Everything owed arrived \(420 deliveries\); nothing was shown twice; \d+ messages came by catching up\.$", text
+        r"Everything owed arrived \(420 deliveries\); nothing was shown twice; \d+ deliveries came by catching up\.$", text
     )
 
 
 def test_losses_are_explained_by_where_the_message_ended(make_run: MakeRun) -> None:
     written = explain(make_run(never_stored=frozenset({8, 16}), basis=Basis.WRITE))
-    assert written.startswith("2 deliveries of 2 messages never came: 2 reported as sent when written")
+    assert written.startswith("2 deliveries of 2 messages never came: reported as sent when written and never stored")
     received = explain(make_run(never_stored=frozenset({8}), basis=Basis.RECEIVED))
-    assert "1 acknowledged on receipt, then lost before they were committed" in received
-    shown = explain(make_run(never_shown=frozenset({8})))
-    assert "1 sent down a connection that died, never asked for again" in shown
+    assert "never came: acknowledged on receipt and lost before being committed;" in received
+
+
+def test_a_loss_is_put_down_to_a_dead_connection_only_where_one_died(make_run: MakeRun) -> None:
+    died = explain(make_run(never_shown=frozenset({65})))  # its receiver is cut off 0.1 s later
+    assert "1 message never came: sent down a connection that died and never asked for again;" in died
+    for number in (8, 1):  # the receiver of one is never cut off, that of the other long after
+        stayed = explain(make_run(never_shown=frozenset({number})))
+        assert "1 message never came: stored, yet never shown on a device that stayed connected;" in stayed
+    away = explain(make_run(never_shown=frozenset({81})))
+    assert "1 message never came: stored while the receiver was away and never asked for on its return;" in away
+
+
+def test_a_receiver_was_away_if_it_was_when_the_message_was_written_not_when_it_was_meant(make_run: MakeRun) -> None:
+    run = series.of(load(make_run(never_shown=frozenset({79}))).history)  # its sender returned last of all
+    assert run.pairs["away"][np.isinf(run.pairs["latency_ms"])].all()
+    assert (
+        "4 deliveries of 1 message never came: stored, yet never shown on a device that stayed connected;"
+        in words.explanation(run)
+    )
+
+
+def test_of_several_reasons_each_has_its_number(make_run: MakeRun) -> None:
+    text = explain(make_run(never_shown=frozenset({65, 81}), never_stored=frozenset({9})))
+    assert "3 deliveries of 3 messages never came: 1 acknowledged as committed, yet gone, 1 stored while" in text
+    assert ", and 1 sent down a connection that died" in text
+
+
+def test_a_salvaged_run_does_not_call_lost_what_might_have_come(make_run: MakeRun) -> None:
+    text = explain(make_run(never_shown=frozenset({8}), truncated=True))
+    assert text.startswith("1 delivery of 1 message had not come when the recording ended;")
+
+
+def test_a_gateway_that_never_came_back_is_not_said_to_serve_again(make_run: MakeRun) -> None:
+    back, gone = (words.fault_sentence(series.of(load(make_run(heals=heals)).history)) for heals in (True, False))
+    assert "killed at 1.20 s and served again after 300 ms" in back
+    assert "killed at 1.20 s and was not seen to serve again" in gone
 
 
 def test_a_second_showing_is_explained_by_its_connection(make_run: MakeRun) -> None:
     text = explain(make_run(shown_twice=frozenset({0})))
-    assert "1 delivery was shown more than once: 1 sent down again on another connection" in text
+    assert "1 delivery was shown more than once: sent down again 3.00 s later on another connection" in text
 
 
 def test_disorder_is_explained_by_how_the_late_one_came(make_run: MakeRun) -> None:
     text = explain(make_run(held_up=frozenset({8})))
-    assert "1 delivery was shown below newer ones: 1 sent down, or sent down again, behind newer ones" in text
-    assert "below newer ones" not in explain(make_run())
+    assert "1 delivery was shown out of order: sent down (again) after newer ones" in text
+    assert "out of order" not in explain(make_run())
