@@ -41,11 +41,25 @@ def judge(case: Case) -> Part:
 
 
 def _notes(case: Case) -> tuple[str, ...]:
+    notes = _unasked(case)
     if case.phases.truncated:
-        return (f"the recording ends at {case.say.seconds(case.phases.end_us)}: only the salvaged part was judged",)
-    if not len(case.deliveries.read_done):
-        return ("no history was read back: what depends on that was not judged",)
-    return ()
+        notes.append(f"the recording ends at {case.say.seconds(case.phases.end_us)}: only the salvaged part was judged")
+    elif not len(case.deliveries.read_done):
+        notes.append("no history was read back: what depends on that was not judged")
+    return tuple(notes)
+
+
+def _unasked(case: Case) -> list[str]:
+    """Processes of the server that ended by themselves: no fault killed them."""
+    history, say = case.history, case.say
+    killed = {(fault.node, fault.begun_us) for fault in case.faults}
+    rows = history.rows_of(Kind.PROCESS_EXITED)
+    ended = [(int(history.node[row]), row) for row in rows.tolist()]
+    return [
+        f"{say.node(node)} ended at {say.at(row)} with status {int(history.code[row])}, and no fault of the run had killed it"
+        for node, row in ended
+        if not any(node == at and begun_us <= history.t_us[row] for at, begun_us in killed)
+    ]
 
 
 # clock ----------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from model.checkers import judge
 from model.checkers.latency import summary
 from model.history.schema import Via
 from tests.checkers.planting import Planting
-from tests.corpus.planted import three, traffic
+from tests.corpus.planted import one_gateway_dead, three, traffic
 
 
 def measures(p: Planting) -> dict[str, Any]:
@@ -161,6 +161,14 @@ def test_send_that_was_never_handed_over_was_still_intended() -> None:
     p.message("x", "a", at=1, pos=1)
     p.intends("y", "a", at=2)
     assert measures(p)["availability"]["all"]["send"] == 0.5
+
+
+def test_a_dead_gateway_shows_in_its_own_availability_where_the_average_is_fine() -> None:
+    found = judge(one_gateway_dead().history()).measures["availability"]
+    assert found["all"]["longest_outage_us"] == 0
+    assert found["gateways"]["gateway-1"] == {"send": 1.0, "delivery": 1.0, "longest_outage_us": 0, "at_least": False}
+    assert found["gateways"]["gateway-2"]["longest_outage_us"] == 20_000_000
+    assert found["gateways"]["gateway-2"]["send"] < 0.7
 
 
 def test_worst_devices_are_named() -> None:
