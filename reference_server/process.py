@@ -35,7 +35,7 @@ from model.core import limits
 from reference_server.config import ConfigError, ServerConfig, read_config
 
 # sysexits(3): what a script that started a role may rely on
-OK, USAGE, NOINPUT, UNAVAILABLE, SOFTWARE, CANTCREAT, IOERR, CONFIG = 0, 64, 66, 69, 70, 73, 74, 78
+OK, USAGE, DATAERR, NOINPUT, UNAVAILABLE, SOFTWARE, CANTCREAT, IOERR, CONFIG = 0, 64, 65, 66, 69, 70, 73, 74, 78
 
 
 class Unusable(Exception):

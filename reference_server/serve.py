@@ -11,9 +11,9 @@ SIGTERM and SIGINT stop it, gateways first; the exit code is then 0. With ``--co
 CLOCK_MONOTONIC: ``{"event":"exited","role":"gateway-1","pid":123,"status":-9,"t_ns":1}``, ``{"event":"started",...,"port":40001,...}``,
 ``{"event":"refused","command":...,"text":...}``. The end of stdin stops it then.
 
-What cannot work is found before the first child is started, and told in one line with a code of sysexits(3): usage 64, no such file
-or folder 66, a port or folder in use 69, a folder that cannot be made 73, a configuration that is wrong 78. How children are started
-and watched is :mod:`reference_server.supervisor`.
+What cannot work is found before the first child is started, and told in one line with a code of sysexits(3): usage 64, a database
+of another kind 65, no such file or folder 66, a port or folder in use 69, a folder that cannot be made 73, a configuration that is
+wrong 78. How children are started and watched is :mod:`reference_server.supervisor`.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from model.core import limits
 from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Rejection, Row
-from reference_server.process import CANTCREAT, NOINPUT, UNAVAILABLE, Unusable
+from reference_server.process import CANTCREAT, DATAERR, IOERR, NOINPUT, UNAVAILABLE, Unusable
 
 SCHEMA_VERSION = 1
 DATABASE_NAME = "messages.sqlite3"
@@ -88,7 +88,7 @@ class Database:
                 self._restore(path)
             except sqlite3.Error as error:
                 text = f"cannot use the database {path}: {error}; check the disk, or name another folder with --data"
-                raise Unusable(text, NOINPUT) from None
+                raise Unusable(text, IOERR if isinstance(error, sqlite3.OperationalError) else DATAERR) from None
             on_failure.pop_all()
 
     def heads(self) -> list[Head]:
@@ -234,7 +234,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = found and connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
     if not version or version[0] != SCHEMA_VERSION:
         text = f"{path} has schema version {version[0] if version else 'unknown'}, this program writes {SCHEMA_VERSION}"
-        raise Unusable(f"{text}; name another folder with --data", NOINPUT)
+        raise Unusable(f"{text}; name another folder with --data", DATAERR)
 
 
 def _check_conversations(connection: sqlite3.Connection, path: Path, conversations: Sequence[Conversation]) -> None:
@@ -243,7 +243,7 @@ def _check_conversations(connection: sqlite3.Connection, path: Path, conversatio
     wanted = {(c.conversation, user) for c in conversations for user in c.members}
     if kinds != {c.conversation: c.kind for c in conversations} or members != wanted:
         text = f"{path} was made for other conversations than the configuration lists"
-        raise Unusable(f"{text}; name another folder with --data", NOINPUT)
+        raise Unusable(f"{text}; name another folder with --data", DATAERR)
 
 
 def _committed(connection: sqlite3.Connection, epoch: int) -> Iterator[Row]:

@@ -395,7 +395,8 @@ def _await(process: Started, beginning: str, bound_s: float) -> str:
         if line is not None and line.startswith(beginning):
             return line
         if process.status is not None:
-            raise CannotRun(f"the {process.name} did not start: {process.last_words()} (log: {process.log})", UNAVAILABLE)
+            status = IO_ERROR if process.status == IO_ERROR else UNAVAILABLE
+            raise CannotRun(f"the {process.name} did not start: {process.last_words()} (log: {process.log})", status)
     raise CannotRun(
         f"the {process.name} was not ready within {bound_s:.0f} s; see {process.log}, try again when idle", UNAVAILABLE
     )

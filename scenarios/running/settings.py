@@ -107,7 +107,10 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield _within(scenario.network.loss, 0, 0.5), f"network.loss is {scenario.network.loss:g}; give 0 to 0.5"
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
-    yield _within(scenario.warm_up_s, 0, scenario.duration_s), f"warm_up_s is {scenario.warm_up_s:g}; give 0 to duration_s"
+    yield (
+        _within(scenario.warm_up_s, 0, scenario.duration_s),
+        f"warm_up_s is {scenario.warm_up_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
+    )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
     yield from _durations(scenario)
     for i, fault in enumerate(scenario.faults):
@@ -127,7 +130,10 @@ def _fault_conditions(scenario: Scenario, name: str, fault: Any) -> Iterator[tup
     gateways = [f"gateway-{i + 1}" for i in range(scenario.gateways)]
     nodes = [*gateways, "business"] if isinstance(fault, Kill) else gateways
     yield fault.node in nodes, f"{name}.node is '{fault.node}'{suggestion(fault.node, nodes)}; nodes are {', '.join(nodes)}"
-    yield _within(fault.at_s, 0, scenario.duration_s), f"{name}.at_s is {fault.at_s:g}; give 0 to duration_s"
+    yield (
+        _within(fault.at_s, 0, scenario.duration_s),
+        f"{name}.at_s is {fault.at_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
+    )
     if isinstance(fault, Kill):
         yield _within(fault.back_s, fault.at_s, 86_400), f"{name}.back_s is {fault.back_s:g}; give a time after at_s"
 

@@ -15,7 +15,7 @@ from model.core import limits
 from model.core.codes import Code
 from model.core.commands import Append, Appended, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.log import Conversation
-from reference_server.process import NOINPUT, UNAVAILABLE, Unusable
+from reference_server.process import DATAERR, NOINPUT, UNAVAILABLE, Unusable
 from reference_server.storage.database import DATABASE_NAME, LOCK_NAME, Database
 from reference_server.storage.writer import Results, Writer
 
@@ -164,7 +164,7 @@ class TestRefusal:
     def test_other_conversations_than_provisioned(self, database: Database, folder: Path) -> None:
         database.close()
         for others in ((PAIR,), (PAIR, Conversation(2, "group", (1, 2, 4))), (*CONVERSATIONS, Conversation(3, "group", (1,)))):
-            self.refused(folder, "other conversations", others)
+            self.refused(folder, DATAERR, "other conversations", others)
         Database(folder, CONVERSATIONS).close()
 
     def test_another_schema_version(self, database: Database, folder: Path) -> None:
@@ -172,20 +172,20 @@ class TestRefusal:
         with sqlite3.connect(folder / DATABASE_NAME) as connection:
             connection.execute("UPDATE meta SET value = 99 WHERE name = 'schema_version'")
         connection.close()
-        self.refused(folder, "schema version 99")
+        self.refused(folder, DATAERR, "schema version 99")
 
     def test_a_file_that_is_no_database(self, folder: Path) -> None:
         folder.mkdir()
         (folder / DATABASE_NAME).write_bytes(b"not a database, but long enough to be read as one" * 50)
-        self.refused(folder, "cannot use the database")
+        self.refused(folder, DATAERR, "cannot use the database")
 
     def test_a_folder_in_a_folder_that_is_missing(self, folder: Path) -> None:
-        self.refused(folder / "deeper", "make it first")
+        self.refused(folder / "deeper", NOINPUT, "make it first")
 
-    def refused(self, folder: Path, text: str, conversations: Sequence[Conversation] = CONVERSATIONS) -> None:
+    def refused(self, folder: Path, status: int, text: str, conversations: Sequence[Conversation] = CONVERSATIONS) -> None:
         with pytest.raises(Unusable, match=text) as refusal:
             Database(folder, conversations)
-        assert refusal.value.status == NOINPUT
+        assert refusal.value.status == status
         assert "\n" not in str(refusal.value)
         assert not self.locked(folder)
 
