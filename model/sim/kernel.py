@@ -16,7 +16,7 @@ from typing import Any
 
 import simpy
 
-Callback = Callable[..., None]
+Callback = Callable[..., object]
 
 
 class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not looked at

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def main(rows: int, folder: Path) -> None:
     costs = []
     for attempt in range(3):
         with FileRecorder(folder / f"{attempt}.rows") as recorder:
-            costs.append(microseconds_a_row(rows, lambda recorder=recorder: record(recorder, rows)))
+            costs.append(microseconds_a_row(rows, partial(record, recorder, rows)))
     print(f"record to a file   {min(costs):.3f}")
     print(f"read a recording   {microseconds_a_row(rows, lambda: read_rows(folder / '0.rows')):.3f}")
     recorded = large(rows)

@@ -157,7 +157,7 @@ def start_us(server: subprocess.Popen[str], role: str) -> float:
     """Median time from the command to start a role until it serves."""
     assert server.stdin is not None
     assert server.stdout is not None
-    times = []
+    times: list[float] = []
     for _ in range(5):
         tell(server, f"kill {role}")
         begin = time.monotonic_ns()

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, UNAVAILABLE, USAGE
+from tests.cli.conftest import Answer, Command
 
 RUN = ("run", "access_restart")
 
 
-def assert_one_line(answer, status, *words):
+def assert_one_line(answer: Answer, status: int, *words: str) -> None:
     assert answer.status == status
     assert answer.out == ""
     assert answer.err.count("\n") == 1
@@ -51,64 +52,64 @@ def assert_one_line(answer, status, *words):
         (("report",), ("Missing argument",)),
     ],
 )
-def test_a_wrong_command_line_is_explained(imbench, arguments, words):
+def test_a_wrong_command_line_is_explained(imbench: Command, arguments: list[str], words: list[str]) -> None:
     assert_one_line(imbench(*arguments), USAGE, *words)
 
 
-def test_a_refused_command_line_leaves_no_run_folder(imbench, tmp_path):
+def test_a_refused_command_line_leaves_no_run_folder(imbench: Command, tmp_path: Path) -> None:
     imbench(*RUN, "--set", "gateways=0", "--out", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("command", ["check", "report"])
-def test_what_is_not_there_cannot_be_read(imbench, tmp_path, command):
+def test_what_is_not_there_cannot_be_read(imbench: Command, tmp_path: Path, command: str) -> None:
     assert_one_line(imbench(command, tmp_path / "absent"), MISSING, str(tmp_path / "absent"))
 
 
-def test_a_folder_that_is_no_run_folder_is_refused(imbench, tmp_path):
+def test_a_folder_that_is_no_run_folder_is_refused(imbench: Command, tmp_path: Path) -> None:
     assert_one_line(imbench("check", tmp_path), MISSING, str(tmp_path), "imbench run")
 
 
-def test_a_damaged_history_is_refused(imbench, tmp_path):
+def test_a_damaged_history_is_refused(imbench: Command, tmp_path: Path) -> None:
     path = tmp_path / "history.parquet"
     path.write_bytes(b"PAR1 and nothing else")
     assert_one_line(imbench("check", path), DAMAGED, str(path), "no whole Parquet file")
 
 
-def test_a_run_folder_cannot_be_made_below_a_file(imbench, tmp_path):
+def test_a_run_folder_cannot_be_made_below_a_file(imbench: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_one_line(imbench(*RUN, "--short", "--out", tmp_path / "file" / "runs"), CANNOT_CREATE, "--out", "IMBENCH_RUNS")
 
 
-def test_a_report_cannot_be_written_below_a_file(imbench, tmp_path):
+def test_a_report_cannot_be_written_below_a_file(imbench: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = imbench("report", tmp_path, "--out", tmp_path / "file" / "report.html")
     assert answer.status == MISSING  # the run folder is looked at first
 
 
 class TestServe:
-    def test_needs_an_existing_data_folder(self, imbench, tmp_path):
+    def test_needs_an_existing_data_folder(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench("serve", "--data", tmp_path / "absent")
         assert_one_line(answer, MISSING, f"{tmp_path / 'absent'}: there is no such folder", "mkdir -p")
 
-    def test_a_port_in_use_is_named(self, imbench, tmp_path):
+    def test_a_port_in_use_is_named(self, imbench: Command, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             answer = imbench("serve", "--data", tmp_path, "--gateways", 1, "--port", port)
         assert_one_line(answer, UNAVAILABLE, str(port), "--port")
 
-    def test_ports_end_at_65535(self, imbench, tmp_path):
+    def test_ports_end_at_65535(self, imbench: Command, tmp_path: Path) -> None:
         assert_one_line(imbench("serve", "--data", tmp_path, "--port", 65535), USAGE, "65535")
 
-    def test_an_unknown_preset_is_named(self, imbench, tmp_path):
+    def test_an_unknown_preset_is_named(self, imbench: Command, tmp_path: Path) -> None:
         assert_one_line(imbench("serve", "--data", tmp_path, "--preset", "curser"), USAGE, "did you mean 'cursor'")
 
-    def test_a_missing_secret_file_is_named(self, imbench, tmp_path):
+    def test_a_missing_secret_file_is_named(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench("serve", "--data", tmp_path, "--secret-file", tmp_path / "absent")
         assert_one_line(answer, MISSING, f"{tmp_path / 'absent'}", "openssl rand -hex 32")
 
     @pytest.mark.parametrize("secret", ["short", "abcd", "not hexadecimal, though it is long enough"])
-    def test_a_weak_secret_is_refused_and_not_repeated(self, imbench, tmp_path, secret):
+    def test_a_weak_secret_is_refused_and_not_repeated(self, imbench: Command, tmp_path: Path, secret: str) -> None:
         path = tmp_path / "secret"
         path.write_text(secret)
         answer = imbench("serve", "--data", tmp_path, "--secret-file", path)
@@ -116,12 +117,12 @@ class TestServe:
         assert secret not in answer.err.replace(str(path), "")
 
 
-def test_an_empty_command_line_shows_the_help(imbench):
+def test_an_empty_command_line_shows_the_help(imbench: Command) -> None:
     answer = imbench()
     assert "Usage: imbench" in answer.err + answer.out
 
 
-def test_runs_need_a_place_outside_a_checkout(imbench, tmp_path, monkeypatch):
+def test_runs_need_a_place_outside_a_checkout(imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IMBENCH_RUNS", raising=False)
     monkeypatch.setattr("scenarios.running.run.ROOT", Path(tmp_path))
     assert_one_line(imbench(*RUN, "--short"), USAGE, "--out", "IMBENCH_RUNS")

@@ -13,6 +13,7 @@ import pytest
 
 from model.history.run_folder import RunFolder
 from scenarios.running.exits import IO_ERROR, VALID
+from tests.cli.conftest import Command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TINY = ("--set", "population.users=10", "--set", "workload.rate_per_s=20", "--set", "duration_s=2", "--set", "warm_up_s=0.5")
@@ -20,13 +21,13 @@ CALM = ("run", "access_restart", "--short", *TINY, "--set", "faults=[]")
 CONTRACT = ["scenario", "world", "preset", "seed", "verdict", "expected", "scenario_digest", "trace_digest", "folder", "measures"]
 
 
-def test_list_shows_every_scenario_with_its_question(imbench):
+def test_list_shows_every_scenario_with_its_question(imbench: Command) -> None:
     answer = imbench("list")
     assert answer.status == VALID
     assert "access_restart\n    A gateway is killed under load" in answer.out
 
 
-def test_doctor_speaks_of_what_runs_need(imbench):
+def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
     answer = imbench("doctor")
     assert answer.status == VALID
     for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback"):
@@ -34,7 +35,7 @@ def test_doctor_speaks_of_what_runs_need(imbench):
 
 
 class TestRun:
-    def test_json_is_one_object_a_run_with_exactly_the_agreed_fields(self, imbench, tmp_path):
+    def test_json_is_one_object_a_run_with_exactly_the_agreed_fields(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--seed", 3, "--preset", "cursor", "--preset", "naive", "--json", "--out", tmp_path)
         runs = [json.loads(line) for line in answer.out.splitlines()]
         assert [list(run) for run in runs] == [CONTRACT, CONTRACT]
@@ -46,7 +47,7 @@ class TestRun:
         assert all(run["trace_digest"] for run in runs)
         assert len({run["scenario_digest"] for run in runs}) == 1
 
-    def test_its_folder_holds_the_same_verdict_and_can_be_judged_again(self, imbench, tmp_path):
+    def test_its_folder_holds_the_same_verdict_and_can_be_judged_again(self, imbench: Command, tmp_path: Path) -> None:
         run = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
         folder = RunFolder.open(Path(run["folder"]))
         assert folder.read_json("verdict.json")["verdict"] == run["verdict"] == "valid"
@@ -59,22 +60,22 @@ class TestRun:
             assert answer.status == VALID
             assert json.loads(answer.out)["verdict"] == "valid"
 
-    def test_settings_reach_the_run_and_its_digest(self, imbench, tmp_path):
+    def test_settings_reach_the_run_and_its_digest(self, imbench: Command, tmp_path: Path) -> None:
         plain = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
         other = json.loads(imbench(*CALM, "--set", "workload.rate_per_s=25", "--json", "--out", tmp_path).out)
         assert other["scenario_digest"] != plain["scenario_digest"]
         assert RunFolder.open(Path(other["folder"])).read_json("scenario.json")["workload"]["rate_per_s"] == 25
 
-    def test_without_json_a_person_reads_verdict_and_folder(self, imbench, tmp_path):
+    def test_without_json_a_person_reads_verdict_and_folder(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--out", tmp_path)
         assert answer.out.startswith("access_restart cursor sim seed 1: valid (expected)\n")
         assert str(tmp_path) in answer.out
 
-    def test_progress_goes_to_stderr_as_plain_lines(self, imbench, tmp_path):
+    def test_progress_goes_to_stderr_as_plain_lines(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--json", "--out", tmp_path)
         assert answer.err == "access_restart cursor sim seed 1\n"
 
-    def test_a_fault_the_world_lacks_is_skipped_and_never_passes(self, imbench, tmp_path):
+    def test_a_fault_the_world_lacks_is_skipped_and_never_passes(self, imbench: Command, tmp_path: Path) -> None:
         cut = 'faults=[{"fault":"cut","node":"gateway-1","at_s":1}]'
         answer = imbench(*CALM, "--set", cut, "--world", "live", "--json", "--out", tmp_path)
         run = json.loads(answer.out)
@@ -84,7 +85,7 @@ class TestRun:
 
 
 class TestCheck:
-    def test_json_has_a_verdict_and_anomalies_with_exactly_the_agreed_fields(self, imbench, tmp_path):
+    def test_json_has_a_verdict_and_anomalies_with_exactly_the_agreed_fields(self, imbench: Command, tmp_path: Path) -> None:
         kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
         run = json.loads(imbench(*CALM, "--set", kill, "--preset", "naive", "--json", "--out", tmp_path).out)
         answer = imbench("check", run["folder"], "--json")
@@ -98,7 +99,7 @@ class TestCheck:
         assert all(anomaly["fails"] and anomaly["count"] > 0 and anomaly["witnesses"] for anomaly in losses)
 
 
-def test_a_scenario_script_is_the_same_as_the_command(imbench, tmp_path):
+def test_a_scenario_script_is_the_same_as_the_command(imbench: Command, tmp_path: Path) -> None:
     command = [sys.executable, "scenarios/access_restart.py", *CALM[2:], "--json", "--out", str(tmp_path)]
     script = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     expected = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
@@ -108,7 +109,7 @@ def test_a_scenario_script_is_the_same_as_the_command(imbench, tmp_path):
     assert script.returncode == VALID
 
 
-def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path):
+def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
@@ -126,7 +127,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("check", "--help"), ("serve", "--help")])
-def test_help_needs_nothing_heavy(arguments):
+def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
     heavy = ("numpy", "pandas", "pyarrow", "simpy", "matplotlib", "scipy", "locust", "msgspec", "rich")
     program = f"import sys, imbench\nsys.argv = ['imbench', *{arguments!r}]\ntry: imbench.main()\nexcept SystemExit: pass\n"
     program += f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"

@@ -7,6 +7,7 @@ when ``run`` reaches it, unless ``hold_storage`` is set.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 from model.core import draws, tokens
@@ -106,7 +107,8 @@ class Chain:
         self.queue = deque(item for item in self.queue if not (item[0] in ("to_gateway", "down") and item[1] == index))
         link = next(k for k, g in self.links.items() if g == index)
         del self.links[link]
-        self._business(lambda now, out: self.business.gateway_lost(link, now, out))
+        assert self.business is not None
+        self._business(partial(self.business.gateway_lost, link))
         self.gateways[index] = self._gateway()
         self._link(index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -165,7 +166,7 @@ def ready(preset: str = "cursor") -> ClientSession:
 def test_no_input_is_an_error_in_any_state(event: str, state: client.State) -> None:
     machine = session()
     out: list[Any] = []
-    steps = [
+    steps: list[Callable[[], None]] = [
         lambda: machine.start(0, out),
         lambda: machine.opened(1, 0, out),
         lambda: machine.receive(1, Welcome(1, ()), 0, out),

@@ -47,7 +47,7 @@ def free_port() -> int:
     """A port that is free now, as is the one after it."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
+            port = int(one.getsockname()[1])
             try:
                 socket.create_server(("127.0.0.1", port + 1)).close()
             except (OSError, OverflowError):

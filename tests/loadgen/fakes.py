@@ -139,7 +139,7 @@ class FakeGateway:
     def _do(self, effect: Write | Close) -> None:
         line, number = self.lines[effect.connection], effect.connection
         if isinstance(effect, Write):
-            data = encode(effect.frame)  # type: ignore[arg-type]
+            data = encode(effect.frame)
             self.world.after(HOP_US, lambda: line.read(number, data))
         else:
             connection = line.connection

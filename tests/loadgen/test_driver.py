@@ -136,8 +136,8 @@ def test_a_number_of_users_that_one_process_cannot_play_is_refused(secret_file: 
 def test_health_finds_the_worst_second_under_load_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Idle at 10 % of a core, but 50 % between seconds 2 and 3; 90 % before and after the load."""
     times = {"wall": 0, "cpu": 0}
-    monkeypatch.setattr(health.time, "monotonic_ns", lambda: times["wall"])
-    monkeypatch.setattr(health.time, "process_time_ns", lambda: times["cpu"])
+    monkeypatch.setattr("loadgen.health.time.monotonic_ns", lambda: times["wall"])
+    monkeypatch.setattr("loadgen.health.time.process_time_ns", lambda: times["cpu"])
     player = SimpleNamespace(loaded=False, frames_in=1, frames_out=2, bytes_in=3, bytes_out=4)
     watched = health.Health(cast(Player, player))
     for step in range(40):

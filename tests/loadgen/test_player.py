@@ -37,7 +37,8 @@ Key = tuple[int, int, int]
 
 
 def of_kind(rows: Rows, kind: Kind) -> Rows:
-    return rows[rows["kind"] == kind]
+    found: Rows = rows[rows["kind"] == kind]
+    return found
 
 
 def messages(rows: Rows) -> list[Key]:

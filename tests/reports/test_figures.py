@@ -106,9 +106,9 @@ def test_gateways_are_stacked_to_the_number_of_ready_connections(make_run: MakeR
     run = read(make_run)
     bands = [patch for patch in figures.connections_over_time(run).axes[0].patches if isinstance(patch, StepPatch)]
     assert [band.get_label() for band in bands] == ["gateway-1", "gateway-2"]
-    top = bands[-1].get_data()
-    killed = int(np.searchsorted(top.edges, KILL_US / 1e6, "right")) - 1
-    assert (top.values[killed - 1], top.values[killed], top.values[-1]) == (len(DEVICES), len(DEVICES) / 2, len(DEVICES))
+    values, edges, _ = bands[-1].get_data()
+    killed = int(np.searchsorted(edges, KILL_US / 1e6, "right")) - 1
+    assert (values[killed - 1], values[killed], values[-1]) == (len(DEVICES), len(DEVICES) / 2, len(DEVICES))
 
 
 def test_a_picture_is_told_in_numbers(make_run: MakeRun) -> None:

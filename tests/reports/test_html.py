@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -72,12 +73,13 @@ def report(tmp_path: Path, *folders: Path) -> str:
 def all_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("runs")
     lossy = measures(owed={"lost_messages": 2, "lost_pairs": 5})
+    changed: dict[str, dict[str, Any]] = {
+        "naive": {"never_stored": frozenset({70, 72}), "basis": Basis.WRITE, "verdict": "invalid", "measures": lossy},
+        "cursor": {},
+    }
     return [
         write_run(root, Plan(preset=preset, world=world, **changes))
-        for preset, changes in (
-            ("naive", {"never_stored": frozenset({70, 72}), "basis": Basis.WRITE, "verdict": "invalid", "measures": lossy}),
-            ("cursor", {}),
-        )
+        for preset, changes in changed.items()
         for world in ("sim", "live")
     ]
 

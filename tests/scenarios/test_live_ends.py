@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,14 +29,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CALM = ("faults=[]", "population.users=20", "workload.rate_per_s=50")
 
 
-def wait_for(condition, bound_s=60.0):
+def wait_for(condition: Callable[[], object], bound_s: float = 60.0) -> None:
     until = time.monotonic() + bound_s
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
 
 
-def sends_recorded(root):
+def sends_recorded(root: Path) -> int:
     """Sends in the recording of the only run below a folder."""
     found = list(root.glob("*/*/recordings/load.rows"))
     try:
@@ -44,8 +45,8 @@ def sends_recorded(root):
         return 0
 
 
-def test_a_killed_load_process_leaves_a_part_that_is_judged_unknown(tmp_path):
-    def kill():
+def test_a_killed_load_process_leaves_a_part_that_is_judged_unknown(tmp_path: Path) -> None:
+    def kill() -> None:
         wait_for(lambda: sends_recorded(tmp_path) > 50)
         (load,) = (started for started in processes._ALIVE.values() if started.name == "load")
         os.kill(load.pid, signal.SIGKILL)
@@ -62,12 +63,13 @@ def test_a_killed_load_process_leaves_a_part_that_is_judged_unknown(tmp_path):
     assert history.header.truncated
     assert len(history.rows_of(Kind.INVOKE)) > 50
     assert len(history.rows_of(Kind.DELIVER)) > 50
+    assert result.folder is not None
     assert not RunFolder.open(result.folder).manifest().complete
     assert not processes._ALIVE
 
 
-def test_a_node_that_dies_unasked_breaks_the_run_off_and_is_named(tmp_path):
-    def kill():
+def test_a_node_that_dies_unasked_breaks_the_run_off_and_is_named(tmp_path: Path) -> None:
+    def kill() -> None:
         wait_for(lambda: sends_recorded(tmp_path) > 50)
         (server,) = (started for started in processes._ALIVE.values() if started.name == "server")
         roles = {" ".join(child.cmdline()): child.pid for child in psutil.Process(server.pid).children()}
@@ -83,7 +85,7 @@ def test_a_node_that_dies_unasked_breaks_the_run_off_and_is_named(tmp_path):
     assert not processes._ALIVE
 
 
-def test_without_their_runner_the_processes_end_by_themselves(tmp_path):
+def test_without_their_runner_the_processes_end_by_themselves(tmp_path: Path) -> None:
     with calm_run(tmp_path) as program:
         wait_for(lambda: sends_recorded(tmp_path) > 50)
         children = psutil.Process(program.pid).children(recursive=True)
@@ -95,7 +97,7 @@ def test_without_their_runner_the_processes_end_by_themselves(tmp_path):
 
 
 @contextmanager
-def calm_run(root):
+def calm_run(root: Path) -> Iterator[subprocess.Popen[str]]:
     """A live run of the command, as a process of its own."""
     command = [
         sys.executable,
@@ -121,7 +123,7 @@ def calm_run(root):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_everything_and_what_there_is_is_filed(tmp_path, number):
+def test_a_signal_ends_everything_and_what_there_is_is_filed(tmp_path: Path, number: int) -> None:
     with calm_run(tmp_path) as program:
         wait_for(lambda: sends_recorded(tmp_path) > 50)
         children = psutil.Process(program.pid).children(recursive=True)

@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from model.history.recorder import MemoryRecorder
+from model.history.recorder import MemoryRecorder, Rows
 from model.history.schema import Kind, Via
 from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
@@ -23,11 +24,14 @@ from scenarios.running.signals import interruptible
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
 
 
+Start = Callable[[str], Started]
+
+
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path: Path) -> Iterator[Start]:
     started = []
 
-    def begin(program):
+    def begin(program: str) -> Started:
         started.append(Started("child", [sys.executable, "-c", program], tmp_path / "log", cwd=tmp_path, env=os.environ))
         return started[-1]
 
@@ -36,21 +40,21 @@ def start(tmp_path):
         child.kill()
 
 
-def test_it_is_heard_line_by_line_and_its_end_stays_the_end(start):
+def test_it_is_heard_line_by_line_and_its_end_stays_the_end(start: Start) -> None:
     child = start("print('one'); print(input())")
     child.say("two")
     assert [child.line(10), child.line(10), child.line(10), child.line(0)] == ["one", "two", None, None]
     assert child.stop() == 0
 
 
-def test_it_ends_even_if_it_does_not_listen(start):
+def test_it_ends_even_if_it_does_not_listen(start: Start) -> None:
     child = start(DEAF)
     assert child.line(10) == "ready"
     assert child.stop(grace_s=0.1) == -signal.SIGKILL
     assert child.stop() == -signal.SIGKILL
 
 
-def test_what_it_says_last_is_kept(start):
+def test_what_it_says_last_is_kept(start: Start) -> None:
     child = start("import sys; sys.exit('no port is free')")
     assert child.line(10) is None
     while child.status is None:
@@ -59,7 +63,7 @@ def test_what_it_says_last_is_kept(start):
     child.say("nobody hears this")
 
 
-def test_the_first_signal_is_an_exception_and_the_old_handlers_come_back():
+def test_the_first_signal_is_an_exception_and_the_old_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with interruptible(), pytest.raises(Interrupted) as caught:
         signal.raise_signal(signal.SIGTERM)
@@ -67,7 +71,7 @@ def test_the_first_signal_is_an_exception_and_the_old_handlers_come_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_progress_is_a_plain_line_every_while():
+def test_progress_is_a_plain_line_every_while() -> None:
     stream = io.StringIO()
     with Lines(stream, every_s=0.01) as lines:
         lines.begin("cursor live")
@@ -78,7 +82,7 @@ def test_progress_is_a_plain_line_every_while():
 
 
 class TestCost:
-    def test_a_meter_skips_who_has_gone(self):
+    def test_a_meter_skips_who_has_gone(self) -> None:
         meter = Meter()
         meter.watch("generator", "load", os.getpid())
         meter.watch("gateway", "gateway-1", 2**22 + 1)
@@ -87,7 +91,7 @@ class TestCost:
         assert (sample.role, sample.pid, sample.t_us) == ("generator", os.getpid(), 5)
         assert sample.resident_bytes > 0
 
-    def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self):
+    def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self) -> None:
         samples = [
             Sample(0, "gateway", "gateway-1", 1, 500, 10),
             Sample(100, "gateway", "gateway-1", 1, 700, 30),
@@ -103,12 +107,12 @@ class TestCost:
         assert found["cost"] == {"gateway": {"cpu_us": 200 + 100 + 90, "cpu_us_per_delivery": 195.0}}
         assert found["resident_bytes_max"] == {"gateway-1": 30, "gateway-2": 5}
 
-    def test_a_cost_of_nothing_delivered_is_not_a_number(self):
-        found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], np.empty(0, deliveries([]).dtype), 0, 100)
+    def test_a_cost_of_nothing_delivered_is_not_a_number(self) -> None:
+        found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], deliveries([]), 0, 100)
         assert found["cost"]["business"]["cpu_us_per_delivery"] is None
 
 
-def deliveries(shown):
+def deliveries(shown: list[tuple[int, Via]]) -> Rows:
     recorder = MemoryRecorder(chunk_rows=16)
     for t_us, via in shown:
         recorder.record(Kind.DELIVER, t_us, device=1, conversation=1, sender=2, send_counter=1, via=via)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Never
 
 import pytest
 
+from model.history.columns import History
 from model.history.run_folder import RunFolder
 from model.history.schema import Kind, Phase
 from model.observe import RunObserver, header
@@ -14,12 +18,12 @@ from model.scenario import Cut, Scenario
 from scenarios.running import check, command, run
 from scenarios.running.exits import IO_ERROR, Interrupted, worst
 from scenarios.running.played import Played
-from scenarios.running.progress import Silent
+from scenarios.running.progress import Progress, Silent
 
 SCENARIO = Scenario(name="quiet", question="Does nothing happen?", expected={"cursor": "unknown"})
 
 
-def played(scenario, preset, seed, folder, progress, **changes):
+def played(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, **changes: Any) -> Played:
     """A world in which a few things happen, recorded as a live one records them."""
     head = header(
         world="live",
@@ -43,66 +47,76 @@ def played(scenario, preset, seed, folder, progress, **changes):
     return Played(head, folder.rows(), {"cost": {}}, **changes)
 
 
+Replace = Callable[[Callable[..., Played]], None]
+
+
 @pytest.fixture
-def world(monkeypatch):
+def world(monkeypatch: pytest.MonkeyPatch) -> Replace:
     """Replaces the live world by a function of the same form."""
 
-    def replace(play):
-        monkeypatch.setattr(run.live, "play", lambda *arguments: play(*arguments[:-1]))  # all but the driver
+    def replace(play: Callable[..., Played]) -> None:
+        monkeypatch.setattr("scenarios.running.run.live.play", lambda *arguments: play(*arguments[:-1]))  # all but the driver
 
     replace(played)
     return replace
 
 
-def run_it(tmp_path, scenario=SCENARIO):
+def run_it(tmp_path: Path, scenario: Scenario = SCENARIO) -> run.RunResult:
     return run.run(scenario, "live", "cursor", 1, tmp_path, Silent())
 
 
-def test_a_run_without_any_operation_is_judged_and_filed(world, tmp_path):
+def folder_of(result: run.RunResult) -> RunFolder:
+    assert result.folder is not None
+    return RunFolder.open(result.folder)
+
+
+def test_a_run_without_any_operation_is_judged_and_filed(world: Replace, tmp_path: Path) -> None:
     result = run_it(tmp_path)
-    folder = RunFolder.open(result.folder)
+    folder = folder_of(result)
     assert (result.verdict, result.as_expected) == ("unknown", True)
     assert folder.finished
     assert folder.manifest().complete
     assert folder.read_json("scenario.json")["name"] == "quiet"
     assert folder.read_json("metrics.json") == {"cost": {}}
-    assert check.check(result.folder)[1].verdict == "unknown"
+    assert check.check(folder.path)[1].verdict == "unknown"
 
 
-def test_what_stood_in_the_way_is_told_first(world, tmp_path):
+def test_what_stood_in_the_way_is_told_first(world: Replace, tmp_path: Path) -> None:
     world(lambda *arguments: played(*arguments, notes=("the load process ended with status -9",)))
     result = run_it(tmp_path)
     assert result.reasons[0] == "the load process ended with status -9"
-    assert RunFolder.open(result.folder).read_json("verdict.json")["reasons"][0] == result.reasons[0]
+    assert folder_of(result).read_json("verdict.json")["reasons"][0] == result.reasons[0]
 
 
-def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world, tmp_path):
+def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world: Replace, tmp_path: Path) -> None:
     world(lambda *arguments: played(*arguments, interrupted=signal.SIGTERM))
     result = run_it(tmp_path)
-    assert RunFolder.open(result.folder).manifest().interrupted
+    assert folder_of(result).manifest().interrupted
     assert command.exit_code([result]) == 143
     assert "[partial: interrupted]" in command.told(result)
 
 
-def test_a_fault_the_world_lacks_is_not_played(world, tmp_path):
+def test_a_fault_the_world_lacks_is_not_played(world: Replace, tmp_path: Path) -> None:
     result = run_it(tmp_path, Scenario(name="cut", question="?", faults=(Cut("gateway-1", 1.0),)))
     assert (result.verdict, result.folder) == ("skipped", None)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_crashed_judge_acquits_nobody(world, tmp_path, monkeypatch):
-    def crash(history):
+def test_a_crashed_judge_acquits_nobody(world: Replace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(history: History) -> Never:
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(run, "judge", crash)
     result = run_it(tmp_path)
     assert result.verdict == "unknown"
     assert "the judge crashed (ZeroDivisionError: by zero)" in result.reasons[0]
-    assert "crash" in (result.folder / "logs" / "judge.log").read_text()
+    assert "crash" in (folder_of(result).path / "logs" / "judge.log").read_text()
 
 
-def test_a_disk_that_fills_up_takes_nothing_already_recorded(world, tmp_path, monkeypatch, capsys):
-    def full(*arguments, **keywords):
+def test_a_disk_that_fills_up_takes_nothing_already_recorded(
+    world: Replace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object, **keywords: object) -> Never:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
@@ -116,8 +130,8 @@ def test_a_disk_that_fills_up_takes_nothing_already_recorded(world, tmp_path, mo
     assert check.check(partial)[1].verdict == "unknown"
 
 
-def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world, tmp_path):
-    def interrupted(*arguments):
+def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world: Replace, tmp_path: Path) -> None:
+    def interrupted(*arguments: object) -> Never:
         raise Interrupted(signal.SIGINT)
 
     world(interrupted)
@@ -127,22 +141,23 @@ def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world, tmp_
 
 
 class TestAgain:
-    def answer(self, tmp_path, monkeypatch, verdicts):
-        left, told = list(verdicts), Silent()
+    def answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts: list[str]) -> tuple[str, int, int]:
+        left, told, lines = list(verdicts), Silent(), list[str]()
         monkeypatch.setattr(told, "say", lambda text: lines.append(text), raising=False)
-        lines = []
         monkeypatch.setattr(run, "judge_safely", lambda history, folder: run.Judged(left.pop(0), [], {}, ()))
         result = run.run_to_an_answer(SCENARIO, "live", "cursor", 1, tmp_path, told)
         return result.verdict, len(lines), len(list((tmp_path / "quiet").iterdir()))
 
-    def test_a_run_whose_harness_failed_is_made_again_and_every_run_is_kept(self, world, tmp_path, monkeypatch):
+    def test_a_run_whose_harness_failed_is_made_again_and_every_run_is_kept(
+        self, world: Replace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert self.answer(tmp_path, monkeypatch, ["harness_invalid", "valid", "invalid"]) == ("valid", 1, 2)
 
-    def test_but_not_for_ever(self, world, tmp_path, monkeypatch):
+    def test_but_not_for_ever(self, world: Replace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.answer(tmp_path, monkeypatch, ["harness_invalid"] * 9) == ("harness_invalid", 2, 3)
 
     @pytest.mark.parametrize("verdict", ["valid", "invalid", "unknown"])
-    def test_an_answer_stands(self, world, tmp_path, monkeypatch, verdict):
+    def test_an_answer_stands(self, world: Replace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str) -> None:
         assert self.answer(tmp_path, monkeypatch, [verdict, "valid"]) == (verdict, 0, 1)
 
 
@@ -157,5 +172,5 @@ class TestAgain:
         (["harness_invalid", "invalid", "valid"], 1),
     ],
 )
-def test_the_worst_of_several_verdicts_decides(verdicts, status):
+def test_the_worst_of_several_verdicts_decides(verdicts: list[str], status: int) -> None:
     assert worst(verdicts) == status

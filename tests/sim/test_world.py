@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from model.history.recorder import Rows
 from model.history.schema import Kind, Phase, Via
 from model.scenario import Cut, Kill, Scenario
 from model.sim import SimResult, run
@@ -25,8 +26,9 @@ CUT = msgspec.structs.replace(BASE, faults=(Cut("gateway-1", 1.5),))
 PRESETS = ["naive", "timer", "cursor"]
 
 
-def of(result: SimResult, kind: Kind) -> np.ndarray:
-    return result.rows[result.rows["kind"] == kind]
+def of(result: SimResult, kind: Kind) -> Rows:
+    found: Rows = result.rows[result.rows["kind"] == kind]
+    return found
 
 
 def phases(result: SimResult) -> list[Phase]:
