@@ -7,6 +7,7 @@ sysexits(3) says, 130 and 143 on signals. Whatever is heavy is imported inside t
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def demo(out: Path | None) -> int:
 
     results = list(demonstration.results(out))
     folders = [result.folder for result in results if result.folder is not None]
-    print(render_text(summary(folders)))
+    print(render_text(summary(folders), shutil.get_terminal_size((120, 24)).columns))
     report = write_report(folders, command.runs_root(out) / "demo.html")
     print(f"\nreport: {command.near(report)}")
     if any(result.interrupted for result in results):

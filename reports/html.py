@@ -121,11 +121,11 @@ def _table(runs: Sequence[Run]) -> str:
     rows = [table.row_of(run) for run in runs]
     columns = table.columns(rows)
     head = "".join(
-        f'<th scope="col"{_class("number", column.numeric)} title="{escape(column.meaning)}">{_heading(column.title)}</th>'
+        f'<th scope="col"{_class("number", column.numeric)} title="{escape(column.meaning)}">{_heading(column)}</th>'
         for column in columns
     )
     body = "\n".join(_row(row, columns, place > 0 and rows[place - 1].preset != row.preset) for place, row in enumerate(rows))
-    meanings = "".join(f"<dt>{escape(_unbroken(column.title))}</dt><dd>{escape(column.meaning)}</dd>" for column in columns)
+    meanings = "".join(f"<dt>{escape(column.unbroken)}</dt><dd>{escape(column.meaning)}</dd>" for column in columns)
     notes = "".join(f"<li>{escape(table.name(row, rows))}: {escape(note)}</li>" for row in rows for note in row.notes)
     return "\n".join(
         [
@@ -138,15 +138,10 @@ def _table(runs: Sequence[Run]) -> str:
     )
 
 
-def _heading(title: str) -> str:
+def _heading(column: table.Column) -> str:
     """A title in two lines, if it has more than one word."""
-    lines = _unbroken(title).rsplit(" ", 1) if "-\n" in title else title.split("\n")
+    lines = column.unbroken.rsplit(" ", 1) if "-\n" in column.title else column.title.split("\n")
     return "<br>".join(map(escape, lines))
-
-
-def _unbroken(title: str) -> str:
-    """A title without the breaks that a narrow table needs."""
-    return title.replace("-\n", "").replace("\n", " ")
 
 
 def _class(name: str, wanted: bool) -> str:

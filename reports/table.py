@@ -201,6 +201,11 @@ class Column:
     meaning: str
     numeric: bool = True
 
+    @property
+    def unbroken(self) -> str:
+        """The heading without the breaks that a narrow table needs."""
+        return self.title.replace("-\n", "").replace("\n", " ")
+
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("preset", lambda row: row.preset, "the set of policies under test", False),
@@ -235,14 +240,24 @@ def name(row: Row, rows: Sequence[Row]) -> str:
 
 
 def render_text(rows: Sequence[Row], width: int = 120) -> str:
-    """The table for a terminal ``width`` columns wide (it is made for 120), notes and a legend below it; no colour, no control codes."""
+    """The table for a terminal ``width`` columns wide, notes and a legend below it; no colour, no control codes.
+
+    It is made for 120 columns; on a terminal too narrow for it, it stands on its side: a line a measure, a column a run. Nothing is
+    ever cut off: where neither form fits, lines are longer than ``width``.
+    """
     from rich.console import Console
 
     file = StringIO()
     console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    wide = _rich_table(rows, 1)
-    needed = console.measure(wide, options=console.options.update(width=10 * width)).maximum
-    console.print(wide if needed <= width else _rich_table(rows, 0))
+    unbounded = console.options.update(width=1000 * len(rows))
+    widths = {
+        form: console.measure(form, options=unbounded).maximum
+        for form in (_upright(rows, 1), _upright(rows, 0), _on_its_side(rows))
+    }
+    form = next((form for form, needed in widths.items() if needed <= width), min(widths, key=widths.__getitem__))
+    console.width = max(width, widths[form])
+    console.print(form)
+    console.width = width
     for row in rows:
         for note in row.notes:
             console.print(f"{name(row, rows)}: {note}", highlight=False, markup=False)
@@ -250,16 +265,31 @@ def render_text(rows: Sequence[Row], width: int = 120) -> str:
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
-def _rich_table(rows: Sequence[Row], padding: int) -> RichTable:
+def _bare_table(padding: int) -> RichTable:
     """``padding`` + 1 spaces between columns."""
     from rich import box
     from rich.table import Table as RichTable
 
-    table = RichTable(box=box.SIMPLE, padding=(0, padding, 0, 0), show_edge=False, pad_edge=False)
+    return RichTable(box=box.SIMPLE, padding=(0, padding, 0, 0), show_edge=False, pad_edge=False)
+
+
+def _upright(rows: Sequence[Row], padding: int) -> RichTable:
+    table = _bare_table(padding)
     shown = columns(rows)
     for column in shown:
         table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
     for place, row in enumerate(rows):
         last = place + 1 == len(rows) or rows[place + 1].preset != row.preset
         table.add_row(*(column.text(row) for column in shown), end_section=last)
+    return table
+
+
+def _on_its_side(rows: Sequence[Row]) -> RichTable:
+    table = _bare_table(0)
+    heading, *measured = columns(rows)
+    table.add_column(heading.unbroken, no_wrap=True)
+    for row in rows:
+        table.add_column(heading.text(row), justify="right", no_wrap=True)
+    for column in measured:
+        table.add_row(column.unbroken, *(column.text(row) for row in rows))
     return table

@@ -99,7 +99,8 @@ def test_remarks_on_a_run_that_is_plain_do_not_crowd_the_table(make_run: MakeRun
     assert row.notes == ()
 
 
-def test_the_table_fits_its_width_and_cuts_nothing_off(make_run: MakeRun) -> None:
+@pytest.mark.parametrize("width", [120, 80, 60])
+def test_the_table_fits_its_width_and_cuts_nothing_off(make_run: MakeRun, width: int) -> None:
     large = measures(
         sends={"intended": 12_345, "ok": 12_001, "info": 1_234},
         owed={"lost_messages": 1_234},
@@ -107,11 +108,18 @@ def test_the_table_fits_its_width_and_cuts_nothing_off(make_run: MakeRun) -> Non
         reconnect={"p90_us": None, "max_us": 12_345_678},
     )
     rows = table.summary([make_run(preset=preset, measures=large) for preset in ("naive", "cursor", "timer")])
-    text = table.render_text(rows, 120)
-    assert max(map(len, text.splitlines())) <= 120
+    text = table.render_text(rows, width)
+    assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for cell in ("12,345", "123 ms", "max 12.3 s", "1: 305 ms", "naive", "cursor"):
         assert cell in text
+
+
+def test_more_runs_than_fit_are_shown_whole_all_the_same(make_run: MakeRun) -> None:
+    rows = table.summary([make_run(preset="cursor", seed=seed) for seed in range(100, 120)])
+    text = table.render_text(rows, 60)
+    assert "…" not in text
+    assert all(str(row.seed) in text for row in rows)
 
 
 @pytest.mark.parametrize(
