@@ -74,6 +74,8 @@ class BusinessNode:
         "_received_upto",
         "_recent",
         "_routes",
+        "_syncs",
+        "_syncs_waiting",
         "_token",
         "deadline",
         "policies",
@@ -93,7 +95,7 @@ class BusinessNode:
         self.deadline = limits.NEVER_US
         self._generation = incarnation << GENERATION_SHIFT
         self._token = 0
-        self._members = {c.conversation: c.members for c in conversations}
+        self._members = {c.conversation: dict.fromkeys(c.members) for c in conversations}  # a set that keeps its order
         self._conversations_of: dict[int, list[int]] = {}
         for conversation, members in self._members.items():
             for user in members:
@@ -103,6 +105,8 @@ class BusinessNode:
         self._by_connection: dict[tuple[int, int], Route] = {}
         self._received_upto: dict[tuple[int, int], int] = {}  # (device, conversation) -> conversation_seq
         self._in_flight: dict[int, tuple[int, int, int, Send | SyncRequest]] = {}  # token -> (gateway, connection, user, request)
+        self._syncs = 0  # of those in flight
+        self._syncs_waiting: deque[tuple[int, int, int, SyncRequest]] = deque()
         self._recent: OrderedDict[tuple[int, int, int], None] = OrderedDict()
         self._pending: dict[tuple[int, int, int], _Pending] = {}  # (device, conversation, conversation_seq)
         self._pending_due: deque[tuple[int, tuple[int, int, int]]] = deque()
@@ -143,6 +147,9 @@ class BusinessNode:
             assert type(request) is SyncRequest
             reply = SyncReply(request.conversation, request.request, result.head_seq, result.start_seq, result.messages)
             out.append(TellGateway(gateway, Down((connection,), 0, reply)))
+            self._syncs -= 1
+            if self._syncs_waiting:
+                self._read(*self._syncs_waiting.popleft(), out)
 
     def on_deadline(self, now: int, out: list[BusinessEffect]) -> None:
         """Resend pending deliveries that are due (policy ``pending``)."""
@@ -168,17 +175,19 @@ class BusinessNode:
         route = Route(gateway, attach, self._generation)
         devices[attach.device] = route
         self._by_connection[(gateway, attach.connection)] = route
-        out.append(TellGateway(gateway, Attached(attach.connection, route.generation, self._moved_heads(route))))
+        heads = self._moved_heads(route)
+        for begin in range(0, max(1, len(heads)), limits.HEADS_MAX):
+            part = tuple(heads[begin : begin + limits.HEADS_MAX])
+            out.append(TellGateway(gateway, Attached(attach.connection, route.generation, part)))
 
-    def _moved_heads(self, route: Route) -> tuple[Head, ...]:
+    def _moved_heads(self, route: Route) -> list[Head]:
         """Conversations of the user that reach beyond what this device has acknowledged."""
         heads, received, device = self._heads, self._received_upto, route.device
-        moved = [
+        return [
             (c, heads[c])
             for c in self._conversations_of.get(route.user, ())
             if c in heads and heads[c] > received.get((device, c), 0)
         ]
-        return tuple(moved[: limits.HEADS_MAX])
 
     def _detach(self, gateway: int, detach: Detach) -> None:
         gone = self._by_connection.get((gateway, detach.connection))
@@ -284,8 +293,9 @@ class BusinessNode:
 
     def _receive_ack(self, route: Route, frame: ReceiveAck, now: int, out: list[BusinessEffect]) -> None:
         for conversation, seq in frame.received_upto:
-            key = (route.device, conversation)
-            self._received_upto[key] = max(self._received_upto.get(key, 0), seq)
+            if route.user in self._members.get(conversation, ()):  # what a client claims beyond that is not kept
+                key = (route.device, conversation)
+                self._received_upto[key] = max(self._received_upto.get(key, 0), min(seq, self._heads.get(conversation, 0)))
         for conversation, seq in frame.received:
             self._pending.pop((route.device, conversation, seq), None)
         self._answer(route.gateway, route.connection, ReceiveConfirmed(frame.ack_counter), out)
@@ -296,8 +306,14 @@ class BusinessNode:
         if route.user not in self._members.get(frame.conversation, ()):
             reply = SyncReply(frame.conversation, frame.request, 0, 1, ())
             self._answer(route.gateway, route.connection, reply, out)
-            return
+        elif self._syncs < limits.SYNCS_MAX:
+            self._read(route.gateway, route.connection, route.user, frame, out)
+        else:
+            self._syncs_waiting.append((route.gateway, route.connection, route.user, frame))
+
+    def _read(self, gateway: int, connection: int, user: int, frame: SyncRequest, out: list[BusinessEffect]) -> None:
+        self._syncs += 1
         self._token = token = self._token + 1
-        self._in_flight[token] = (route.gateway, route.connection, route.user, frame)
+        self._in_flight[token] = (gateway, connection, user, frame)
         limit = min(frame.limit, limits.SYNC_PAGE_MAX)
         out.append(Store(ReadAfter(token, frame.conversation, frame.after_seq, limit)))

@@ -143,6 +143,7 @@ class ClientSession:
     def receive(self, connection: int, frame: ServerFrame, now: int, out: list[ClientEffect]) -> None:
         """A frame of the server."""
         if connection == self.connection and self.state in (State.ATTACHING, State.READY):
+            self._pong_due = limits.NEVER_US  # whatever it is, the other end lives: behind a full link a pong is late
             self._frame_handlers[type(frame)](self, frame, now, out)
             self._rearm()
 
@@ -276,7 +277,6 @@ class ClientSession:
             self._show_own(answered, now, out)
 
     def _pong(self, frame: Pong, now: int, out: list[ClientEffect]) -> None:
-        self._pong_due = limits.NEVER_US
         self.inbox.moved(frame.heads, now, out)
 
     def _receive_confirmed(self, frame: ReceiveConfirmed, now: int, out: list[ClientEffect]) -> None:

@@ -19,6 +19,7 @@ class Code(IntEnum):
     UNKNOWN_CONVERSATION = 2
     PAYLOAD_TOO_LARGE = 3
     OUTBOX_FULL = 4
+    COUNTER_REUSED = 5
     # the outcome is open: retry
     OUT_OF_SEQUENCE = 20
     OVERLOADED = 21
@@ -40,7 +41,9 @@ class Code(IntEnum):
     UNSUPPORTED_VERSION = 63
 
 
-DEFINITE = frozenset({Code.NOT_A_MEMBER, Code.UNKNOWN_CONVERSATION, Code.PAYLOAD_TOO_LARGE, Code.OUTBOX_FULL})
+DEFINITE = frozenset(
+    {Code.NOT_A_MEMBER, Code.UNKNOWN_CONVERSATION, Code.PAYLOAD_TOO_LARGE, Code.OUTBOX_FULL, Code.COUNTER_REUSED}
+)
 
 TEXT = {
     Code.OK: "accepted",
@@ -48,6 +51,7 @@ TEXT = {
     Code.UNKNOWN_CONVERSATION: "there is no such conversation",
     Code.PAYLOAD_TOO_LARGE: "the payload is larger than a message may be",
     Code.OUTBOX_FULL: "the device's outbox is full; nothing was sent",
+    Code.COUNTER_REUSED: "this device sent another message under this counter before; a device that lost its state needs a new number",
     Code.OUT_OF_SEQUENCE: "an earlier message of this device is missing; send from there again",
     Code.OVERLOADED: "too many requests in flight; retry later",
     Code.BUSINESS_UNAVAILABLE: "the business node is away; the outcome is unknown, retry",

@@ -42,6 +42,18 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     code: int = 0
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """Gateway: read no more of a connection, it has asked for much and waits for answers."""
+
+    connection: int
+
+
+class Resume(msgspec.Struct, frozen=True, gc=False):
+    """Gateway: read a paused connection again."""
+
+    connection: int
+
+
 # between roles -------------------------------------------------------------------------------------------------------------------
 
 
@@ -163,5 +175,5 @@ ClientEffect = (
     | ReadBackMessage
     | ReadBackCompleted
 )
-GatewayEffect = Write | Close | TellBusiness
+GatewayEffect = Write | Close | Pause | Resume | TellBusiness
 BusinessEffect = TellGateway | Store

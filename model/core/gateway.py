@@ -9,18 +9,21 @@ Rules of the file:
 - While business is away, connections stay; what is in flight or arrives is answered with a Notice, "unknown, retry". When business is
   back, every session is announced again.
 - A connection that does not read gets a bounded queue, then is cut off; the client's sync repairs what it missed.
+- A connection that asks much does not take the others' turn: of ``ASKED_MAX`` unanswered asks on, its frames wait here, and the shell
+  is told to read no more of it (``Pause``) until there are answers (``Resume``).
 - Nothing is O(connections) but the loss and return of business. Idle deadlines are re-armed lazily: one queue entry a connection.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 
 from model.core import limits
 from model.core.codes import TEXT, Code
-from model.core.effects import Close, GatewayEffect, TellBusiness, Write
+from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness, Write
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToGateway, Up
 from model.core.frames import (
     GATEWAY_KINDS,
@@ -33,17 +36,17 @@ from model.core.frames import (
     Goodbye,
     Heads,
     Notice,
+    Opaque,
     Ping,
     Pong,
     Routable,
     Welcome,
 )
-from model.core.policies import Timers
+from model.core.policies import Policies, Timers
 
 CheckToken = Callable[[int, int, bytes], bool]
 """(user, device, token) -> whether the token proves them."""
 
-_ASKS = frozenset({SEND, SYNC_REQUEST})
 _ANSWERS = frozenset({SEND_ACK, SYNC_REPLY})
 
 
@@ -75,8 +78,10 @@ class Connection:
         "heard_us",
         "number",
         "queue",
+        "queue_bytes",
         "state",
         "user",
+        "waiting",
     )
 
     def __init__(self, number: int, now: int) -> None:
@@ -88,22 +93,25 @@ class Connection:
         self.heads: dict[int, int] = {}  # moved since the last pong
         self.congested = False
         self.queue: deque[Routable] | None = None
+        self.queue_bytes = 0
+        self.waiting: deque[Routable] | None = None  # frames to forward when there are answers
 
 
 class Gateway:
     """The rules of one gateway. Inputs: ``opened``, ``receive``, ``closed``, ``congested``, ``drained``, ``receive_business``,
     ``business_up``, ``business_down``, ``shut_down``, ``on_deadline``."""
 
-    __slots__ = ("_business", "_check_token", "_connections", "_idle_due", "_idle_us", "deadline", "timers")
+    __slots__ = ("_asks", "_business", "_check_token", "_connections", "_idle_due", "_idle_us", "deadline", "timers")
 
-    def __init__(self, timers: Timers, check_token: CheckToken) -> None:
+    def __init__(self, policies: Policies, timers: Timers, check_token: CheckToken) -> None:
         self.timers = timers
+        self._asks = frozenset({SYNC_REQUEST} if policies.ack_basis == "none" else {SEND, SYNC_REQUEST})  # what is answered
         self.deadline = limits.NEVER_US
         self._check_token = check_token
         self._connections: dict[int, Connection] = {}
         self._business = False
         self._idle_us = timers.heartbeat_us * timers.idle_heartbeats
-        self._idle_due: deque[tuple[int, int]] = deque()
+        self._idle_due: list[tuple[int, int]] = []  # a heap
 
     def __len__(self) -> int:
         """Connections open."""
@@ -118,7 +126,7 @@ class Gateway:
             self._end(connection, Code.OVERLOADED, out)
             return
         due = now + self._idle_us
-        self._idle_due.append((due, number))
+        heapq.heappush(self._idle_due, (due, number))
         self.deadline = min(self.deadline, due)
 
     def receive(self, number: int, frame: Routable, now: int, out: list[GatewayEffect]) -> None:
@@ -150,7 +158,7 @@ class Gateway:
         if connection is None:
             return
         connection.congested = False
-        queue, connection.queue = connection.queue, None
+        queue, connection.queue, connection.queue_bytes = connection.queue, None, 0
         out.extend(Write(number, frame) for frame in queue or ())
 
     # inputs from business --------------------------------------------------------------------------------------------------------
@@ -175,7 +183,7 @@ class Gateway:
     def business_down(self, now: int, out: list[GatewayEffect]) -> None:
         """The link to business ended: what was in flight has an unknown outcome."""
         self._business = False
-        for connection in self._connections.values():
+        for connection in list(self._connections.values()):  # a notice may be one frame too many for a slow consumer
             if connection.asked:
                 self._notice(connection, out)
 
@@ -193,13 +201,13 @@ class Gateway:
     def on_deadline(self, now: int, out: list[GatewayEffect]) -> None:
         """Cut off connections that were silent for too long."""
         while self._idle_due and self._idle_due[0][0] <= now:
-            _, number = self._idle_due.popleft()
+            _, number = heapq.heappop(self._idle_due)
             connection = self._connections.get(number)
             if connection is None:
                 continue
             due = connection.heard_us + self._idle_us
             if due > now:
-                self._idle_due.append((due, number))
+                heapq.heappush(self._idle_due, (due, number))
             else:
                 self._end(connection, Code.IDLE, out)
         self.deadline = self._idle_due[0][0] if self._idle_due else limits.NEVER_US
@@ -226,16 +234,38 @@ class Gateway:
 
     def _forward(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
         if not self._business:
-            if frame.kind in _ASKS:
+            if frame.kind in self._asks:
                 self._notice(connection, out)
-            return
-        if frame.kind in _ASKS:
+        elif connection.waiting is not None:
+            connection.waiting.append(frame)
+        elif connection.asked < limits.ASKED_MAX:
+            self._pass_on(connection, frame, out)
+        else:
+            connection.waiting = deque((frame,))
+            out.append(Pause(connection.number))
+
+    def _pass_on(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
+        if frame.kind in self._asks:
             connection.asked += 1
         out.append(TellBusiness(Up(connection.number, frame)))
 
+    def _answered(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        connection.asked -= 1
+        if connection.waiting is None:
+            return
+        while connection.waiting and connection.asked < limits.ASKED_MAX:
+            self._pass_on(connection, connection.waiting.popleft(), out)
+        if not connection.waiting:
+            self._read_on(connection, out)
+
+    def _read_on(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        connection.waiting = None
+        out.append(Resume(connection.number))
+
     def _pong(self, connection: Connection, frame: Ping, out: list[GatewayEffect]) -> None:
-        heads = tuple(connection.heads.items())
-        connection.heads.clear()
+        moved = list(connection.heads.items())
+        heads = tuple(moved[: limits.HEADS_MAX])
+        connection.heads = dict(moved[limits.HEADS_MAX :])
         self._write(connection, Pong(frame.counter, heads), out)
 
     def _goodbye(self, connection: Connection, frame: Goodbye, out: list[GatewayEffect]) -> None:
@@ -261,6 +291,8 @@ class Gateway:
 
     def _notice(self, connection: Connection, out: list[GatewayEffect]) -> None:
         connection.asked = 0
+        if connection.waiting is not None:  # what waits is as unknown as what is under way
+            self._read_on(connection, out)
         self._write(connection, Notice(Code.BUSINESS_UNAVAILABLE, self.timers.retry_after_us), out)
 
     def _end(self, connection: Connection, code: int, out: list[GatewayEffect]) -> None:
@@ -280,13 +312,12 @@ class Gateway:
             if head_seq:
                 self._move_head(connection, frame.conversation, head_seq)
             elif frame.kind in _ANSWERS and connection.asked:
-                connection.asked -= 1
+                self._answered(connection, out)
             self._write(connection, frame, out)
 
     def _move_head(self, connection: Connection, conversation: int, seq: int) -> None:
         heads = connection.heads
-        if len(heads) < limits.HEADS_MAX or conversation in heads:
-            heads[conversation] = max(heads.get(conversation, 0), seq)
+        heads[conversation] = max(heads.get(conversation, 0), seq)
 
     def _write(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:
         if not connection.congested:
@@ -295,7 +326,8 @@ class Gateway:
         if connection.queue is None:
             connection.queue = deque()
         connection.queue.append(frame)
-        if len(connection.queue) > limits.SEND_QUEUE_MAX:
+        connection.queue_bytes += len(frame.data) if type(frame) is Opaque else 0
+        if len(connection.queue) > limits.SEND_QUEUE_MAX or connection.queue_bytes > limits.SEND_QUEUE_BYTES_MAX:
             self._end(connection, Code.SLOW_CONSUMER, out)
 
 

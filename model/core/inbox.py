@@ -5,7 +5,9 @@ Rules of the file:
 - The cursor of a conversation, ``received_upto``, covers only what is contiguous. What arrives ahead of a gap is parked in the gap
   buffer, neither shown nor acknowledged, and the gap is pulled by sync (policies ``sequence`` and ``cursor``).
 - Under ``arrival`` a message is shown as it comes; ``newest`` is then the highest position seen, holes or not.
-- A device is never behind for long: moved heads (at attachment, in pongs) make it pull; one sync a conversation is in flight at a time.
+- A device is never behind for long: moved heads (at attachment, in pongs) make it pull; one sync a conversation is in flight at a time,
+  and ``CATCH_UPS_MAX`` in all. None is repeated on a living connection: its answer comes, or a notice, or the connection's end.
+- Positions belong to an epoch. A message of a newer one means that the conversation began anew, and so does what the device has of it.
 - Receptions are acknowledged together, after ``receive_ack_delay_us`` or when a frame is full. What was not confirmed before a
   connection ended is acknowledged again on the next.
 - An audit (``ReadBack``) reads a conversation from its beginning and shows nothing.
@@ -32,16 +34,15 @@ from model.core.policies import Policies, Timers
 class _Conversation:
     """What this device has of one conversation."""
 
-    __slots__ = ("ahead", "head_seq", "newest", "received_upto", "sync_after", "sync_due", "sync_request")
+    __slots__ = ("ahead", "epoch", "head_seq", "newest", "received_upto", "sync_after")
 
     def __init__(self) -> None:
+        self.epoch = 0
         self.received_upto = 0
         self.newest = 0
         self.head_seq = 0  # the furthest position heard of
         self.ahead: dict[int, tuple[Deliver, Via]] = {}  # the gap buffer, by position
-        self.sync_request = 0  # in flight, 0 for none
         self.sync_after = 0
-        self.sync_due = 0
 
 
 class _Audit:
@@ -67,7 +68,9 @@ class Inbox:
         "_received",
         "_request",
         "_seen",
+        "_syncing",
         "_timers",
+        "_wanting",
         "connection",
         "due",
     )
@@ -85,6 +88,8 @@ class Inbox:
         self._audits: dict[int, _Audit] = {}
         self._ack_counter = 0
         self._request = 0
+        self._syncing: dict[int, int] = {}  # conversation -> request in flight
+        self._wanting: dict[int, int] = {}  # conversation -> position above which to sync when there is room
 
     @property
     def settled(self) -> bool:
@@ -92,7 +97,7 @@ class Inbox:
         if self._dirty or self._received or self._audits:
             return False
         behind = self._policies.catch_up == "cursor"
-        return not any(c.sync_request or (behind and c.received_upto < c.head_seq) for c in self._conversations.values())
+        return not self._syncing and not any(behind and c.received_upto < c.head_seq for c in self._conversations.values())
 
     def cursor(self, conversation: int) -> int:
         """``received_upto`` of a conversation."""
@@ -105,8 +110,7 @@ class Inbox:
         self.connection = connection
         self._seen.clear()
         self._acks.clear()
-        for conversation in self._conversations.values():
-            conversation.sync_request = 0
+        self._forget_syncs()
         self.announced(heads, now, out)
 
     def announced(self, heads: tuple[Head, ...], now: int, out: list[ClientEffect]) -> None:
@@ -114,7 +118,7 @@ class Inbox:
         if self._policies.catch_up == "newest":
             for number, head in heads:
                 if head > self._of(number).newest:
-                    self._request_sync(number, self._of(number).newest, now, out)
+                    self._sync(number, self._of(number).newest, out)
         else:
             self.moved(heads, now, out)
         if self._policies.delivery == "log":
@@ -131,8 +135,11 @@ class Inbox:
 
     def notice(self) -> None:
         """Syncs in flight were lost; they are asked for again when business announces heads."""
-        for conversation in self._conversations.values():
-            conversation.sync_request = 0
+        self._forget_syncs()
+
+    def _forget_syncs(self) -> None:
+        self._syncing.clear()
+        self._wanting.clear()
 
     def moved(self, heads: tuple[Head, ...], now: int, out: list[ClientEffect]) -> None:
         """Conversations reach this far: pull where behind (the tail rule)."""
@@ -141,13 +148,13 @@ class Inbox:
         for number, head in heads:
             conversation = self._of(number)
             conversation.head_seq = max(conversation.head_seq, head)
-            self._pull(number, conversation, now, out)
+            self._pull(number, conversation, out)
 
     def deliver(self, message: Deliver, via: Via, now: int, out: list[ClientEffect]) -> None:
         """A message arrived, live or as the device's own (``own``)."""
         self._accept(message, via, now, out)
         if self._policies.catch_up == "cursor":
-            self._pull(message.conversation, self._of(message.conversation), now, out)
+            self._pull(message.conversation, self._of(message.conversation), out)
 
     def is_audit(self, reply: SyncReply) -> bool:
         """Whether this page answers an audit rather than a catch-up."""
@@ -156,21 +163,23 @@ class Inbox:
 
     def synced(self, reply: SyncReply, shown: frozenset[int], now: int, out: list[ClientEffect]) -> None:
         """A page of a catch-up arrived; positions in ``shown`` are own messages that the device has shown already."""
-        conversation = self._of(reply.conversation)
-        if reply.request != conversation.sync_request:
+        if self._syncing.get(reply.conversation) != reply.request:
             return
-        conversation.sync_request = 0
-        self._trim(conversation, reply, out)
+        del self._syncing[reply.conversation]
+        self._trim(self._of(reply.conversation), reply, out)
         for message in reply.messages:
             if message.conversation_seq not in shown:
                 self._accept(message, "sync", now, out)
+        conversation = self._of(reply.conversation)
         upto = reply.messages[-1].conversation_seq if reply.messages else reply.head_seq
-        if upto < reply.head_seq:
-            self._request_sync(reply.conversation, upto, now, out)
+        have = max(upto, conversation.received_upto)  # parked messages may have joined the page's
+        if reply.messages and have < reply.head_seq:
+            self._sync(reply.conversation, have, out)
             return
         out.append(SyncCompleted(reply.conversation, conversation.sync_after, upto))
-        if self._policies.catch_up == "cursor":
-            self._pull(reply.conversation, conversation, now, out)
+        if reply.messages and self._policies.catch_up == "cursor":  # a server that has less than it said is not asked in a circle
+            self._pull(reply.conversation, conversation, out)
+        self._sync_next(out)
 
     def confirmed(self, ack_counter: int, out: list[ClientEffect]) -> None:
         """The server has taken over a receive ack."""
@@ -203,12 +212,16 @@ class Inbox:
 
     def _accept(self, message: Deliver, via: Via, now: int, out: list[ClientEffect]) -> None:
         seq = message.conversation_seq
-        conversation = self._of(message.conversation)
         if via != "own":
             self._note_reception(message, now)
         if seq == 0:  # an own message whose place is not known
             out.append(Delivered(message, via))
             return
+        conversation = self._of(message.conversation)
+        if message.epoch != conversation.epoch:
+            if message.epoch < conversation.epoch:
+                return  # of a log that is no more
+            conversation = self._begin_anew(message)
         conversation.newest = max(conversation.newest, seq)
         conversation.head_seq = max(conversation.head_seq, seq)
         if self._is_duplicate(conversation, message):
@@ -221,6 +234,15 @@ class Inbox:
         if conversation.received_upto >= seq and self._policies.delivery == "log":
             self._dirty[message.conversation] = None
             self._schedule_ack(now)
+
+    def _begin_anew(self, message: Deliver) -> _Conversation:
+        """The first message of an epoch: what was known of an earlier one says nothing of this."""
+        known = self._of(message.conversation)
+        if known.epoch:
+            known = self._conversations[message.conversation] = _Conversation()
+            self._syncing.pop(message.conversation, None)
+        known.epoch = message.epoch
+        return known
 
     def _is_duplicate(self, conversation: _Conversation, message: Deliver) -> bool:
         policy = self._policies.device_dedupe
@@ -282,24 +304,35 @@ class Inbox:
 
     # fetching ----------------------------------------------------------------------------------------------------------------------
 
-    def _pull(self, number: int, conversation: _Conversation, now: int, out: list[ClientEffect]) -> None:
-        if not self.connection or conversation.received_upto >= conversation.head_seq:
-            return
-        if not conversation.sync_request or now >= conversation.sync_due:
-            self._request_sync(number, conversation.received_upto, now, out)
+    def _pull(self, number: int, conversation: _Conversation, out: list[ClientEffect]) -> None:
+        if self.connection and conversation.received_upto < conversation.head_seq and number not in self._syncing:
+            self._sync(number, conversation.received_upto, out)
 
-    def _request_sync(self, number: int, after: int, now: int, out: list[ClientEffect]) -> None:
-        conversation = self._of(number)
+    def _sync(self, number: int, after: int, out: list[ClientEffect]) -> None:
+        """Ask for what is above a position, now or when there is room."""
+        if len(self._syncing) >= limits.CATCH_UPS_MAX:
+            self._wanting[number] = after
+            return
         self._request += 1
-        conversation.sync_request = self._request
-        conversation.sync_after = after
-        conversation.sync_due = now + self._timers.ack_timeout_us
+        self._syncing[number] = self._request
+        self._of(number).sync_after = after
         out.append(Write(self.connection, SyncRequest(number, self._request, after, limits.SYNC_PAGE_MAX)))
+
+    def _sync_next(self, out: list[ClientEffect]) -> None:
+        """There is room: the conversation that waits longest, from where the device has it by now."""
+        if self._wanting and len(self._syncing) < limits.CATCH_UPS_MAX:
+            number = next(iter(self._wanting))
+            after = self._wanting.pop(number)
+            self._sync(number, max(after, self._of(number).received_upto), out)
 
     def _trim(self, conversation: _Conversation, reply: SyncReply, out: list[ClientEffect]) -> None:
         """What is below the start of the retained log will never come: say so, and go on above it."""
         if reply.start_seq > conversation.sync_after + 1:
             out.append(TrimmedTo(reply.conversation, conversation.sync_after, reply.start_seq))
+            for seq in sorted(seq for seq in conversation.ahead if seq < reply.start_seq):
+                parked = conversation.ahead.pop(seq)
+                if self._policies.device_order != "arrival":  # else it was shown when it came
+                    self._show(*parked, out)
             conversation.received_upto = max(conversation.received_upto, reply.start_seq - 1)
 
     def _request_audit(self, number: int, audit: _Audit, out: list[ClientEffect]) -> None:

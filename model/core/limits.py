@@ -33,8 +33,20 @@ GAP_BUFFER_MAX = 1_000
 SEND_QUEUE_MAX = 1_000
 """Frames a gateway keeps for a connection that does not read, before it is cut off as a slow consumer."""
 
+SEND_QUEUE_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes of the same: more than a device's ``CATCH_UPS_MAX`` largest pages, since those it has asked for itself."""
+
+ASKED_MAX = 64
+"""Sends and syncs of one connection that may be under way; the gateway takes its further frames when there are answers."""
+
+CATCH_UPS_MAX = 8
+"""Conversations a device syncs at a time; the others wait their turn."""
+
+SYNCS_MAX = 256
+"""Sync pages a business node has under way; further requests wait. With the largest pages that is 48 MB."""
+
 HEADS_MAX = 1_000
-"""Conversations in one list of moved heads; a device that is behind in more learns the rest with the next list."""
+"""Conversations in one list of moved heads; where more have moved there are several lists."""
 
 IN_FLIGHT_MAX = 50_000
 """Storage commands a business node has under way before it answers ``OVERLOADED``: about two seconds of work."""

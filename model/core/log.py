@@ -8,6 +8,9 @@ Rules of the file:
 - Each (device, conversation) has a dense send counter. Its last value and the results of the last ``RESULTS_MAX`` sends are kept, so
   a retransmission gets the answer of the first time, a definite rejection included, and a send that overtakes an earlier one is asked
   to wait. That is the idempotent producer of Apache Kafka (KIP-98), per conversation instead of per partition.
+- A repetition is known by its content, too: a device that lost its state and counts from 1 again is told so, never "ok" for what
+  another message got.
+- A stranger leaves nothing behind: whoever is no member has no send counter here.
 
 ``restore`` rebuilds the same state from what was committed; both worlds use it after a crash.
 """
@@ -15,6 +18,7 @@ Rules of the file:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from zlib import crc32
 
 import msgspec
 
@@ -31,6 +35,8 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     sender_device: int
     send_counter: int
     code: int
+    digest: int
+    """Of who sent it and what, as :func:`_digest` makes it."""
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -45,6 +51,11 @@ Row = Deliver | Rejection
 """What an append asks its transaction to keep."""
 
 
+def _digest(user: int, payload: bytes) -> int:
+    """What tells a repetition from another message under the same counter."""
+    return crc32(payload, user & 0xFFFFFFFF)
+
+
 class _Sends:
     """What the log remembers of one device's sends in one conversation."""
 
@@ -52,11 +63,11 @@ class _Sends:
 
     def __init__(self) -> None:
         self.last = 0
-        self.results: dict[int, tuple[int, int, int]] = {}  # send_counter -> (code, conversation_seq, message_id)
+        self.results: dict[int, tuple[int, int, int, int]] = {}  # send_counter -> (code, conversation_seq, message_id, digest)
 
-    def remember(self, counter: int, code: int, seq: int, message_id: int) -> None:
+    def remember(self, counter: int, code: int, seq: int, message_id: int, digest: int) -> None:
         self.last = max(self.last, counter)
-        self.results[counter] = (code, seq, message_id)
+        self.results[counter] = (code, seq, message_id, digest)
         if len(self.results) > limits.RESULTS_MAX:
             del self.results[next(iter(self.results))]
 
@@ -93,26 +104,25 @@ class ConversationLog:
             if isinstance(row, Deliver):
                 state.head_seq = max(state.head_seq, row.conversation_seq)
                 self._message_id = max(self._message_id, row.message_id)
-                sends.remember(row.send_counter, Code.OK, row.conversation_seq, row.message_id)
+                digest = _digest(row.sender_user, row.payload)
+                sends.remember(row.send_counter, Code.OK, row.conversation_seq, row.message_id, digest)
             else:
-                sends.remember(row.send_counter, row.code, 0, 0)
+                sends.remember(row.send_counter, row.code, 0, 0, row.digest)
 
     def append(self, command: Append) -> tuple[Appended, Row | None]:
         """Decide one send. Returns the result to give after the commit, and the row the transaction must keep (None: nothing new)."""
         state = self._conversations.get(command.conversation)
         if state is None:
             return Appended(command.token, Code.UNKNOWN_CONVERSATION), None
+        if command.sender_user not in state.members:
+            return Appended(command.token, Code.NOT_A_MEMBER), None
         sends = state.sends.get(command.sender_device)
         if sends is None:
             sends = state.sends[command.sender_device] = _Sends()
         if command.dedupe and not sends.last - command.skipped < command.send_counter - command.skipped <= sends.last + 1:
             return self._out_of_order(command, sends), None
-        code = self._rejection(command, state)
-        if code:
-            sends.remember(command.send_counter, code, 0, 0)
-            return Appended(command.token, code), Rejection(
-                command.conversation, command.sender_device, command.send_counter, code
-            )
+        if len(command.payload) > limits.PAYLOAD_BYTES_MAX:
+            return self._reject(command, sends, Code.PAYLOAD_TOO_LARGE)
         return self._accept(command, state, sends)
 
     def head_seq(self, conversation: int) -> int:
@@ -125,20 +135,21 @@ class ConversationLog:
         result = sends.results.get(command.send_counter)
         if result is None:
             return Appended(command.token, Code.RESULT_FORGOTTEN)
-        code, seq, message_id = result
+        code, seq, message_id, digest = result
+        if digest != _digest(command.sender_user, command.payload):
+            return Appended(command.token, Code.COUNTER_REUSED)
         return Appended(command.token, code, True, self.epoch, seq, message_id)
 
-    def _rejection(self, command: Append, state: _State) -> int:
-        if command.sender_user not in state.members:
-            return Code.NOT_A_MEMBER
-        if len(command.payload) > limits.PAYLOAD_BYTES_MAX:
-            return Code.PAYLOAD_TOO_LARGE
-        return Code.OK
+    def _reject(self, command: Append, sends: _Sends, code: int) -> tuple[Appended, Row]:
+        digest = _digest(command.sender_user, command.payload)
+        sends.remember(command.send_counter, code, 0, 0, digest)
+        row = Rejection(command.conversation, command.sender_device, command.send_counter, code, digest)
+        return Appended(command.token, code), row
 
     def _accept(self, command: Append, state: _State, sends: _Sends) -> tuple[Appended, Row]:
         state.head_seq = seq = state.head_seq + 1
         self._message_id = message_id = self._message_id + 1
-        sends.remember(command.send_counter, Code.OK, seq, message_id)
+        sends.remember(command.send_counter, Code.OK, seq, message_id, _digest(command.sender_user, command.payload))
         row = Deliver(
             command.conversation,
             self.epoch,

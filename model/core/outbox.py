@@ -97,15 +97,21 @@ class Outbox:
         if stream is None:
             stream = self._streams[conversation] = _Stream()
         stream.last_counter = counter = stream.last_counter + 1
-        if self._held >= limits.OUTBOX_MAX:
+        if refusal := self._refusal(payload):
             stream.skipped += 1
-            out.append(SendFailed(conversation, counter, Code.OUTBOX_FULL))
+            out.append(SendFailed(conversation, counter, refusal))
             return None
         self._held += 1
         stream.waiting.append(Send(conversation, counter, payload, stream.skipped))
         stream.skipped = 0
         written = self._write_waiting(stream, now, out)
         return written[0] if written else None
+
+    def _refusal(self, payload: bytes) -> int:
+        """Why a send is not taken, 0 if it is. A frame too large to be read would end every connection it is written to."""
+        if len(payload) > limits.PAYLOAD_BYTES_MAX:
+            return Code.PAYLOAD_TOO_LARGE
+        return Code.OUTBOX_FULL if self._held >= limits.OUTBOX_MAX else Code.OK
 
     def attached(self, connection: int, now: int, out: list[ClientEffect]) -> list[Answered]:
         """The session is ready (again): repeat what the policy repeats, write what waited."""

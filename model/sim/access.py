@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
 from model.core.gateway import CheckToken, Gateway
-from model.core.policies import Timers
+from model.core.policies import Policies, Timers
 from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US, Link
 from model.sim.node import Node
@@ -27,15 +27,16 @@ class SimGateway(Node):
         kernel: Kernel,
         number: int,
         times: ServiceTimes,
+        policies: Policies,
         timers: Timers,
         check_token: CheckToken,
         deliver: DeviceSide,
         hang_up: DeviceSide,
     ) -> None:
         super().__init__(kernel, number, times.gateway_turn_us)
-        self._times, self._timers, self._check_token = times, timers, check_token
+        self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._deliver, self._hang_up = deliver, hang_up
-        self._machine = Gateway(timers, check_token)
+        self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
         self._last_number = 0
         self._business: SimBusiness | None = None
@@ -45,7 +46,7 @@ class SimGateway(Node):
 
     def start(self) -> None:
         super().start()
-        self._machine = Gateway(self._timers, self._check_token)
+        self._machine = Gateway(self._policies, self._timers, self._check_token)
         self._links = {}
         self._business = None
 
@@ -55,8 +56,8 @@ class SimGateway(Node):
         links, self._links = self._links, {}
         for link in links.values():
             link.down.carry(self._hang_up, link)
-        if self._business is not None:
-            self._business.unlinked(self._business_link)
+        if self._business is not None:  # what was handed to the kernel is read before the end of the link
+            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.unlinked, self._business_link)
             self._business = None
         return len(links)
 
@@ -99,10 +100,11 @@ class SimGateway(Node):
         self._business, self._business_link = business, link
         self.arrive("linked")
 
-    def unlinked(self) -> None:
-        """The link to business ended."""
-        self._business = None
-        self.arrive("unlinked")
+    def unlinked(self, link: int) -> None:
+        """A link to business ended."""
+        if self._business is not None and link == self._business_link:
+            self._business = None
+            self.arrive("unlinked")
 
     def told(self, link: int, envelope: Any) -> None:
         """An envelope of business arrives on a link."""

@@ -57,8 +57,8 @@ class SimBusiness(Node):
         super().kill()
         self.storage.close()
         links, self._links = self._links, {}
-        for gateway in links.values():
-            gateway.unlinked()
+        for link, gateway in links.items():  # after what was handed to the kernel
+            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, gateway.unlinked, link)
         return len(links)
 
     # links -------------------------------------------------------------------------------------------------------------------------

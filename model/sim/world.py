@@ -78,8 +78,8 @@ class World:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
-        world = self.devices
-        return SimGateway(self.kernel, 1 + k, self.times, self.scenario.timers, check_token, world.deliver, world.hang_up)
+        policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
+        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up)
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(

@@ -4,8 +4,8 @@
 ``model.core.frames`` and back; ``batches`` is the inner link's own format. All refuse bad input with :class:`WireError`.
 """
 
-from model.wire.batches import BatchDecoder, Hello, encode_batch
+from model.wire.batches import BatchDecoder, Hello, encode_batches
 from model.wire.codec import decode, encode
 from model.wire.framing import FrameDecoder, WireError
 
-__all__ = ["BatchDecoder", "FrameDecoder", "Hello", "WireError", "decode", "encode", "encode_batch"]
+__all__ = ["BatchDecoder", "FrameDecoder", "Hello", "WireError", "decode", "encode", "encode_batches"]

@@ -18,8 +18,10 @@ from model.core.frames import Opaque
 from model.wire.codec import encode
 from model.wire.framing import HEADER, LENGTH_BYTES, WireError
 
+BATCH_BYTES = 1024 * 1024
+"""Bytes after which a batch is closed and the next begun."""
 BATCH_BYTES_MAX = 64 * 1024 * 1024
-"""Bytes of one batch: far more than a turn of the loop gathers; a wrong length is recognised."""
+"""Bytes of one batch: ``BATCH_BYTES`` and the largest envelope are far below; a wrong length is recognised."""
 HELLO = 64
 
 _LENGTH = struct.Struct(">I")
@@ -42,12 +44,22 @@ class Hello(msgspec.Struct, frozen=True):
 Envelope = e.Envelope | Hello
 
 
-def encode_batch(envelopes: Iterable[Envelope]) -> bytes:
-    """One batch on the wire."""
-    parts = [b""]
+def encode_batches(envelopes: Iterable[Envelope]) -> bytes:
+    """The envelopes on the wire, as one batch or, where they are many, as several of about ``BATCH_BYTES``."""
+    parts: list[bytes] = []
+    begin, size, encoders = 0, 0, _ENCODERS
     for envelope in envelopes:
-        _ENCODERS[type(envelope)](envelope, parts)
-    parts[0] = _LENGTH.pack(sum(map(len, parts)))
+        if not size:
+            begin = len(parts)
+            parts.append(b"")
+        at = len(parts)
+        encoders[type(envelope)](envelope, parts)
+        size += sum(map(len, parts[at:]))
+        if size >= BATCH_BYTES:
+            parts[begin] = _LENGTH.pack(size)
+            size = 0
+    if size:
+        parts[begin] = _LENGTH.pack(size)
     return b"".join(parts)
 
 
@@ -99,27 +111,43 @@ _ENCODERS: dict[type, Callable[..., None]] = {
 class BatchDecoder:
     """Cuts a link's stream into batches and batches into envelopes."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_chunks", "_have", "_need")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._chunks: list[bytes] = []  # of a batch that is not whole yet, joined only when it is
+        self._have = 0
+        self._need = LENGTH_BYTES
 
     def feed(self, data: bytes) -> list[Envelope]:
         """The envelopes of the batches that ``data`` completes. Raises :class:`WireError`; the link is then of no more use."""
-        buffer = self._buffer + data if self._buffer else data
         envelopes: list[Envelope] = []
-        offset, end = 0, len(buffer)
+        if self._chunks or len(data) < self._need:
+            self._chunks.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return envelopes
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        offset = self._cut(data, envelopes)
+        if offset < len(data):
+            self._chunks.append(data[offset:])
+        self._have = len(data) - offset
+        return envelopes
+
+    def _cut(self, buffer: bytes, envelopes: list[Envelope]) -> int:
+        """Take the whole batches; returns where the first that is not begins."""
+        offset, end, self._need = 0, len(buffer), LENGTH_BYTES
         while end - offset >= LENGTH_BYTES:
             (length,) = _LENGTH.unpack_from(buffer, offset)
             if length > BATCH_BYTES_MAX:
                 raise WireError(Code.FRAME_TOO_LARGE, f"a batch of {length} bytes")
             stop = offset + LENGTH_BYTES + length
             if stop > end:
+                self._need = stop - offset
                 break
             _read_batch(buffer, offset + LENGTH_BYTES, stop, envelopes)
             offset = stop
-        self._buffer = buffer[offset:] if offset < end else b""
-        return envelopes
+        return offset
 
 
 def _read_batch(buffer: bytes, offset: int, stop: int, envelopes: list[Envelope]) -> None:

@@ -43,11 +43,13 @@ class WireError(Exception):
 class FrameDecoder:
     """Cuts one connection's stream. ``kinds``: the kinds the peer may send; any other is refused."""
 
-    __slots__ = ("_buffer", "_kinds", "error")
+    __slots__ = ("_chunks", "_have", "_kinds", "_need", "error")
 
     def __init__(self, kinds: Iterable[int]) -> None:
         self._kinds = frozenset(kinds)
-        self._buffer = b""
+        self._chunks: list[bytes] = []  # of a frame that is not whole yet, joined only when it is: many small ones cost no more
+        self._have = 0
+        self._need = HEADER_BYTES
         self.error: WireError | None = None
         """Set once the stream is bad; then ``feed`` returns nothing more."""
 
@@ -56,8 +58,19 @@ class FrameDecoder:
         frames: list[Opaque] = []
         if self.error is not None:
             return frames
-        buffer = self._buffer + data if self._buffer else data
-        offset, end = 0, len(buffer)
+        if self._chunks or len(data) < self._need:
+            self._chunks.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return frames
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        self._keep(data, self._cut(data, frames))
+        return frames
+
+    def _cut(self, buffer: bytes, frames: list[Opaque]) -> int:
+        """Take the whole frames; returns where the first that is not begins."""
+        offset, end, self._need = 0, len(buffer), HEADER_BYTES
         while end - offset >= HEADER_BYTES:
             length, version, kind, reserved, conversation = _unpack_header(buffer, offset)
             if (
@@ -72,11 +85,16 @@ class FrameDecoder:
                 break
             stop = offset + LENGTH_BYTES + length
             if stop > end:
+                self._need = stop - offset
                 break
             frames.append(Opaque(kind, conversation, buffer[offset:stop]))
             offset = stop
-        self._buffer = buffer[offset:] if offset < end and self.error is None else b""
-        return frames
+        return offset
+
+    def _keep(self, buffer: bytes, offset: int) -> None:
+        if self.error is None and offset < len(buffer):
+            self._chunks.append(buffer[offset:])
+        self._have = len(buffer) - offset
 
     def _refusal(self, length: int, version: int, kind: int) -> WireError:
         """Which of its fields makes a header bad; the version first, since another version may mean the rest differently."""

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
     loop = asyncio.get_running_loop()
-    shell = AccessShell(arguments.name, Gateway(config.timers, partial(tokens.check, config.secret)), loop)
+    shell = AccessShell(arguments.name, Gateway(config.policies, config.timers, partial(tokens.check, config.secret)), loop)
     listener = bind(arguments.host, arguments.port)
     server = await loop.create_server(shell.new_client, sock=listener, backlog=BACKLOG)
     link = loop.create_task(keep_link(shell, arguments.business))

@@ -9,7 +9,9 @@ Rules of the file:
 - A closed connection is closed gracefully: what was written is flushed, the writing side is shut, and what still arrives is discarded
   until the client closes too. Closing at once would make the kernel send a reset if unread bytes were left, and the reset may overtake
   the Error frame that says why. A client that does not close is cut off after ``LINGER_S``.
-- While the link to business takes no more, nothing more is read from clients who have something to say (backpressure).
+- While the link to business takes no more, nothing more is read from clients who have something to say (backpressure); and none is read
+  from a client while the machine says ``Pause``.
+- A batch of business that cannot be decoded ends the link, which is made anew.
 
 What it does not do: decide anything. Idle time-outs, bounded queues and who is told what are the machine's.
 """
@@ -18,14 +20,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from itertools import count
 from typing import cast
 
-from model.core.effects import Close, GatewayEffect, TellBusiness, Write
+from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness, Write
 from model.core.envelopes import ToBusiness, ToGateway
 from model.core.frames import CLIENT_KINDS, GATEWAY_KINDS
 from model.core.gateway import Gateway
-from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batch
+from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
 
@@ -97,7 +100,8 @@ class AccessShell:
         self._take(client, chunk)
         self._carry_out()
         if self._link is not None and self._link.full and not client.closing:
-            client.transport.pause_reading()
+            client.held = True
+            client.heed()
             self._held.append(client)
 
     def _take(self, client: ClientConnection, chunk: bytes) -> None:
@@ -149,8 +153,8 @@ class AccessShell:
         """Business takes more: read again from those who were held."""
         held, self._held = self._held, []
         for client in held:
-            if not client.closing and not client.transport.is_closing():
-                client.transport.resume_reading()
+            client.held = False
+            client.heed()
 
     def _on_deadline(self) -> None:
         self._machine.on_deadline(clock_us(), self._out)
@@ -171,6 +175,11 @@ class AccessShell:
                 client = self._client(effect.connection)
                 if client is not None:
                     client.closing = True
+            elif type(effect) is Pause or type(effect) is Resume:
+                client = self._clients.get(effect.connection)
+                if client is not None:
+                    client.paused = type(effect) is Pause
+                    client.heed()
         self._out.clear()
         self._alarm.set(self._machine.deadline)
         if not self._flush_planned and (self._dirty or self._up):
@@ -192,13 +201,14 @@ class AccessShell:
             client.flush(self._loop)
         if self._up and self._link is not None:
             batch, self._up = self._up, []
-            self._link.transport.write(encode_batch(batch))
+            self._link.transport.write(encode_batches(batch))
 
 
 class ClientConnection(asyncio.Protocol):
-    """One client's connection. ``pieces``: frames of this turn; ``closing``: the machine has let go of it."""
+    """One client's connection. ``pieces``: frames of this turn; ``closing``: the machine has let go of it; ``held``, ``paused``: not
+    read until business takes more, or until the machine says so."""
 
-    __slots__ = ("_linger", "_shell", "closing", "decoder", "dirty", "number", "pieces", "transport")
+    __slots__ = ("_linger", "_shell", "closing", "decoder", "dirty", "held", "number", "paused", "pieces", "transport")
 
     transport: asyncio.Transport
 
@@ -208,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
         self.decoder = FrameDecoder(CLIENT_KINDS)
         self.pieces: list[bytes] = []
         self.dirty = False
-        self.closing = False
+        self.closing = self.held = self.paused = False
         self._linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -231,6 +241,15 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._shell.drained(self)
+
+    def heed(self) -> None:
+        """Read, or do not."""
+        if self.closing or self.transport.is_closing():
+            return
+        if self.held or self.paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write what the turn has gathered, in one piece; then close, if that is asked."""
@@ -262,11 +281,17 @@ class BusinessLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self.transport.set_write_buffer_limits(high=LINK_BYTES_MAX)
-        self.transport.write(encode_batch([Hello(self._shell.name)]))
+        self.transport.write(encode_batches([Hello(self._shell.name)]))
         self._shell.linked(self)
 
     def data_received(self, data: bytes) -> None:
-        self._shell.told(self._decoder.feed(data))
+        try:
+            envelopes = self._decoder.feed(data)
+        except WireError as error:
+            print(f"{self._shell.name}: the link to business is made anew: {error}", file=sys.stderr, flush=True)
+            self.transport.abort()
+        else:
+            self._shell.told(envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._shell.unlinked()

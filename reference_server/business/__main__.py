@@ -53,12 +53,12 @@ async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyn
     say_ready(json.dumps({"socket": str(arguments.socket), "pid": os.getpid()}))
     await stop.wait()
     server.close()
+    arguments.socket.unlink(missing_ok=True)  # while the folder is locked: a successor's socket is not there yet
     shell.stop_reading()
     await asyncio.to_thread(shell.writer.close)  # its last results reach the loop before this returns
     shell.close_links()
     with suppress(TimeoutError):  # a gateway that does not read learns of the end from its socket
         await asyncio.wait_for(shell.nobody_left.wait(), FAREWELL_S)
-    arguments.socket.unlink(missing_ok=True)
     return OK
 
 

@@ -5,8 +5,8 @@ Rules of the file:
 - A link gets a rising number when it is accepted; to the machine that number *is* the gateway, so a gateway that comes back is another.
 - Envelopes and storage commands are gathered, and a turn of the loop ends in one flush: one batch a gateway, one list to storage.
 - A frame that goes to several gateways is encoded once.
-- A client's frame that cannot be decoded evicts its connection with the code of the ``WireError``. (A batch that cannot be decoded is a
-  bug of ours, and ends the process.)
+- A client's frame that cannot be decoded evicts its connection with the code of the ``WireError``. A batch that cannot be decoded ends
+  its link; the gateway links again and announces its sessions.
 - A gateway that does not read fast enough is not read from, so that it gets no more answers than it asked for before (backpressure;
   a gateway always reads, so the two cannot wait for each other). What others' messages still add is bounded by ``LINK_BYTES_MAX``;
   beyond it the link is cut, and the gateway links again and announces its sessions.
@@ -15,6 +15,7 @@ Rules of the file:
 from __future__ import annotations
 
 import asyncio
+import sys
 from itertools import count
 from typing import cast
 
@@ -23,7 +24,7 @@ from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
 from model.core.frames import Opaque, Routable
-from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batch
+from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
 from reference_server.storage.writer import Writer
@@ -32,8 +33,6 @@ LINK_BYTES_HIGH = 1024 * 1024
 """Bytes that wait for one gateway before nothing more is read from it: thousands of messages, milliseconds of a local socket."""
 LINK_BYTES_MAX = 256 * 1024 * 1024
 """Bytes that may wait for one gateway at all: many seconds of the highest rate, and memory that a node can spare."""
-BATCH_BYTES = 1024 * 1024
-"""Bytes of frames after which a batch is closed and the next begun: far below what the other end takes for a wrong length."""
 
 _NOTHING = Opaque(0, 0, b"")
 
@@ -75,9 +74,10 @@ class BusinessShell:
         return GatewayLink(self, next(self._numbers))
 
     def stop_reading(self) -> None:
-        """Take nothing more from gateways."""
+        """Take nothing more from gateways; what they have asked is with the writer when this returns."""
         for link in self._links.values():
             link.transport.pause_reading()
+        self._flush()
 
     def close_links(self) -> None:
         """Flush and close every link. ``nobody_left`` is set when all of them are gone."""
@@ -165,7 +165,7 @@ class BusinessShell:
 class GatewayLink(asyncio.Protocol):
     """One gateway's link, and what this turn has to tell it."""
 
-    __slots__ = ("_batches", "_decoder", "_envelopes", "_gathered", "_shell", "dirty", "number", "transport")
+    __slots__ = ("_decoder", "_envelopes", "_shell", "dirty", "number", "transport")
 
     transport: asyncio.Transport
 
@@ -173,9 +173,7 @@ class GatewayLink(asyncio.Protocol):
         self._shell = shell
         self.number = number
         self._decoder = BatchDecoder()
-        self._batches: list[bytes] = []
         self._envelopes: list[ToGateway] = []
-        self._gathered = 0  # bytes of frames in ``_envelopes``
         self.dirty = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -184,7 +182,13 @@ class GatewayLink(asyncio.Protocol):
         self._shell.linked(self)
 
     def data_received(self, data: bytes) -> None:
-        self._shell.told(self, self._decoder.feed(data))
+        try:
+            envelopes = self._decoder.feed(data)
+        except WireError as error:
+            print(f"business: link {self.number} is cut: {error}", file=sys.stderr, flush=True)
+            self.transport.abort()
+        else:
+            self._shell.told(self, envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._shell.unlinked(self)
@@ -198,23 +202,12 @@ class GatewayLink(asyncio.Protocol):
     def add(self, envelope: ToGateway) -> None:
         """Say this at the end of the turn."""
         self._envelopes.append(envelope)
-        if type(envelope) is Down and type(envelope.frame) is Opaque:
-            self._gathered += len(envelope.frame.data)
-            if self._gathered > BATCH_BYTES:
-                self._close_batch()
 
     def flush(self) -> None:
         """Write what the turn has gathered, in one piece."""
         self.dirty = False
-        if self._envelopes:
-            self._close_batch()
-        batches, self._batches = self._batches, []
+        envelopes, self._envelopes = self._envelopes, []
         if not self.transport.is_closing():
-            self.transport.write(batches[0] if len(batches) == 1 else b"".join(batches))
+            self.transport.write(encode_batches(envelopes))
             if self.transport.get_write_buffer_size() > LINK_BYTES_MAX:
                 self.transport.abort()
-
-    def _close_batch(self) -> None:
-        self._batches.append(encode_batch(self._envelopes))
-        self._envelopes.clear()
-        self._gathered = 0

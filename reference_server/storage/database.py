@@ -37,7 +37,7 @@ from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Rejection, Row
 from reference_server.process import CANTCREAT, DATAERR, IOERR, NOINPUT, UNAVAILABLE, Unusable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DATABASE_NAME = "messages.sqlite3"
 LOCK_NAME = "lock"
 
@@ -52,19 +52,21 @@ CREATE TABLE messages (
 ) WITHOUT ROWID;
 CREATE TABLE rejections (
     conversation INTEGER NOT NULL, sender_device INTEGER NOT NULL, send_counter INTEGER NOT NULL, code INTEGER NOT NULL,
-    after_message_id INTEGER NOT NULL
+    digest INTEGER NOT NULL, after_message_id INTEGER NOT NULL
 );
 """
 _KEEP_MESSAGE = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)"
-_KEEP_REJECTION = "INSERT INTO rejections VALUES (?, ?, ?, ?, ?)"
+_KEEP_REJECTION = "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?)"
 _READ_AFTER = """
 SELECT conversation_seq, message_id, sender_user, sender_device, send_counter, payload
 FROM messages WHERE conversation = ? AND conversation_seq > ? ORDER BY conversation_seq LIMIT ?
 """
 _RESTORE_MESSAGES = """
-SELECT conversation, conversation_seq, message_id, sender_user, sender_device, send_counter FROM messages ORDER BY message_id
+SELECT conversation, conversation_seq, message_id, sender_user, sender_device, send_counter, payload FROM messages ORDER BY message_id
 """
-_RESTORE_REJECTIONS = "SELECT after_message_id, conversation, sender_device, send_counter, code FROM rejections ORDER BY rowid"
+_RESTORE_REJECTIONS = (
+    "SELECT after_message_id, conversation, sender_device, send_counter, code, digest FROM rejections ORDER BY rowid"
+)
 
 _Columns = tuple[object, ...]
 
@@ -140,7 +142,7 @@ class Database:
                 self._last_message_id = row.message_id
                 messages.append(_columns(row))
             elif type(row) is Rejection:
-                rejections.append((row.conversation, row.sender_device, row.send_counter, row.code, self._last_message_id))
+                rejections.append((*_rejected(row), self._last_message_id))
         return results, messages, rejections
 
     def _read_after(self, command: ReadAfter) -> Page:
@@ -169,6 +171,10 @@ def _columns(row: Deliver) -> _Columns:
         row.send_counter,
         row.payload,
     )
+
+
+def _rejected(row: Rejection) -> _Columns:
+    return row.conversation, row.sender_device, row.send_counter, row.code, row.digest
 
 
 def _make_folder(folder: Path) -> None:
@@ -247,16 +253,16 @@ def _check_conversations(connection: sqlite3.Connection, path: Path, conversatio
 
 
 def _committed(connection: sqlite3.Connection, epoch: int) -> Iterator[Row]:
-    """Every row of the log in the order of its commit, payloads left out: dedupe and sequence do not need them."""
+    """Every row of the log in the order of its commit."""
     merged = heapq.merge(_kept_messages(connection, epoch), _kept_rejections(connection), key=itemgetter(0))
     return (row for _, row in merged)
 
 
 def _kept_messages(connection: sqlite3.Connection, epoch: int) -> Iterator[tuple[int, Row]]:
-    for conversation, seq, message_id, user, device, counter in connection.execute(_RESTORE_MESSAGES):
-        yield message_id, Deliver(conversation, epoch, seq, message_id, user, device, counter, b"")
+    for conversation, seq, message_id, user, device, counter, payload in connection.execute(_RESTORE_MESSAGES):
+        yield message_id, Deliver(conversation, epoch, seq, message_id, user, device, counter, payload)
 
 
 def _kept_rejections(connection: sqlite3.Connection) -> Iterator[tuple[int, Row]]:
-    for after_message_id, conversation, device, counter, code in connection.execute(_RESTORE_REJECTIONS):
-        yield after_message_id, Rejection(conversation, device, counter, code)
+    for after_message_id, *rejection in connection.execute(_RESTORE_REJECTIONS):
+        yield after_message_id, Rejection(*rejection)

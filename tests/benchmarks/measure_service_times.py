@@ -45,7 +45,7 @@ from model.core.log import Conversation
 from model.core.policies import PRESETS, Timers
 from model.history.machine import this_machine
 from model.sim.service_times import PATH, ServiceTimes
-from model.wire import BatchDecoder, FrameDecoder, decode, encode, encode_batch
+from model.wire import BatchDecoder, FrameDecoder, decode, encode, encode_batches
 from reference_server.config import ServerConfig, write_config
 from reference_server.storage.database import Database
 from tests.benchmarks.bench_server import PAYLOAD, SECRET, Load, cpu_us
@@ -188,13 +188,13 @@ DELIVER = Deliver(1, 1, 1, 1, 1, 1, 1, PAYLOAD)
 
 def gateway_parts() -> tuple[float, float, float]:
     """A frame in, an envelope, a frame out."""
-    machine, out = Gateway(Timers(), lambda *_: True), list[Any]()
+    machine, out = Gateway(PRESETS["cursor"], Timers(), lambda *_: True), list[Any]()
     machine.business_up(0, out)
     machine.opened(1, 0, out)
     machine.receive(1, Connect(1, 1, 1, b""), 0, out)
     machine.receive_business(Attached(1, 1, ()), 0, out)
     decoder, frame = FrameDecoder(CLIENT_KINDS), encode(Send(1, 1, PAYLOAD))
-    batch = encode_batch([Down((1,), 1, DELIVER)])
+    batch = encode_batches([Down((1,), 1, DELIVER)])
     ours, theirs = socket.socketpair()
     data = encode(DELIVER)
 
@@ -202,7 +202,7 @@ def gateway_parts() -> tuple[float, float, float]:
         out.clear()
         for opaque in decoder.feed(frame):
             machine.receive(1, opaque, 0, out)
-        encode_batch([effect.envelope for effect in out])
+        encode_batches([effect.envelope for effect in out])
 
     def envelope() -> None:
         out.clear()
@@ -224,7 +224,7 @@ def business_parts() -> tuple[float, float, float]:
     answers: list[Any] = []
     for user in (1, 2):
         node.receive(user, Attach(user, user, user, 1), 0, out)
-    batch = encode_batch([Up(1, Send(1, 1, PAYLOAD))])
+    batch = encode_batches([Up(1, Send(1, 1, PAYLOAD))])
 
     def envelope_in() -> None:
         for told in BatchDecoder().feed(batch):
@@ -239,7 +239,7 @@ def business_parts() -> tuple[float, float, float]:
         answers.clear()
 
     def envelope_out() -> bytes:
-        return encode_batch([Down((1,), 0, SendAck(1, 1, 0, True, 1, 1, 1))])
+        return encode_batches([Down((1,), 0, SendAck(1, 1, 0, True, 1, 1, 1))])
 
     out.clear()
     rounds = [(timeit.timeit(envelope_in, number=LOOPS), timeit.timeit(result, number=LOOPS)) for _ in range(5)]

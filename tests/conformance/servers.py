@@ -118,7 +118,9 @@ class SimServer:
         self._luck = Luck(Network(), seed=1)
         self._business = SimBusiness(self.kernel, 1, times, PRESETS["cursor"], TIMERS, CONVERSATIONS)
         self._gateways = [
-            SimGateway(self.kernel, 1 + k, times, TIMERS, self._check, SimConnection.deliver, SimConnection.hang_up)
+            SimGateway(
+                self.kernel, 1 + k, times, PRESETS["cursor"], TIMERS, self._check, SimConnection.deliver, SimConnection.hang_up
+            )
             for k in (1, 2)
         ]
         self._connections = 0

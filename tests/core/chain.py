@@ -53,7 +53,7 @@ class Chain:
         }
 
     def _gateway(self) -> Gateway:
-        return Gateway(TIMERS, lambda user, device, token: tokens.check(SECRET, user, device, token))
+        return Gateway(self.policies, TIMERS, lambda user, device, token: tokens.check(SECRET, user, device, token))
 
     # what a test does --------------------------------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Chain:
                     continue
                 if isinstance(effect, Write):
                     self.queue.append(("to_client", device, self.clients[device].connection, effect.frame))
-                else:
+                elif isinstance(effect, Close):
                     self.numbers.pop(device)
                     self.queue.append(("closed", device, self.clients[device].connection))
 

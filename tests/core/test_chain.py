@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from model.core import limits
 from model.core.codes import Code
-from model.core.commands import ReadBack
-from model.core.effects import Delivered, ReadBackCompleted, ReadBackMessage, SendFailed, SendOk, SendUnknown, SessionChanged
-from model.core.envelopes import Detach
-from model.core.frames import RECEIVE_ACK, Deliver, SendAck, SyncRequest
+from model.core.commands import Page, ReadBack
+from model.core.effects import (
+    BusinessEffect,
+    Delivered,
+    ReadBackCompleted,
+    ReadBackMessage,
+    SendFailed,
+    SendOk,
+    SendUnknown,
+    SessionChanged,
+    Store,
+)
+from model.core.envelopes import Detach, Up
+from model.core.frames import RECEIVE_ACK, Deliver, ReceiveAck, SendAck, SyncRequest
+from model.core.log import Conversation
 from model.core.policies import PRESETS
 from tests.core.chain import Chain
 
@@ -299,3 +311,71 @@ def test_sync_goes_page_by_page() -> None:
     assert chain.shown(2) == [b"%d" % i for i in range(230)]
     requests = [e.frame.after_seq for e in chain.effects[2] if isinstance(getattr(e, "frame", None), SyncRequest)]
     assert requests == [0, 100, 200]
+
+
+def test_a_device_that_lost_its_state_is_told_so_and_never_that_another_message_was_sent() -> None:
+    chain = connected("cursor")
+    chain.send(1, b"old")
+    chain.run()
+    chain.cut(1)
+    chain.clients[1] = fresh = Chain(1).clients[1]  # the app was installed again, under the same number
+    chain._client(1, fresh.start)
+    chain.run()
+    chain.effects[1].clear()
+    chain.send(1, b"new")
+    chain.run()
+    assert [(e.send_counter, e.code) for e in chain.seen(1, SendFailed)] == [(1, Code.COUNTER_REUSED)]
+    assert chain.seen(1, SendOk) == []
+    assert chain.stored() == [b"old"]
+
+
+def test_a_device_behind_in_more_conversations_than_one_list_holds_catches_up_with_all() -> None:
+    chain = Chain(2)
+    chain.kill_business()
+    count = limits.HEADS_MAX + 500
+    chain.conversations = [Conversation(c, "direct", (1, 2)) for c in range(1, count + 1)]
+    chain.start_business()
+    chain._client(1, chain.clients[1].start)
+    chain.run()
+    for conversation in range(1, count + 1):
+        chain.send(1, b"%d" % conversation, conversation)
+    chain.run()
+    assert len(chain.seen(1, SendOk)) == count
+    chain._client(2, chain.clients[2].start)
+    chain.run()
+    assert len(chain.shown(2)) == count
+    chain.wait(1)
+    assert chain.clients[2].settled
+
+
+def test_acks_for_what_a_device_has_no_part_in_or_what_is_not_there_are_not_kept() -> None:
+    chain = connected("cursor")
+    chain.send(1, b"one")
+    chain.run()
+    node = chain.business
+    assert node is not None
+    link = next(iter(chain.links))
+    number = chain.numbers[2][1]
+    ack = ReceiveAck(99, ((1, 1 << 40), *((c, 5) for c in range(2, 200))))
+    node.receive(link, Up(number, ack), 0, [])
+    assert node._received_upto == {(2, 1): 1}
+
+
+def test_syncs_beyond_the_bound_wait_and_all_are_answered() -> None:
+    chain = connected("cursor")
+    node = chain.business
+    assert node is not None
+    link, number = next(iter(chain.links)), chain.numbers[2][1]
+    out: list[BusinessEffect] = []
+    for request in range(1, 3 * limits.SYNCS_MAX + 1):
+        node.receive(link, Up(number, SyncRequest(1, request, 0, 100)), 0, out)
+    commands = [e.command for e in out if isinstance(e, Store)]
+    assert len(commands) == limits.SYNCS_MAX
+    answered = 0
+    while commands:
+        out = []
+        node.stored(Page(commands.pop(0).token, (), 0, 1), 0, out)
+        answered += 1
+        commands += [e.command for e in out if isinstance(e, Store)]
+        assert len(commands) <= limits.SYNCS_MAX
+    assert answered == 3 * limits.SYNCS_MAX

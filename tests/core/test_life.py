@@ -11,9 +11,26 @@ from model.core import client, draws, gateway, limits
 from model.core.client import ClientSession
 from model.core.codes import DEFINITE, TEXT, Code
 from model.core.commands import SendMessage
-from model.core.effects import Close, Open, SendFailed, TellBusiness, Write
+from model.core.effects import Close, Delivered, Open, Pause, Resume, SendFailed, TellBusiness, TrimmedTo, Write
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, Up
-from model.core.frames import SEND, Connect, Deliver, Error, Goodbye, Notice, Opaque, Ping, Pong, Send, SendAck, Welcome
+from model.core.frames import (
+    SEND,
+    SEND_ACK,
+    SYNC_REPLY,
+    Connect,
+    Deliver,
+    Error,
+    Goodbye,
+    Notice,
+    Opaque,
+    Ping,
+    Pong,
+    Send,
+    SendAck,
+    SyncReply,
+    SyncRequest,
+    Welcome,
+)
 from model.core.gateway import Gateway
 from model.core.outbox import Outbox
 from model.core.policies import PRESETS, Timers
@@ -32,7 +49,7 @@ def test_the_tables_are_complete() -> None:
 
 
 def in_state(state: gateway.State) -> Gateway:
-    machine = Gateway(TIMERS, lambda user, device, token: token == b"good")
+    machine = Gateway(PRESETS["cursor"], TIMERS, lambda user, device, token: token == b"good")
     out: list[Any] = []
     machine.business_up(0, out)
     machine.opened(1, 0, out)
@@ -120,6 +137,90 @@ def test_a_connection_that_does_not_read_has_a_bounded_queue_and_then_is_cut_off
     assert out == []
     machine.receive_business(Down((1,), 5000, Deliver(3, 1, 5000, 1, 1, 1, 1, b"")), 0, out)
     assert Close(1, Code.SLOW_CONSUMER) in out
+
+
+def test_a_queue_is_bounded_in_bytes_too() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.congested(1)
+    page = Opaque(SYNC_REPLY, 3, bytes(limits.FRAME_BYTES_MAX))
+    for _ in range(limits.SEND_QUEUE_BYTES_MAX // limits.FRAME_BYTES_MAX):
+        machine.receive_business(Down((1,), 0, page), 0, out)
+    assert out == []
+    machine.receive_business(Down((1,), 0, page), 0, out)
+    assert Close(1, Code.SLOW_CONSUMER) in out
+
+
+def test_a_notice_that_is_one_frame_too_many_for_a_slow_consumer_does_not_disturb_the_others() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    machine.opened(2, 0, out)
+    machine.receive(2, Connect(7, 8, 1, b"good"), 0, out)
+    machine.receive_business(Attached(2, 78, ()), 0, out)
+    for number in (1, 2):
+        machine.receive(number, FRAME, 0, out)
+    machine.congested(1)
+    for seq in range(1, limits.SEND_QUEUE_MAX + 1):
+        machine.receive_business(Down((1,), seq, Deliver(3, 1, seq, seq, 1, 1, seq, b"")), 0, out)
+    out.clear()
+    machine.business_down(0, out)
+    assert Close(1, Code.SLOW_CONSUMER) in out
+    assert Write(2, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us)) in out
+
+
+def asked_much(machine: Gateway, more: int) -> list[Any]:
+    out: list[Any] = []
+    for _ in range(limits.ASKED_MAX + more):
+        machine.receive(1, FRAME, 0, out)
+    return out
+
+
+def test_a_connection_that_asks_much_is_not_read_on_until_it_has_answers() -> None:
+    machine = in_state(STATES.ATTACHED)
+    assert asked_much(machine, more=2) == [TellBusiness(Up(1, FRAME))] * limits.ASKED_MAX + [Pause(1)]
+    out: list[Any] = []
+    ack = Opaque(SEND_ACK, 1, b"")
+    machine.receive_business(Down((1,), 0, ack), 0, out)
+    assert out == [TellBusiness(Up(1, FRAME)), Write(1, ack)]
+    out.clear()
+    machine.receive_business(Down((1,), 0, ack), 0, out)
+    assert out == [TellBusiness(Up(1, FRAME)), Resume(1), Write(1, ack)]
+
+
+def test_what_waits_when_business_goes_is_as_unknown_as_what_is_under_way() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    asked_much(machine, more=2)
+    machine.business_down(0, out)
+    assert out == [Resume(1), Write(1, Notice(Code.BUSINESS_UNAVAILABLE, TIMERS.retry_after_us))]
+    out.clear()
+    machine.business_up(0, out)
+    assert out == [TellBusiness(Attach(1, 5, 6, 1, True))]
+
+
+def test_where_sends_are_not_answered_they_are_not_waited_for() -> None:
+    machine = Gateway(PRESETS["naive"], TIMERS, lambda *_: True)
+    machine.business_up(0, [])
+    machine.opened(1, 0, [])
+    machine.receive(1, Connect(5, 6, 1, b""), 0, [])
+    machine.receive_business(Attached(1, 77, ()), 0, [])
+    assert Pause(1) not in asked_much(machine, more=2)
+
+
+def test_heads_beyond_one_pong_come_with_the_next() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    for conversation in range(1, limits.HEADS_MAX + 3):
+        machine.receive_business(Down((1,), 9, Deliver(conversation, 1, 9, 1, 1, 1, 1, b"")), 0, [])
+    for counter in (1, 2):
+        machine.receive(1, Ping(counter), 0, out)
+    assert [len(e.frame.heads) for e in out] == [limits.HEADS_MAX, 2]
+
+
+def test_silence_is_noticed_in_time_however_deadlines_were_moved() -> None:
+    machine, out = in_state(STATES.ATTACHED), list[Any]()
+    idle = TIMERS.heartbeat_us * TIMERS.idle_heartbeats
+    machine.receive(1, Ping(1), 1, [])
+    machine.opened(2, idle - 1, [])
+    while machine.deadline <= idle + 1:
+        machine.on_deadline(machine.deadline, out)
+    assert Close(1, Code.IDLE) in out
 
 
 def test_a_connection_that_reads_again_gets_what_was_kept_for_it_in_order() -> None:
@@ -236,6 +337,18 @@ def test_a_backoff_starts_anew_only_after_the_session_was_ready() -> None:
     assert machine.deadline - now == 500_000
 
 
+def test_whatever_arrives_is_a_sign_of_life() -> None:
+    machine, out = ready(), list[Any]()
+    for now in range(0, 10 * TIMERS.pong_timeout_us, TIMERS.pong_timeout_us // 4):
+        seq = 1 + now
+        machine.receive(1, Deliver(1, 1, seq, seq, 2, 2, seq, b""), now, out)
+        machine.on_deadline(now, out)
+    assert machine.state is client.State.READY
+    machine.on_deadline(now + 3 * TIMERS.pong_timeout_us, out)  # a ping
+    machine.on_deadline(now + 9 * TIMERS.pong_timeout_us, out)
+    assert machine.state is not client.State.READY
+
+
 def test_deadlines_may_come_early_and_often() -> None:
     machine, out = ready(), list[Any]()
     machine.submit(SendMessage(1, b"x"), 0, out)
@@ -316,6 +429,15 @@ def test_notices_in_a_row_make_a_device_more_patient_and_an_answer_ends_that() -
     assert machine.outbox.due <= now + TIMERS.ack_timeout_us + TIMERS.retry_after_us
 
 
+def test_a_payload_that_no_server_takes_fails_for_certain_and_harms_nothing_else() -> None:
+    machine, out = ready(), list[Any]()
+    machine.submit(SendMessage(1, bytes(limits.PAYLOAD_BYTES_MAX + 1)), 0, out)
+    machine.submit(SendMessage(1, b"x"), 0, out)
+    assert [(e.send_counter, e.code) for e in out if isinstance(e, SendFailed)] == [(1, Code.PAYLOAD_TOO_LARGE)]
+    (written,) = (e.frame for e in out if isinstance(e, Write))
+    assert written == Send(1, 2, b"x", skipped=1)
+
+
 def test_a_full_outbox_fails_for_certain_and_the_next_send_tells_the_log_to_skip() -> None:
     outbox, out = Outbox(6, PRESETS["cursor"], TIMERS, draws.draws(1, 6)), list[Any]()
     for _ in range(limits.OUTBOX_MAX + 2):
@@ -330,3 +452,77 @@ def test_a_full_outbox_fails_for_certain_and_the_next_send_tells_the_log_to_skip
     out.clear()
     outbox.submit(1, b"x", 0, out)
     assert [(e.frame.send_counter, e.frame.skipped) for e in out] == [(limits.OUTBOX_MAX + 3, 2)]
+
+
+# inbox ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def message(seq: int, epoch: int = 1, conversation: int = 1) -> Deliver:
+    return Deliver(conversation, epoch, seq, seq, 2, 2, seq, b"%d" % seq)
+
+
+def syncs(out: list[Any]) -> list[SyncRequest]:
+    return [e.frame for e in out if isinstance(e, Write) and isinstance(e.frame, SyncRequest)]
+
+
+def shown(out: list[Any]) -> list[int]:
+    return [e.message.conversation_seq for e in out if isinstance(e, Delivered)]
+
+
+def test_a_slow_answer_to_a_sync_is_waited_for_and_taken() -> None:
+    machine, out = ready(), list[Any]()
+    machine.receive(1, message(5), 0, out)
+    (request,) = syncs(out)
+    for k in range(60):  # a minute of further messages
+        machine.receive(1, message(6 + k), k * 1_000_000, out)
+    assert syncs(out) == [request]
+    machine.receive(1, SyncReply(1, request.request, 65, 1, tuple(map(message, range(1, 5)))), 60_000_000, out)
+    assert shown(out) == list(range(1, 66))
+    assert syncs(out) == [request]
+
+
+def test_a_device_syncs_few_conversations_at_a_time_and_in_the_end_all() -> None:
+    machine, out = session(), list[Any]()
+    machine.start(0, out)
+    machine.opened(1, 0, out)
+    machine.receive(1, Welcome(1, tuple((c, 1) for c in range(1, 101))), 0, out)
+    open_ = syncs(out)
+    assert len(open_) == limits.CATCH_UPS_MAX
+    while open_:
+        out.clear()
+        asked = open_.pop(0)
+        machine.receive(1, SyncReply(asked.conversation, asked.request, 1, 1, (message(1, 1, asked.conversation),)), 0, out)
+        open_ += syncs(out)
+        assert len(open_) <= limits.CATCH_UPS_MAX
+    assert [machine.inbox.cursor(c) for c in range(1, 101)] == [1] * 100
+
+
+def test_a_server_that_has_less_than_it_said_is_not_asked_in_a_circle() -> None:
+    machine, out = session(), list[Any]()
+    machine.start(0, out)
+    machine.opened(1, 0, out)
+    machine.receive(1, Welcome(1, ((1, 50),)), 0, out)
+    machine.receive(1, SyncReply(1, syncs(out)[0].request, 3, 1, ()), 0, out)
+    assert len(syncs(out)) == 1
+
+
+def test_a_new_epoch_begins_the_conversation_anew_and_the_old_one_says_nothing_any_more() -> None:
+    machine, out = ready(), list[Any]()
+    for seq in (1, 2, 3):
+        machine.receive(1, message(seq), 0, out)
+    out.clear()
+    machine.receive(1, message(2, epoch=2), 0, out)
+    (request,) = syncs(out)
+    assert request.after_seq == 0
+    machine.receive(1, SyncReply(1, request.request, 2, 1, (message(1, 2), message(2, 2))), 0, out)
+    machine.receive(1, message(4, epoch=1), 0, out)
+    assert [(e.message.epoch, e.message.conversation_seq) for e in out if isinstance(e, Delivered)] == [(2, 1), (2, 2)]
+
+
+def test_what_was_parked_below_a_trimmed_span_is_shown_in_its_place() -> None:
+    machine, out = ready(), list[Any]()
+    machine.receive(1, message(8), 0, out)
+    (request,) = syncs(out)
+    machine.receive(1, SyncReply(1, request.request, 11, 10, (message(10), message(11))), 0, out)
+    assert shown(out) == [8, 10, 11]
+    assert [(e.after_seq, e.start_seq) for e in out if isinstance(e, TrimmedTo)] == [(0, 10)]

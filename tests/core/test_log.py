@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from model.core import limits
 from model.core.codes import Code
-from model.core.commands import Append
+from model.core.commands import Append, Appended
 from model.core.frames import Deliver
 from model.core.log import Conversation, ConversationLog, Row
 
@@ -58,8 +58,22 @@ def test_a_definite_rejection_consumes_its_counter_and_is_remembered() -> None:
     refused, row = one.append(append(1, payload=b"x" * (limits.PAYLOAD_BYTES_MAX + 1)))
     assert refused.code == Code.PAYLOAD_TOO_LARGE
     assert row is not None
-    assert one.append(append(1))[0].code == Code.PAYLOAD_TOO_LARGE
+    assert one.append(append(1, payload=b"x" * (limits.PAYLOAD_BYTES_MAX + 1)))[0].code == Code.PAYLOAD_TOO_LARGE
     assert one.append(append(2))[0].conversation_seq == 1
+
+
+def test_a_repeated_counter_with_other_content_or_another_sender_is_no_repetition() -> None:
+    one = log()
+    assert one.append(append(1, payload=b"first"))[0].code == Code.OK
+    assert one.append(append(1, payload=b"other")) == (Appended(7, Code.COUNTER_REUSED), None)
+    assert one.append(append(1, payload=b"first"))[0].duplicate
+
+
+def test_a_stranger_leaves_nothing_behind() -> None:
+    one = log()
+    for counter in range(1, 100):
+        assert one.append(append(counter, user=3)) == (Appended(7, Code.NOT_A_MEMBER), None)
+    assert one._conversations[1].sends == {}
 
 
 def test_strangers_and_unknown_conversations_are_refused() -> None:

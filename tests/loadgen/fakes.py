@@ -97,7 +97,8 @@ class FakeGateway:
 
     def start(self) -> None:
         self.link += 100  # a new life, a new link
-        self.rules = Gateway(self.world.player.play.scenario.timers, self.world.admits)
+        play = self.world.player.play
+        self.rules = Gateway(play.scenario.preset(play.preset), play.scenario.timers, self.world.admits)
         self.tell(lambda out: self._rules.business_up(self.world.now, out))
 
     def kill(self) -> None:
@@ -133,7 +134,7 @@ class FakeGateway:
         for effect in out:
             if isinstance(effect, TellBusiness):
                 self.world.to_business(self.link, effect.envelope)
-            elif effect.connection in self.lines:
+            elif isinstance(effect, Write | Close) and effect.connection in self.lines:
                 self._do(effect)
 
     def _do(self, effect: Write | Close) -> None:

@@ -17,8 +17,8 @@ from model.core.envelopes import Attach, Attached, Detach, Down, Up
 from model.core.frames import Connect, Deliver, Error, Frame, Opaque, Ping, Pong, Send, SendAck
 from model.core.gateway import Gateway
 from model.core.log import Conversation
-from model.core.policies import Policies, Timers
-from model.wire import BatchDecoder, FrameDecoder, Hello, decode, encode, encode_batch
+from model.core.policies import PRESETS, Policies, Timers
+from model.wire import BatchDecoder, FrameDecoder, Hello, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.access.shell import AccessShell, BusinessLink, ClientConnection
 from reference_server.business.shell import BusinessShell, GatewayLink
@@ -89,7 +89,7 @@ def on_loop(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any],
 
 
 def gateway_shell() -> AccessShell:
-    return AccessShell("gateway-1", Gateway(TIMERS, lambda *_: True), asyncio.get_running_loop())
+    return AccessShell("gateway-1", Gateway(PRESETS["cursor"], TIMERS, lambda *_: True), asyncio.get_running_loop())
 
 
 def opened(shell: AccessShell, *frames: Frame) -> tuple[ClientConnection, Transport]:
@@ -126,7 +126,7 @@ class TestAccess:
         clients = [opened(shell, Connect(user, user, 1, b""))[0] for user in (1, 2)]
         await turn()
         assert up.envelopes() == [[Attach(1, 1, 1, 1), Attach(2, 2, 2, 1)]]
-        link.data_received(encode_batch([Attached(1, 1, ()), Attached(2, 2, ())]))
+        link.data_received(encode_batches([Attached(1, 1, ()), Attached(2, 2, ())]))
         for client in clients:
             client.data_received(encode(Send(1, 1, b"hello")) + encode(Send(1, 2, b"again")))
         await turn()
@@ -142,7 +142,7 @@ class TestAccess:
         shell = gateway_shell()
         link, _ = linked(shell)
         client, down = opened(shell, Connect(1, 1, 1, b""))
-        link.data_received(encode_batch([Attached(1, 1, ())]))
+        link.data_received(encode_batches([Attached(1, 1, ())]))
         client.data_received(encode(Send(1, 1, b"lost")))
         link.connection_lost(None)  # before the end of the turn: what was gathered goes nowhere
         _, up = linked(shell)
@@ -198,7 +198,7 @@ def business_shell(storage: Storage) -> BusinessShell:
 def gateway_link(shell: BusinessShell, *envelopes: Envelope) -> tuple[GatewayLink, Transport]:
     link, transport = shell.new_link(), Transport()
     link.connection_made(transport)
-    link.data_received(encode_batch(envelopes))
+    link.data_received(encode_batches(envelopes))
     return link, transport
 
 
@@ -213,7 +213,7 @@ class TestBusiness:
         storage = Storage()
         shell = business_shell(storage)
         link, _ = gateway_link(shell, Attach(1, 1, 1, 1), Up(1, Send(1, 1, b"a")), Up(1, Send(1, 2, b"b")))
-        link.data_received(encode_batch([Up(1, Send(1, 3, b"c"))]))
+        link.data_received(encode_batches([Up(1, Send(1, 3, b"c"))]))
         await turn()
         assert [[c.payload for c in commands if isinstance(c, Append)] for commands in storage.turns] == [[b"a", b"b", b"c"]]
 

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 import model.wire
 from model.core import limits
 from model.core.codes import Code
-from model.core.frames import CLIENT_KINDS, FRAME_TYPES, Frame, Opaque, Ping, Send
-from model.wire import BatchDecoder, FrameDecoder, WireError, decode, encode, encode_batch, im_pb2
+from model.core.envelopes import Down, Up
+from model.core.frames import CLIENT_KINDS, DELIVER, FRAME_TYPES, Deliver, Frame, Opaque, Ping, Send
+from model.wire import BatchDecoder, FrameDecoder, WireError, decode, encode, encode_batches, im_pb2
+from model.wire.batches import BATCH_BYTES
 from model.wire.framing import ID_MAX
 from tests.wire.vectors import BATCHES, FRAMES
 
@@ -53,7 +55,7 @@ def test_a_frame_stands_on_the_wire_as_written_down_and_comes_back(frame: Frame,
 
 @pytest.mark.parametrize(("envelope", "wire"), BATCHES, ids=lambda x: type(x).__name__)
 def test_an_envelope_stands_on_the_link_as_written_down_and_comes_back(envelope: Any, wire: str) -> None:
-    assert encode_batch([envelope]).hex() == raw(wire).hex()
+    assert encode_batches([envelope]).hex() == raw(wire).hex()
     assert BatchDecoder().feed(raw(wire)) == [envelope]
 
 
@@ -104,12 +106,35 @@ def test_a_stream_may_be_cut_anywhere(cuts: list[int]) -> None:
 @given(st.lists(st.integers(1, 400), max_size=8), st.permutations(BATCHES))
 def test_a_link_may_be_cut_anywhere(cuts: list[int], batches: list[Any]) -> None:
     envelopes = [envelope for envelope, _ in batches]
-    stream = encode_batch(envelopes[:3]) + encode_batch(envelopes[3:])
+    stream = encode_batches(envelopes[:3]) + encode_batches(envelopes[3:])
     decoder, seen, start = BatchDecoder(), list[Any](), 0
     for cut in [*sorted(cuts), len(stream)]:
         seen += decoder.feed(stream[start:cut])
         start = max(start, cut)
     assert seen == envelopes
+
+
+def test_many_envelopes_go_as_several_batches_none_of_which_is_large() -> None:
+    envelopes = [
+        Down(tuple(range(1, 19_001)), n, Opaque(DELIVER, 1, encode(Deliver(1, 1, 1, 1, 1, 1, 1, b"to all"))))
+        for n in range(1, 451)
+    ]
+    stream, sizes, offset = encode_batches(envelopes), list[int](), 0
+    while offset < len(stream):
+        sizes.append(int.from_bytes(stream[offset : offset + 4], "big"))
+        offset += 4 + sizes[-1]
+    assert len(sizes) > 30
+    assert max(sizes) < BATCH_BYTES + limits.FRAME_BYTES_MAX
+    assert BatchDecoder().feed(stream) == envelopes
+
+
+def test_a_large_batch_in_small_pieces_is_joined_once() -> None:
+    """Not once for every piece: that would copy a hundred gigabytes here, and run into the time limit of a test."""
+    stream = encode_batches([Up(1, Send(1, 1, bytes(1000)))] * 1000)
+    decoder, seen = BatchDecoder(), 0
+    for begin in range(0, len(stream), 7):
+        seen += len(decoder.feed(stream[begin : begin + 7]))
+    assert seen == 1000
 
 
 IDS = st.integers(1, ID_MAX)
