@@ -7,11 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from model.core import limits
 from model.core.codes import TEXT, Code
-from model.core.frames import Connect, Deliver, Error, Ping, Pong, ReceiveConfirmed, Send, SendAck, Welcome
+from model.core.frames import Connect, Deliver, Error, Ping, Pong, ReceiveConfirmed, Send, SendAck, SyncRequest, Welcome
 from model.core.policies import PRESETS, Timers
 from model.wire import encode
 from model.wire.framing import HEADER
@@ -165,6 +166,23 @@ class TestSession:
         with server.client(2) as back:
             back.login(next(CONNECTS))
             assert [m.send_counter for m in back.sync(2)][-len(counters) :] == list(counters)
+
+
+class TestHostileClient:
+    def test_one_that_asks_for_much_and_reads_nothing_harms_nobody(self, server: Server, alice: Client) -> None:
+        """Thousands of the largest pages are asked for: they are not read at once, and another client is answered meanwhile."""
+        first = next_counter(alice)
+        for counter in range(first, first + 12):
+            alice.send(counter, bytes(limits.PAYLOAD_BYTES_MAX))
+        business = psutil.Process(server.ready["business"]["pid"])
+        before = business.memory_info().rss
+        with server.client(2) as glutton:
+            glutton.login(next(CONNECTS))
+            glutton.write_bytes(b"".join(encode(SyncRequest(1, request, 0, limits.SYNC_PAGE_MAX)) for request in range(1, 4001)))
+            assert alice.send(first + 12, b"and I?").code == Code.OK
+            assert alice.ping()
+        assert business.is_running()
+        assert business.memory_info().rss - before < 200 * 2**20
 
 
 class TestTimers:

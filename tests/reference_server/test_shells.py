@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 from unittest.mock import patch
 
+from model.core import limits
 from model.core.business import BusinessNode
 from model.core.codes import Code
 from model.core.commands import Append, Appended, StorageCommand
@@ -35,7 +36,7 @@ class Transport(asyncio.Transport):
         super().__init__({"socket": self})
         self.writes: list[bytes] = []
         self.reading = True
-        self.ended = False
+        self.ended = self.aborted = False
 
     def setsockopt(self, *option: int) -> None: ...
 
@@ -59,7 +60,8 @@ class Transport(asyncio.Transport):
     def write_eof(self) -> None:
         self.ended = True
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        self.aborted = True
 
     def frames(self) -> list[Frame]:
         """The frames written so far, and forget them."""
@@ -163,6 +165,33 @@ class TestAccess:
         assert talks.reading
 
     @on_loop
+    async def test_a_client_that_asks_much_is_not_read_until_it_has_answers_whatever_business_takes(self) -> None:
+        shell = gateway_shell()
+        link, _ = linked(shell)
+        client, transport = opened(shell, Connect(1, 1, 1, b""))
+        link.data_received(encode_batches([Attached(1, 1, ())]))
+        client.data_received(b"".join(encode(Send(1, n, b"x")) for n in range(1, limits.ASKED_MAX + 2)))
+        assert not transport.reading
+        link.pause_writing()
+        link.resume_writing()
+        assert not transport.reading
+        link.data_received(encode_batches([Down((1,), 0, SendAck(1, 1, 0))]))
+        assert transport.reading
+
+    @on_loop
+    async def test_a_batch_that_cannot_be_read_ends_the_link_and_nothing_else(self) -> None:
+        shell = gateway_shell()
+        link, up = linked(shell)
+        client, _ = opened(shell, Connect(1, 1, 1, b""))
+        link.data_received(b"\xff" * 8)
+        assert up.aborted
+        link.connection_lost(None)
+        _, again = linked(shell)
+        await turn()
+        assert again.envelopes()[-1] == [Attach(1, 1, 1, 1, announced=False)]
+        assert not client.closing
+
+    @on_loop
     async def test_a_refused_connection_says_why_then_ends_and_hears_nothing_more(self) -> None:
         shell = gateway_shell()
         _, up = linked(shell)
@@ -216,6 +245,22 @@ class TestBusiness:
         link.data_received(encode_batches([Up(1, Send(1, 3, b"c"))]))
         await turn()
         assert [[c.payload for c in commands if isinstance(c, Append)] for commands in storage.turns] == [[b"a", b"b", b"c"]]
+
+    @on_loop
+    async def test_a_batch_that_cannot_be_read_ends_its_link_and_no_other(self) -> None:
+        shell = business_shell(Storage())
+        bad, bad_transport = gateway_link(shell, Attach(1, 1, 1, 1))
+        _, good_transport = gateway_link(shell, Attach(1, 2, 2, 1))
+        bad.data_received(b"\xff" * 8)
+        assert (bad_transport.aborted, good_transport.aborted) == (True, False)
+
+    @on_loop
+    async def test_what_was_asked_before_the_end_is_with_the_writer_when_reading_stops(self) -> None:
+        storage = Storage()
+        shell = business_shell(storage)
+        gateway_link(shell, Attach(1, 1, 1, 1), Up(1, Send(1, 1, b"a")))
+        shell.stop_reading()
+        assert [len(commands) for commands in storage.turns] == [1]
 
     @on_loop
     async def test_results_of_a_group_reach_each_gateway_in_one_batch(self) -> None:

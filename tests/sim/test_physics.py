@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from model.core.commands import Append, Appended, Page, ReadAfter
+from model.core.effects import TellBusiness, TellGateway
+from model.core.envelopes import Attach, Attached
 from model.core.log import Conversation
+from model.core.policies import Policies, Timers
 from model.scenario import Network
+from model.sim.access import SimGateway
+from model.sim.business import SimBusiness
 from model.sim.kernel import Kernel
 from model.sim.network import TABLE, Lane, Luck
 from model.sim.node import Node
@@ -203,3 +208,31 @@ def test_a_crash_takes_what_was_not_committed_and_nothing_else() -> None:
     assert (appended.duplicate, appended.conversation_seq) == (False, 2)  # as if the lost one had never been
     assert [m.send_counter for m in page.messages] == [1, 2]
     assert disk.incarnation == 2
+
+
+# killed processes --------------------------------------------------------------------------------------------------------------------
+
+
+def linked_pair() -> tuple[Kernel, SimBusiness, SimGateway]:
+    kernel, times = Kernel(), load()
+    business = SimBusiness(kernel, 1, times, Policies(), Timers(), [Conversation(1, "direct", (1, 2))])
+    gateway = SimGateway(kernel, 2, times, Policies(), Timers(), lambda *_: True, lambda *_: None, lambda *_: None)
+    business.start()
+    gateway.start()
+    business.link(gateway)
+    return kernel, business, gateway
+
+
+@pytest.mark.parametrize("killed", ["gateway", "business"])
+def test_what_a_killed_process_had_handed_to_its_kernel_arrives_before_the_end_of_the_link(killed: str) -> None:
+    kernel, business, gateway = linked_pair()
+    dead, other = (gateway, business) if killed == "gateway" else (business, gateway)
+    got: list[str] = []
+    other.arrive = lambda *item: got.append(item[0])  # type: ignore[method-assign]
+    if killed == "gateway":
+        gateway.release([TellBusiness(Attach(1, 1, 1, 1))])
+    else:
+        business.release([TellGateway(1, Attached(1, 1, ()))])
+    kernel.at(10, dead.kill)
+    kernel.play()
+    assert got == ["envelope", "unlinked"]
