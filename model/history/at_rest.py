@@ -1,25 +1,26 @@
-"""A history at rest: one Parquet file, readable by any tool that reads Parquet.
+"""A history at rest: one Parquet file, readable by any tool that reads Parquet, or JSON Lines, which people can read and write.
 
 Rules of the file:
 
 - One row of the file is one row of the history, in order of time. What has a name is text, dictionary-encoded; null stands for
   "none". docs/history.md is the reference of every column.
-- The header is JSON in the file's key-value metadata under ``imbench``, and is read strictly: an unknown field is an error.
+- The header is JSON in the Parquet file's key-value metadata under ``imbench``, or the first of the lines, and is read strictly: an unknown
+  field is an error. So is a column that is none of ours, and a row that makes no sense (:mod:`model.history.sense`).
 - Reading what was written gives the same history, index by index; a file from elsewhere is numbered by the same rules
   (:func:`model.history.columns.assemble`), whatever order or dictionaries its writer chose.
 - A file appears under its name only when it is whole and on disk, and is never overwritten. Every page carries a checksum.
 - Whatever is wrong with a file is one :class:`HistoryError`: which file, what is wrong, what to do.
 
-What this does not do: judge whether rows make sense together, or read JSON Lines.
+What this does not do: judge anything.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -27,10 +28,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from model.history import json_lines
 from model.history.columns import History, Int, Labels, assemble, in_order_seen
 from model.history.schema import SCHEMA, VERSION, Basis, FaultKind, Header, HistoryError, Kind, Phase, Via
+from model.history.sense import impossible
 
 METADATA_KEY: Final = b"imbench"
+LINES_SUFFIX: Final = ".jsonl"
 
 TEXT: Final = ("kind", "via", "basis", "code", "device", "user", "node", "conversation", "sender", "client_message_id")
 """Columns of text."""
@@ -83,7 +87,7 @@ def _names_of(members: type[IntEnum]) -> dict[int, str]:
 
 
 def write(history: History, path: str | os.PathLike[str]) -> None:
-    """Write a history as one Parquet file.
+    """Write a history as one file: JSON Lines where it is called ``.jsonl``, else Parquet.
 
     Raises :class:`HistoryError` where ``path`` exists, cannot be written, or the disk is full; nothing is left behind then.
     """
@@ -94,7 +98,7 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:
-            pq.write_table(table, file, row_group_size=_ROW_GROUP_ROWS, compression="zstd", write_page_checksum=True)
+            _dump(history.header, table, file, path.suffix == LINES_SUFFIX)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -102,6 +106,13 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
         partial.unlink(missing_ok=True)
         advice = "free space or choose another folder"
         raise HistoryError(f"{path}: cannot be written ({_reason(error)}); {advice}", "disk") from error
+
+
+def _dump(header: Header, table: Any, file: BinaryIO, lines: bool) -> None:
+    if lines:
+        json_lines.dump(header, table, file)
+    else:
+        pq.write_table(table, file, row_group_size=_ROW_GROUP_ROWS, compression="zstd", write_page_checksum=True)
 
 
 def _table(history: History) -> Any:
@@ -159,21 +170,47 @@ def _code_column(history: History) -> Any:
 # reading -----------------------------------------------------------------------------------------------------------------
 
 
-def read(path: str | os.PathLike[str]) -> History:
-    """Read a history file.
+def read(path: str | os.PathLike[str], *, sensible: bool = True) -> History:
+    """Read a history file: JSON Lines if it begins with a brace, else Parquet.
 
-    Raises :class:`HistoryError` where it is missing, cut off, damaged, no Parquet, no history, of a newer version, lacks a
-    column, or has a value that this version does not know. Further columns are ignored.
+    Raises :class:`HistoryError` where it is missing, damaged, no history, of a newer version, lacks a column or has one too many,
+    or has a row that this version does not know or that makes no sense. Lines that break off at the end are read as far as they go, and
+    the header says ``truncated``; a Parquet file that is cut off cannot be read. With ``sensible=False`` rows may make no sense.
     """
     try:
-        return _history(*_load(path))
+        header, table, place = _load(path)
+        history, order = _history(header, table, place)
+        if sensible and (found := impossible(history)):
+            row, text = found
+            raise HistoryError(f"{place(int(order[row]))}: {text}; docs/history.md says what each row means")
+        return history
     except HistoryError as error:
         raise HistoryError(f"{path}: {error}", error.reason) from error
 
 
-def _load(path: str | os.PathLike[str]) -> tuple[Header, Any]:
+Place = Callable[[int], str]
+"""What messages call a row of the file, counted from 0."""
+
+
+def _load(path: str | os.PathLike[str]) -> tuple[Header, Any, Place]:
     if not Path(path).is_file():
         raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder", "missing")
+    with open(path, "rb") as file:
+        if file.read(1) == b"{":
+            return _load_lines(Path(path))
+    return (*_load_parquet(path), "row {}".format)
+
+
+def _load_lines(path: Path) -> tuple[Header, Any, Place]:
+    text, table, cut = json_lines.parse(path.read_bytes(), {name: NUMBERS.get(name, pa.string()) for name in COLUMNS})
+    try:
+        header = parse_header(text)
+    except HistoryError as error:
+        raise HistoryError(f"line 1: {error}; the first line is the header") from error
+    return msgspec.structs.replace(header, truncated=header.truncated or cut), table, json_lines.place
+
+
+def _load_parquet(path: str | os.PathLike[str]) -> tuple[Header, Any]:
     try:
         schema = pq.read_schema(path)
         header = _header(schema.metadata or {})
@@ -223,6 +260,11 @@ def _check_columns(schema: Any) -> None:
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise HistoryError(f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; docs/history.md lists all of them")
+    unknown = [name for name in schema.names if name not in COLUMNS]
+    if unknown:
+        raise HistoryError(
+            f"has the unknown column{'s' * (len(unknown) > 1)} {', '.join(unknown)}; docs/history.md lists those there are"
+        )
     for name in COLUMNS:
         found, text = schema.field(name).type, name in TEXT
         if not (_is_text(found) if text else _is_integer(found)):
@@ -240,23 +282,24 @@ def _is_integer(found: Any) -> bool:
     return bool(pa.types.is_integer(found) or pa.types.is_null(found))
 
 
-def _history(header: Header, table: Any) -> History:
+def _history(header: Header, table: Any, place: Place) -> tuple[History, Int]:
+    """The history of a table, and where in the table each of its rows stands."""
     plain = {name: _number_column(table, name) for name in NUMBERS}
     text = {name: _text(table, name) for name in TEXT}
-    t_us = plain["t_us"]
-    if not bool(np.all(t_us[:-1] <= t_us[1:])):
-        order = np.argsort(t_us, kind="stable")
-        plain = {name: column[order] for name, column in plain.items()}
-        text = {name: (index[order], names) for name, (index, names) in text.items()}
     for name, members in (("kind", Kind), ("via", Via), ("basis", Basis)):
-        plain[name] = _enum_values(name, *text[name], members)
-    plain["code"] = _codes(header, plain["kind"], *text["code"])
+        plain[name] = _enum_values(name, *text[name], members, place)
+    plain["code"] = _codes(header, plain["kind"], *text["code"], place)
+    stray = (text["sender"][0] >= 0) & (text["client_message_id"][0] < 0)
+    if stray.any():
+        raise HistoryError(f"{place(int(np.argmax(stray)))} has a sender but no client_message_id; give both, or neither")
+    t_us = plain["t_us"]
+    order = np.arange(len(t_us)) if bool(np.all(t_us[:-1] <= t_us[1:])) else np.argsort(t_us, kind="stable")
+    plain = {name: column[order] for name, column in plain.items()}
+    text = {name: (index[order], names) for name, (index, names) in text.items()}
     text["device"], text["sender"] = _share(text["device"], text["sender"])
     labels = {name: Labels(index, names.__getitem__) for name, (index, names) in text.items()}
     message, message_names = text["client_message_id"]
-    if (stray := (text["sender"][0] >= 0) & (message < 0)).any():
-        raise HistoryError(f"row {int(np.argmax(stray))} has a sender but no client_message_id; give both, or neither")
-    return assemble(
+    history = assemble(
         header,
         plain,
         device=labels["device"],
@@ -267,6 +310,7 @@ def _history(header: Header, table: Any) -> History:
         message=labels["client_message_id"],
         message_text=lambda first: [message_names[number] for number in message[first].tolist()],
     )
+    return history, order
 
 
 def _number_column(table: Any, name: str) -> NDArray[Any]:
@@ -295,31 +339,34 @@ def _text(table: Any, name: str) -> tuple[Int, list[str]]:
     return array.indices.fill_null(-1).to_numpy().astype(np.int64), names
 
 
-def _enum_values(column: str, index: Int, names: list[str], members: type[IntEnum]) -> NDArray[np.uint8]:
+def _enum_values(column: str, index: Int, names: list[str], members: type[IntEnum], place: Place) -> NDArray[np.uint8]:
     values = {name: value for value, name in _names_of(members).items()}
-    for name in names:
+    for at, name in enumerate(names):
         if name not in values:
-            raise HistoryError(f"{name!r} is no {column}; known are {', '.join(values)}")
+            row = int(np.argmax(index == at))
+            raise HistoryError(f"{place(row)}: {name!r} is no {column}; known are {', '.join(values)}")
     if members is Kind and (index < 0).any():
-        raise HistoryError(f"row {int(np.argmin(index))} has no kind; known are {', '.join(values)}")
+        raise HistoryError(f"{place(int(np.argmin(index)))} has no kind; known are {', '.join(values)}")
     return np.array([*(values[name] for name in names), 0], np.uint8)[index]
 
 
-def _codes(header: Header, kind: NDArray[np.uint8], index: Int, names: list[str]) -> NDArray[np.int32]:
+def _codes(header: Header, kind: NDArray[np.uint8], index: Int, names: list[str], place: Place) -> NDArray[np.int32]:
     families = _FAMILY[kind]
     values = [{name: code for code, name in family.items()} for family in _code_names(header)]
     pair, first = in_order_seen(np.where(index < 0, -1, families * max(1, len(names)) + index))
     codes = [0]
     for row, family in zip(first.tolist(), families[first].tolist(), strict=True):
-        codes.append(_code(names[index[row]], values[family], Kind(kind[row])))
+        codes.append(_code(names[index[row]], values[family], Kind(kind[row]), place(row)))
     return np.array(codes, np.int32)[pair + 1]
 
 
-def _code(text: str, values: Mapping[str, int], kind: Kind) -> int:
+def _code(text: str, values: Mapping[str, int], kind: Kind, place: str) -> int:
     code = values[text] if text in values else int(text) if _is_number(text) else None
     if code is None or not -(2**31) <= code < 2**31:
         known = ", ".join(values) or "whole numbers"
-        raise HistoryError(f"a {kind.name.lower()} row has the code {text!r}; known there are {known} (header.codes names codes)")
+        raise HistoryError(
+            f"{place}: a {kind.name.lower()} row has the code {text!r}; known there are {known} (header.codes names codes)"
+        )
     return code
 
 

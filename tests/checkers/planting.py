@@ -53,6 +53,7 @@ class Planting:
         self._homes: dict[str, str] = {}
         self._users: dict[str, str] = {}
         self._members: dict[str, list[str]] = {}
+        self._opened: set[tuple[str, int]] = set()
         self._phases = [(0.0, Phase.WARM_UP), (0.5, Phase.MEASURE), (load_ends, Phase.DRAIN), (load_ends + 10, Phase.QUIET)]
         self._phases += [(AUDIT_S, Phase.AUDIT), (END_S, Phase.END)]
         self._reads = True
@@ -106,7 +107,13 @@ class Planting:
             return
         self._of(Kind.INTEND, name, sender, at, content_hash=message.content)
         self._of(Kind.INVOKE, name, sender, at if invoked is None else invoked, content_hash=message.content)
-        self._of(Kind.ATTEMPT, name, sender, (at if invoked is None else invoked) if written is None else written, connection=1)
+        self._of(
+            Kind.ATTEMPT,
+            name,
+            sender,
+            (at if invoked is None else invoked) if written is None else written,
+            connection=self._on(sender, 1),
+        )
         if fail is not None:
             self._of(Kind.FAIL, name, sender, fail, code=1)
         if info is not None:
@@ -173,11 +180,13 @@ class Planting:
     def sync(self, device: str, after: int, upto: int, at: float, done: float, *, group: str = "g", connection: int = 1) -> None:
         """A catch-up: its request, and its completion."""
         self.asks(device, after, at, group=group, connection=connection)
-        self._row(Kind.SYNC_DONE, done, device=device, group=group, seq=upto, value=after, connection=connection)
+        self._row(
+            Kind.SYNC_DONE, done, device=device, group=group, seq=upto, value=after, connection=self._on(device, connection)
+        )
 
     def asks(self, device: str, after: int, at: float, *, group: str = "g", connection: int = 1) -> None:
         """A sync request, answered or not."""
-        self._row(Kind.SYNC_REQUEST, at, device=device, group=group, seq=after, connection=connection)
+        self._row(Kind.SYNC_REQUEST, at, device=device, group=group, seq=after, connection=self._on(device, connection))
 
     def trimmed(self, device: str, after: int, kept: int, at: float, *, group: str = "g") -> None:
         """Sync told the device that nothing between is kept."""
@@ -219,6 +228,7 @@ class Planting:
     def tries(self, devices: str, at: float, *, connection: int = 1, node: str = "") -> None:
         """A connection attempt."""
         for device in devices.split():
+            self._opened.add((device, connection))
             self._row(Kind.CONNECTING, at, device=device, connection=connection, node=node or self._homes[device])
 
     def disconnects(self, devices: str, at: float, *, connection: int = 1) -> None:
@@ -308,8 +318,12 @@ class Planting:
             seq=m.pos if pos is None else pos,
             content_hash=content or m.content,
             value=m.content,
-            connection=connection,
+            connection=self._on(device, connection),
         )
+
+    def _on(self, device: str, connection: int) -> int:
+        """The connection a row is on; none for a device whose connections are not told."""
+        return connection if (device, connection) in self._opened else 0
 
     def _of(self, kind: Kind, name: str, device: str, at: float, **fields: int) -> None:
         m = self._messages[name]

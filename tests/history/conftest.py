@@ -57,6 +57,7 @@ def _record_sample(recorder: Recorder) -> None:
     record(Kind.DISCONNECTED, 41, device=5, connection=2, node=1, code=99)
     record(Kind.PROCESS_EXITED, 42, node=1, value=4711, code=-9)
     record(Kind.RECEIVE_CONFIRMED, 43, device=5, conversation=3, connection=2, seq=1, value=1)
+    record(Kind.READY, 44, device=5, connection=2, node=1, value=3)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_the_sample_reads_as_it_was_recorded(sample: History) -> None:
 def test_rows_of_finds_any_of_several_kinds_in_order_of_time(sample: History) -> None:
     assert sample.kind[sample.rows_of(Kind.INFO, Kind.OK, Kind.MEMBER)].tolist() == [Kind.MEMBER, Kind.OK, Kind.INFO]
     assert sample.rows_of(Kind.TRIMMED).tolist() == sample.rows_of().tolist() == []
-    assert len(sample) == 13
+    assert len(sample) == 14
 
 
 @given(

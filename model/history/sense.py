@@ -1,0 +1,126 @@
+"""What no run can have recorded: rows that lack what their kind needs, or that contradict what a client can know of itself.
+
+A server may do anything, and judging that is what the judges are for. These rows are about the recorder: a delivery on a connection that
+the device never opened, an answer to a send of somebody else. A history with one of them was put together wrongly and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.history.columns import History
+from model.history.schema import Kind, Via
+
+Rows = NDArray[np.int64]
+
+_SAW: Final = (Kind.DELIVER, Kind.WIRE, Kind.READ_BACK)
+_SENDS: Final = (Kind.INTEND, Kind.INVOKE, Kind.ATTEMPT, Kind.OK, Kind.FAIL, Kind.INFO)
+_IN_ROOMS: Final = (Kind.READ_BACK_DONE, Kind.RECEIVE_CONFIRMED, Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.TRIMMED)
+_SESSIONS: Final = (Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
+
+NEEDS: Final[dict[str, tuple[Kind, ...]]] = {
+    "device": (Kind.DEVICE, *_SENDS, *_SAW, *_IN_ROOMS, *_SESSIONS, Kind.OFFLINE, Kind.ONLINE),
+    "user": (Kind.DEVICE, Kind.MEMBER),
+    "conversation": (Kind.MEMBER, *_SENDS, *_SAW, *_IN_ROOMS),
+    "message": (*_SENDS, *_SAW),
+    "connection": _SESSIONS,
+    "code": (Kind.PHASE, Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
+    "value": (Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
+}
+"""Column -> the kinds of rows that must have it."""
+
+_ABSENT: Final = {"device": -1, "user": -1, "conversation": -1, "message": -1, "connection": 0, "code": 0, "value": 0}
+_NAMES: Final = {"message": "message (sender and client_message_id)"}
+
+Finding = tuple[int, str]
+
+
+def impossible(history: History) -> Finding | None:
+    """The first row that makes no sense, and why; None if all do."""
+    return min((found for check in _CHECKS for found in check(history)), default=None)
+
+
+def _first(rows: Rows, wrong: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Finding]:
+    if wrong.any():
+        row = int(rows[np.argmax(wrong)])
+        yield row, text(row)
+
+
+def _kind(history: History, row: int) -> str:
+    return Kind(int(history.kind[row])).name.lower()
+
+
+def _lacking(history: History) -> Iterator[Finding]:
+    for column, kinds in NEEDS.items():
+        rows = history.rows_of(*kinds)
+        absent = getattr(history, column)[rows] == _ABSENT[column]
+        yield from _first(rows, absent, partial(_needs, history, _NAMES.get(column, column)))
+
+
+def _needs(history: History, name: str, row: int) -> str:
+    return f"a {_kind(history, row)} row needs a {name}"
+
+
+def _negative(history: History) -> Iterator[Finding]:
+    every = np.arange(len(history))
+    for column in ("connection", "epoch", "seq"):
+        values = getattr(history, column)
+        yield from _first(every, values < 0, partial(_is_negative, column, values))
+
+
+def _is_negative(column: str, values: NDArray[np.integer], row: int) -> str:
+    return f"{column} {values[row]} is negative"
+
+
+def _strangers(history: History) -> Iterator[Finding]:
+    """Rows of a device that is registered nowhere."""
+    known = np.zeros(len(history.names.devices) + 1, np.bool_)
+    known[history.device[history.rows_of(Kind.DEVICE)]] = True
+    known[-1] = True  # no device
+    every = np.arange(len(history))
+    yield from _first(
+        every, ~known[history.device], lambda row: f"no device row registers {history.names.devices[history.device[row]]!r}"
+    )
+
+
+def _unopened(history: History) -> Iterator[Finding]:
+    """Rows on a connection for which there is no attempt, anywhere in the history: clocks are judged elsewhere."""
+    width = int(history.connection.max(initial=0)) + 1
+    code = history.device.astype(np.int64) * width + history.connection
+    opened = np.unique(code[history.rows_of(Kind.CONNECTING, Kind.READY)])
+    rows = np.flatnonzero(history.connection > 0)
+    yield from _first(
+        rows,
+        ~np.isin(code[rows], opened),
+        lambda row: f"{history.names.devices[history.device[row]]!r} never opened connection {history.connection[row]}",
+    )
+
+
+def _foreign(history: History) -> Iterator[Finding]:
+    """A word on a send, or an own placement, at another device than the sender's."""
+    rows = history.rows_of(*_SENDS, Kind.DELIVER)
+    rows = rows[(history.message[rows] >= 0) & ((history.kind[rows] != Kind.DELIVER) | (history.via[rows] == Via.OWN))]
+    yield from _first(
+        rows,
+        history.message_sender[history.message[rows]] != history.device[rows],
+        lambda row: f"a {_kind(history, row)} row of a message stands at the device that sent it, not at another",
+    )
+
+
+def _repeated(history: History) -> Iterator[Finding]:
+    """A message that is in the schedule, or handed over, twice."""
+    for kind in (Kind.INTEND, Kind.INVOKE):
+        rows = history.rows_of(kind)
+        again = np.ones(len(rows), np.bool_)
+        again[np.unique(history.message[rows], return_index=True)[1]] = False
+        yield from _first(
+            rows, again, lambda row: f"a second {_kind(history, row)} row of one message; attempts have rows of their own"
+        )
+
+
+_CHECKS: Final = (_lacking, _negative, _strangers, _unopened, _foreign, _repeated)

@@ -1,0 +1,120 @@
+"""Histories as JSON Lines: written by hand, read strictly, and judged as far as they go where they break off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.history.at_rest import read, write
+from model.history.columns import History
+from model.history.schema import VERSION, HistoryError
+
+HEADER = '{"world":"by hand"}\n'
+TWO_DEVICES = '{"t_us":0,"kind":"device","device":"a","user":"u"}\n{"t_us":0,"kind":"device","device":"b","user":"v"}\n'
+SEND = '{"t_us":5,"kind":"intend","device":"a","conversation":"g","sender":"a","client_message_id":"1"}\n'
+WHOLE = HEADER + TWO_DEVICES + SEND
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def fails(tmp_path: Path, text: str) -> str:
+    path = written(tmp_path / "h.jsonl", text)
+    with pytest.raises(HistoryError) as raised:
+        read(path)
+    line = str(raised.value)
+    assert "\n" not in line
+    assert line.startswith(f"{path}: ")
+    return line.removeprefix(f"{path}: ")
+
+
+def test_the_sample_comes_back_exactly(tmp_path: Path, sample: History) -> None:
+    write(sample, tmp_path / "h.jsonl")
+    assert read(tmp_path / "h.jsonl").equals(sample)
+
+
+def test_the_same_history_reads_the_same_from_either_form(tmp_path: Path, sample: History) -> None:
+    write(sample, tmp_path / "h.jsonl")
+    write(read(tmp_path / "h.jsonl"), tmp_path / "h.parquet")
+    assert read(tmp_path / "h.parquet").equals(sample)
+
+
+def test_a_line_says_only_what_it_has_to(tmp_path: Path) -> None:
+    history = read(written(tmp_path / "h.jsonl", WHOLE))
+    write(history, tmp_path / "again.jsonl")
+    header, *rows = (tmp_path / "again.jsonl").read_text().splitlines()
+    assert header == f'{{"schema":"imbench-history","version":{VERSION},"world":"by hand"}}'
+    assert "\n".join(rows) + "\n" == TWO_DEVICES + SEND
+
+
+def test_rows_in_any_order_blank_lines_and_nulls_are_fine(tmp_path: Path) -> None:
+    shuffled = HEADER + "\n" + SEND.replace("}", ',"seq":null}') + "\n" + TWO_DEVICES
+    assert read(written(tmp_path / "a.jsonl", shuffled)).equals(read(written(tmp_path / "b.jsonl", WHOLE)))
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE) - len(SEND) + 1, len(WHOLE) - 2))
+def test_a_last_line_that_breaks_off_is_left_out_and_the_header_says_truncated(tmp_path: Path, length: int) -> None:
+    history = read(written(tmp_path / "h.jsonl", WHOLE[:length]))
+    assert history.header.truncated
+    assert len(history) == 2
+
+
+def test_a_file_that_ends_without_a_line_feed_is_whole(tmp_path: Path) -> None:
+    assert not read(written(tmp_path / "h.jsonl", WHOLE.rstrip())).header.truncated
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TWO_DEVICES, "line 1: its header is wrong (Object contains unknown field `t_us`)"),
+        ("{\n", "line 1: its header is wrong (Input data was truncated)"),
+        (HEADER + '{"t_us":0,"kind":"device"\n' + SEND, "line 2: is no JSON (Input data was truncated); write one object"),
+        (HEADER + "\n" + '{"t_us":0,"kind":"phase","colour":1}\n', "line 3: Object contains unknown field `colour`; docs/hist"),
+        (HEADER + '{"t_us":"0","kind":"phase"}\n', "line 2: Expected `int`, got `str` - at `$.t_us`; docs/history.md lists"),
+        (HEADER + '{"t_us":0.5,"kind":"phase"}\n', "line 2: Expected `int`, got `float` - at `$.t_us`"),
+        (HEADER + '{"kind":"phase"}\n', "line 2: Object missing required field `t_us`"),
+        (HEADER + '{"t_us":0,"kind":"shown"}\n', "line 2: 'shown' is no kind; known are device,"),
+        (
+            WHOLE + '{"t_us":0,"kind":"phase","epoch":4294967296}\n',
+            "line 5: epoch 4294967296 does not fit int32; write a smaller",
+        ),
+        (HEADER + '{"t_us":0,"kind":"phase","code":"lunch"}\n', "line 2: a phase row has the code 'lunch'; known there are"),
+        (WHOLE + '{"t_us":9,"kind":"ok","sender":"a"}\n', "line 5 has a sender but no client_message_id; give both, or"),
+    ],
+)
+def test_a_line_that_cannot_be_meant_is_refused_with_its_number(tmp_path: Path, text: str, said: str) -> None:
+    assert fails(tmp_path, text).startswith(said)
+
+
+# rows that make no sense -------------------------------------------------------------------------------------------------
+
+SEEN = '{"t_us":9,"kind":"deliver","device":"b","conversation":"g","sender":"a","client_message_id":"1"'
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"t_us":9,"kind":"ok","conversation":"g","sender":"a","client_message_id":"1"}', "a ok row needs a device"),
+        ('{"t_us":9,"kind":"member","user":"u"}', "a member row needs a conversation"),
+        ('{"t_us":9,"kind":"ready","device":"a"}', "a ready row needs a connection"),
+        ('{"t_us":9,"kind":"deliver","device":"b","conversation":"g"}', "a deliver row needs a message (sender and client_mess"),
+        ('{"t_us":9,"kind":"phase"}', "a phase row needs a code"),
+        ('{"t_us":9,"kind":"fault_begun","code":"kill"}', "a fault_begun row needs a value"),
+        (SEEN + ',"seq":-1}', "seq -1 is negative"),
+        (SEEN + ',"connection":7}', "'b' never opened connection 7"),
+        (SEEN.replace('"b"', '"c"') + "}", "no device row registers 'c'"),
+        (SEEN + ',"via":"own"}', "a deliver row of a message stands at the device that sent it, not at another"),
+        (SEEN.replace("deliver", "ok") + "}", "a ok row of a message stands at the device that sent it, not at another"),
+        (SEND.strip(), "a second intend row of one message; attempts have rows of their own"),
+    ],
+)
+def test_a_row_that_no_run_can_have_recorded_is_refused(tmp_path: Path, row: str, said: str) -> None:
+    assert fails(tmp_path, WHOLE + row + "\n").startswith(f"line 5: {said}")
+
+
+def test_a_row_that_makes_no_sense_is_found_where_it_stands_in_the_file(tmp_path: Path) -> None:
+    text = HEADER + SEEN + ',"connection":7}\n' + TWO_DEVICES + SEND
+    assert fails(tmp_path, text).startswith("line 2: 'b' never opened connection 7; docs/history.md says")
