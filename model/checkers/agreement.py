@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Int, Rows, dense, first_by, highest_earlier, place_of, spans, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, first_by, highest_earlier, matches, place_of, spans, whole
 from model.checkers.obligations import trimmed_away
 from model.history.schema import Kind, Via
 
@@ -52,60 +52,49 @@ def _order_changed(case: Case) -> Finding:
 
 
 def _divergence(case: Case) -> Finding:
-    """What one device of a user has in R and another one, read back too, has not; or has elsewhere."""
-    history, deliveries, members, say = case.history, case.deliveries, case.members, case.say
-    rows = deliveries.final_read
+    """What one device of a user has in R and another one, read back too, has not; or has elsewhere, or in another version."""
+    history, deliveries, say = case.history, case.deliveries, case.say
     rooms, done = deliveries.last_done
-    width = len(history.names.conversations) + 1
-    user = members.user[rooms // width]
-    place = dense(user, rooms % width) if len(rooms) else rooms
-    order = np.argsort(place, kind="stable")
-    readers = np.bincount(place, minlength=1)[place]
-    twin = np.flatnonzero((readers > 1) & (user >= 0))
-    missing: list[tuple[int, int]] = []
-    for number in np.unique(place[twin]).tolist():
-        mine = order[np.searchsorted(place[order], number) : np.searchsorted(place[order], number, "right")]
-        missing.extend(_differences(case, rows, rooms[mine]))
-    missing.sort()
-    source, lacking = whole([row for row, _ in missing]), whole([device for _, device in missing])
+    source, lacking = _differences(case, rooms)
+    order = np.lexsort((lacking, source))
+    source, lacking = source[order], lacking[order]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, device = int(source[i]), int(lacking[i])
         text = f"{say.device(int(history.device[row]))} reads back {say.message(int(history.message[row]))} at {say.place(row)}"
-        return f"{text}, {say.device(device)} of the same user does not", (
-            row,
-            int(done[place_of(rooms, _room(case, row, device))[0]]),
-        )
+        room = device * (len(history.names.conversations) + 1) + int(history.conversation[row])
+        return f"{text}, {say.device(device)} of the same user does not", (row, int(done[place_of(rooms, whole([room]))[0]]))
 
     return Finding("divergence_final", source, history.message[source], lacking, tell)
 
 
-def _room(case: Case, row: int, device: int) -> Int:
-    return whole([device * (len(case.history.names.conversations) + 1) + int(case.history.conversation[row])])
-
-
-def _differences(case: Case, rows: Int, rooms: Int) -> list[tuple[int, int]]:
-    """(row that one has, device that lacks it) between the read-backs of one user in one conversation, over what all retain."""
+def _differences(case: Case, rooms: Int) -> tuple[Int, Int]:
+    """(row that one read-back has, device that lacks it), between the read-backs of one user in one conversation, over what is kept."""
     history, deliveries = case.history, case.deliveries
     width = len(history.names.conversations) + 1
-    by_room = {room: rows[deliveries.room(rows) == room] for room in rooms.tolist()}
-    union = np.concatenate(list(by_room.values()))
-    entry = _entries(case, union)
-    union = union[first_by(entry)]
-    found: list[tuple[int, int]] = []
-    for room, mine in by_room.items():
-        device = room // width
-        absent = union[~np.isin(_entries(case, union), _entries(case, mine))]
-        gone = trimmed_away(case, history.message[absent], np.full(len(absent), device))
-        found.extend((int(row), device) for row in absent[~gone])
-    return found
-
-
-def _entries(case: Case, rows: Int) -> Int:
-    """One number per (message, epoch, position), comparable between calls."""
-    history = case.history
-    epochs, seqs = int(history.epoch.max(initial=0)) + 1, int(history.seq.max(initial=0)) + 1
-    return (history.message[rows] * epochs + history.epoch[rows]) * seqs + history.seq[rows]
+    device, conversation = rooms // width, rooms % width
+    user = case.members.user[device]
+    told = (user >= 0) & case.members.entitled(conversation, device, history.t_us[deliveries.last_done[1]])
+    if not told.any():
+        return whole([]), whole([])
+    place = np.where(told, dense(user, conversation), NONE)
+    rows = deliveries.final_read
+    reader = place_of(rooms, deliveries.room(rows))
+    rows, reader = rows[place[reader] >= 0], reader[place[reader] >= 0]
+    entry = dense(place[reader], history.message[rows], history.epoch[rows], history.seq[rows], case.revisions.version(rows))
+    held = np.unique(entry * len(rooms) + reader)
+    first = np.unique(entry, return_index=True)[1]
+    holders = np.bincount(held // len(rooms), minlength=len(first))
+    readers = np.bincount(place[told])
+    short = np.flatnonzero(holders < readers[place[reader[first]]])
+    some = first[short]
+    by_place = np.argsort(place, kind="stable")
+    which, at = matches(place[by_place], place[reader[some]])
+    absent = ~np.isin(short[which] * len(rooms) + by_place[at], held)
+    source, lacking = rows[some[which[absent]]], device[by_place[at[absent]]]
+    message = history.message[source]
+    gone = trimmed_away(case, message, lacking) | ~case.retention.kept[message] | case.sends.may_be_shed[message]
+    return source[~gone], lacking[~gone]
 
 
 def _shrank(case: Case) -> Finding:
@@ -118,8 +107,7 @@ def _shrank(case: Case) -> Finding:
     has = np.isin(deliveries.pair_of(had), deliveries.pair_of(deliveries.final_read))
     had = had[~has & deliveries.in_some_read[history.message[had]]]
     had = had[first_by(deliveries.pair_of(had))]
-    had = had[~case.members.never(history.message[had], deliveries.device[had], case.sends)]
-    had = had[~trimmed_away(case, history.message[had], whole(history.device[had]))]
+    had = had[_still_due(case, history.message[had], deliveries.device[had], deliveries.done_row(deliveries.room(had)))]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row = int(had[i])
@@ -128,6 +116,15 @@ def _shrank(case: Case) -> Finding:
         return f"{text}, its history read back by {say.at(done_row)} has not", (row, done_row)
 
     return Finding("history_shrank", had, history.message[had], whole(history.device[had]), tell)
+
+
+def _still_due(case: Case, message: Int, device: Int, done: Int) -> Bool:
+    """Whether what a device read, or synced, until a row has to have each message that was there before."""
+    sends = case.sends
+    due = case.members.entitled(sends.conversation[message], device, sends.times(done))
+    due &= ~case.members.never(sends.conversation[message], device, sends.t_inv_us[message], sends.known_us[message])
+    due &= ~sends.may_be_shed[message] & ~case.revisions.recalled[message] & ~trimmed_away(case, message, device)
+    return np.asarray(due)
 
 
 def _own_write(case: Case) -> Finding:
@@ -139,8 +136,8 @@ def _own_write(case: Case) -> Finding:
     device = case.deliveries.device[done]
     missing = ~_brought(case, message, device, begin, done)
     message, device, done = message[missing], device[missing], done[missing]
-    gone = trimmed_away(case, message, device)
-    message, device, done = message[~gone], device[~gone], done[~gone]
+    due = _still_due(case, message, device, done)
+    message, device, done = message[due], device[due], done[due]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         m, row = int(message[i]), int(done[i])
@@ -188,11 +185,12 @@ def _requested(case: Case, done: Int) -> Int:
 
 
 def _brought(case: Case, message: Int, device: Int, begin: Int, done: Int) -> Bool:
-    """Whether a sync brought a message: on the wire between request and completion; where no wire was recorded, shown before its end."""
+    """Whether a sync brought a message: on the wire between request and completion; at a device without a wire, shown before its end."""
     history, deliveries = case.history, case.deliveries
     wired = deliveries.wired[history.via[deliveries.wired] == Via.SYNC]
-    if len(deliveries.wired):
-        last = Rows(deliveries.pair_of(wired), wired).before(deliveries.pair(message, device), done)
-        return np.asarray((last >= 0) & ((last > begin) | (begin == done)))
+    last = Rows(deliveries.pair_of(wired), wired).before(deliveries.pair(message, device), done)
     first = deliveries.first_row(message, device)
-    return np.asarray((first != NONE) & (first < done))
+    taps = np.zeros(len(history.names.devices) + 1, np.bool_)
+    taps[history.device[deliveries.wired]] = True
+    arrived = (last >= 0) & ((last > begin) | (begin == done))
+    return np.asarray(np.where(taps[device], arrived, (first != NONE) & (first < done)))

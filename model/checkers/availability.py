@@ -2,8 +2,8 @@
 
 Rules of the file:
 
-- Everything intended counts, in the order of t_int, whether or not the client got round to it. A send whose sender is no member
-  of the conversation is scheduled to be rejected and does not count.
+- Everything intended counts, in the order of t_int, whether or not the client got round to it. A send that is scheduled to be
+  rejected does not count: one of that class, or of a sender who cannot be a member then.
 - Two classes: ``send`` (ok within the deadline) and ``delivery`` (within it at all of Must(m) that the schedule left switched on).
 - Three scopes: all, each gateway, each device. A send belongs to its sender's device and home gateway. A delivery belongs to those
   it is owed to: in a narrower scope it succeeds if all of Must(m) *within that scope* got it, so a deaf device shows by itself.
@@ -64,8 +64,9 @@ class Operations:
 
     def __init__(self, case: Case) -> None:
         sends, members, contract = case.sends, case.members, case.contract
-        joined = members.joined_row(sends.conversation, members.user[sends.sender])
-        allowed = (joined >= 0) | ~members.governed[sends.conversation] | (members.user[sends.sender] < 0)
+        senders = members.user[sends.sender]
+        allowed = members.possibly(sends.conversation, senders, sends.t_int_us) | ~members.governed[sends.conversation]
+        allowed = (allowed | (senders < 0)) & ~sends.to_be_rejected
         due_us = sends.t_int_us + contract.deadline_us
         counted = sends.scheduled & allowed & ((due_us <= case.phases.end_us) | (not case.phases.truncated))
         self.intended = whole(np.flatnonzero(counted))

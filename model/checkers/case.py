@@ -9,8 +9,11 @@ from model.checkers.deliveries import Deliveries, positions
 from model.checkers.findings import Speech
 from model.checkers.grouped import Int
 from model.checkers.latency import Latencies, measure
-from model.checkers.obligations import Members, Obligations
+from model.checkers.members import Members
+from model.checkers.obligations import Obligations
 from model.checkers.outcome import Sends, home_conversations
+from model.checkers.retention import Retention
+from model.checkers.revisions import Revisions
 from model.checkers.sessions import Absences, Fault, Phases, Sessions, absences, faults, phases
 from model.history.columns import History
 from model.history.schema import Contract
@@ -41,6 +44,16 @@ class Case:
     def sends(self) -> Sends:
         """Every send and its outcome."""
         return Sends(self.history, self.deliveries, self._home)
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        """Recalls and edits."""
+        return Revisions(self.history, self.sends)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What the contract lets be forgotten."""
+        return Retention(self)
 
     @cached_property
     def _positions(self) -> tuple[Int, Int]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from model.checkers.findings import Finding, Part, distinct
 from model.checkers.grouped import NONE, Bool, Int, dense, first_by, place_of, whole
+from model.checkers.revisions import ORIGINAL
 from model.history.schema import Kind, Via
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ def _clash(case: Case, kind: str, rows: Int, origin: Int) -> Finding:
 
 
 def _dup_app(case: Case) -> Finding:
-    """Every delivery of a message at a device after the first one there."""
+    """Every delivery of a message at a device after the first one there, but for the first of each revision."""
     history, say, shown = case.history, case.say, case.deliveries.shown
-    first = np.isin(shown, case.deliveries.first, assume_unique=True)
-    rows = shown[~first]
+    rows = shown[~np.isin(shown, case.deliveries.first, assume_unique=True)]
+    rows = rows[~_new_version(case, shown, rows)]
     message, device = history.message[rows], whole(history.device[rows])
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
@@ -80,6 +81,16 @@ def _dup_app(case: Case) -> Finding:
         return f"{text} and again at {say.at(row)} ({say.place(row)})", (before, row)
 
     return Finding("dup_app", rows, message, device, tell)
+
+
+def _new_version(case: Case, shown: Int, rows: Int) -> Bool:
+    """Which of ``rows``, of those shown, are the first to show a revision at their device."""
+    version = case.revisions.version(shown)
+    revised = np.flatnonzero(version != ORIGINAL)
+    if not len(revised):
+        return np.zeros(len(rows), np.bool_)
+    first = revised[first_by(dense(case.deliveries.pair_of(shown[revised]), version[revised]))]
+    return np.isin(rows, shown[first])
 
 
 # on the wire ----------------------------------------------------------------------------------------------------------------
@@ -110,11 +121,11 @@ def _redelivery(case: Case, dup_app: Finding) -> Finding:
 
 
 def _copies(case: Case, rows: Int) -> list[Int]:
-    """The rows of every (device, message, position) that came more than once, each in order of time."""
+    """The rows of every (device, message, position, revision) that came more than once, each in order of time."""
     if not len(rows):
         return []
     history = case.history
-    key = dense(case.deliveries.pair_of(rows), history.epoch[rows], history.seq[rows])
+    key = dense(case.deliveries.pair_of(rows), history.epoch[rows], history.seq[rows], case.revisions.version(rows))
     order = np.argsort(key, kind="stable")
     counts = np.bincount(key)
     ends = np.cumsum(counts)

@@ -160,6 +160,7 @@ def _unread(case: Case) -> list[str]:
         return []
     used = np.unique(case.sends.conversation[case.sends.committed])
     there = ~(gone.unreachable | gone.silent | gone.off)[members.device] & np.isin(members.conversation, used)
+    there &= members.until_us > case.phases.audit_us
     device, conversation = members.device[there], members.conversation[there]
     width = len(case.history.names.conversations) + 1
     unread = np.flatnonzero(deliveries.done_row(device * width + conversation) < 0)[:5]

@@ -12,7 +12,7 @@ import numpy as np
 
 from model.checkers.findings import Finding, Part, distinct
 from model.checkers.grouped import NONE, Bool, Int, dense, highest_before, place_of, whole
-from model.history.schema import Kind, Via
+from model.history.schema import Via
 
 if TYPE_CHECKING:
     from model.checkers.case import Case
@@ -48,17 +48,9 @@ def _lost_stored(case: Case) -> tuple[Int, dict[int, str]]:
     """Committed messages in no read-back of a conversation that was read back, and where each stood in its sender's stream."""
     sends, deliveries = case.sends, case.deliveries
     read = deliveries.conversation_read[sends.conversation]
-    gone = sends.committed & read & ~deliveries.in_some_read & ~_below_retention(case)
+    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled
+    gone = owed & read & ~deliveries.in_some_read & case.retention.kept
     return whole(np.flatnonzero(gone)), _classes(case, gone)
-
-
-def _below_retention(case: Case) -> Bool:
-    """Whether any device was told that a message's position is no longer kept."""
-    history = case.history
-    rows = history.rows_of(Kind.TRIMMED)
-    kept = np.zeros(len(history.names.conversations) + 1, np.int64)
-    np.maximum.at(kept, history.conversation[rows], history.seq[rows])
-    return (case.seq > 0) & (case.seq < kept[case.sends.conversation])
 
 
 def _classes(case: Case, gone: Bool) -> dict[int, str]:

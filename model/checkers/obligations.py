@@ -1,8 +1,8 @@
-"""Who is owed what: Must, Never and May, from registrations and memberships (section 2 of the definitions).
+"""Who is owed what: Must and May (section 2 of the definitions).
 
-A history of version 1 knows joins (the join's ok) and no leaving, so Must(m) is: devices registered, of users who were members, before
-m was invoked, the sending device excepted; Never(m) is: devices of users who never were members, or, where earlier history is hidden,
-became members after m was known. All others, and every device of a conversation without a single MEMBER row, are May(m).
+Must(m): devices, registered before m was invoked, of users who are certainly members from before that until the promise after m was known,
+and, where the device was not ready throughout, until its next completed sync of the conversation; the sending device excepted. What
+may be shed is owed to nobody.
 
 Obligations are kept for every intended send, since availability counts them all; what is *owed* is the part of them whose message was
 committed, that was not trimmed away, at a device that was not switched off when the run ended.
@@ -13,70 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from model.checkers.grouped import NONE, Bool, Int, earliest, matches, place_of, spans, whole
-from model.history.columns import History
+from model.checkers.grouped import Bool, Int, Rows, matches, spans
+from model.checkers.sessions import FOREVER_US
 from model.history.schema import Kind
 
 if TYPE_CHECKING:
     from model.checkers.case import Case
-    from model.checkers.outcome import Sends
-
-
-class Members:
-    """Devices of members, by conversation."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._width = len(history.names.users) + 1
-        rows = history.rows_of(Kind.MEMBER)
-        keys = whole(history.conversation[rows]) * self._width + history.user[rows]
-        self._keys, first = np.unique(keys, return_index=True)
-        self._joined_row = rows[first]
-        self.governed: Bool = np.zeros(len(history.names.conversations) + 1, np.bool_)
-        """By conversation: whether its membership is known."""
-        self.governed[history.conversation[rows]] = True
-        registered = history.rows_of(Kind.DEVICE)
-        self.registered_row = earliest(whole(history.device[registered]), registered, len(history.names.devices))
-        self.user = self._by_registration(history.user)
-        self.home = self._by_registration(history.node)
-        """By device, its home gateway (a node), -1 for none."""
-        self._devices_by_conversation()
-
-    def _by_registration(self, column: NDArray[np.int32]) -> Int:
-        if not len(self._history):
-            return self.registered_row
-        return np.where(self.registered_row >= 0, column[self.registered_row], NONE).astype(np.int64)
-
-    def _devices_by_conversation(self) -> None:
-        """``device`` and ``since_row`` of every certain membership of a device, sorted by ``conversation``."""
-        by_user = np.argsort(self.user, kind="stable")
-        member, at = matches(self.user[by_user], whole(self._keys % self._width))
-        device = whole(by_user)[at]
-        conversation = whole(self._keys // self._width)[member]
-        known = self.registered_row[device] >= 0
-        order = np.lexsort((device, conversation))
-        order = order[known[order]]
-        self.conversation, self.device = conversation[order], device[order]
-        self.since_row = np.maximum(self._joined_row[member], self.registered_row[device])[order]
-
-    def joined_row(self, conversation: Int, user: Int) -> Int:
-        """The row of a user's join, -1 where there is none."""
-        at = place_of(whole(self._keys), conversation * self._width + user)
-        return np.where(at >= 0, self._joined_row[at], NONE) if len(self._keys) else at
-
-    def never(self, message: Int, device: Int, sends: Sends) -> Bool:
-        """Whether each message must not be seen on each device."""
-        conversation, user = sends.conversation[message], self.user[device]
-        joined = self.joined_row(conversation, user)
-        never = joined == NONE
-        contract = self._history.header.contract
-        if contract.history_hidden and len(self._history):
-            known_us = sends.known_us[message]
-            late = self._history.t_us[joined] > known_us + contract.promise_us
-            never |= (joined >= 0) & (known_us >= 0) & late
-        return np.asarray(never & self.governed[conversation] & (user >= 0))
 
 
 class Obligations:
@@ -84,14 +27,16 @@ class Obligations:
 
     def __init__(self, case: Case) -> None:
         sends, members = case.sends, case.members
-        intended = np.flatnonzero(sends.scheduled)
-        conversation = sends.conversation[intended]
+        due = np.flatnonzero(sends.scheduled & ~sends.may_be_shed)
+        conversation = sends.conversation[due]
         which, at = spans(
             np.searchsorted(members.conversation, conversation, "left"),
             np.searchsorted(members.conversation, conversation, "right"),
         )
-        message, device = intended[which], members.device[at]
+        message, device, until_us = due[which], members.device[at], members.until_us[at]
         must = (device != sends.sender[message]) & (members.since_row[at] < sends.begun_row[message])
+        leaves = must & (until_us < FOREVER_US)
+        must[leaves] = _stays(case, message[leaves], device[leaves], until_us[leaves])
         self.message, self.device = message[must], device[must]
         self.row = case.deliveries.first_row(self.message, self.device)
         """The first delivery, -1 for none."""
@@ -109,8 +54,21 @@ class Obligations:
         return result
 
 
+def _stays(case: Case, message: Int, device: Int, until_us: Int) -> Bool:
+    """Whether members who leave at some time stay long enough for each message to be owed to them."""
+    sends, sessions = case.sends, case.sessions
+    known_row = np.where(sends.known_row >= 0, sends.known_row, sends.begun_row)[message]
+    promised_us = sends.times(known_row) + case.contract.promise_us
+    throughout = sessions.ready_until_us(device, sends.t_inv_us[message]) > promised_us
+    done = case.history.rows_of(Kind.SYNC_DONE)
+    room = device * (len(case.history.names.conversations) + 1) + sends.conversation[message]
+    synced = Rows(case.deliveries.room(done), done).after(room, known_row)
+    synced_us = np.where(synced >= 0, sends.times(synced), FOREVER_US)
+    return np.asarray(until_us >= np.where(throughout, promised_us, np.maximum(promised_us, synced_us)))
+
+
 def trimmed_away(case: Case, message: Int, device: Int) -> Bool:
-    """Whether sync told each device that the span with each message is gone."""
+    """Whether sync told each device that the span with each message is gone, and the contract lets it be."""
     history = case.history
     rows = history.rows_of(Kind.TRIMMED)
     rooms = case.deliveries.room(rows)
@@ -120,6 +78,7 @@ def trimmed_away(case: Case, message: Int, device: Int) -> Bool:
     row = rows[order][at]
     seq, epoch = case.seq[message[which]], history.epoch[row]
     covered = (history.value[row] < seq) & (seq < history.seq[row]) & ((epoch == 0) | (epoch == case.epoch[message[which]]))
+    covered &= ~case.retention.promised(message[which], history.t_us[row])
     result = np.zeros(len(message), np.bool_)
     result[which[covered]] = True
     return result

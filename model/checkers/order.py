@@ -39,9 +39,17 @@ def _messages(findings: tuple[Finding, ...], kind: str) -> int:
 def _sure_us(case: Case, message: Int) -> Int:
     """From when on a message precedes its sender's further ones: t_ok, or t_inv where sends are pipelined."""
     sends = case.sends
-    return np.where(
-        sends.t_ok_us[message] >= 0, sends.t_inv_us[message] if case.contract.pipelined else sends.t_ok_us[message], NONE
-    )
+    if case.contract.pipelined:
+        return np.where(sends.committed[message], sends.t_inv_us[message], NONE)
+    return sends.t_ok_us[message]
+
+
+def _sure_row(case: Case, message: int) -> int:
+    return int((case.sends.begun_row if case.contract.pipelined else case.sends.ok_row)[message])
+
+
+def _sure_word(case: Case) -> str:
+    return "sent" if case.contract.pipelined else "ok"
 
 
 def _inversions(group: Int, sure_us: Int, place: Int, begun_us: Int) -> tuple[Int, Int]:
@@ -63,9 +71,9 @@ def _stored_inversions(case: Case, kind: str, placed: Int, group: Int, sure_us: 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         y, x = int(second[i]), int(first[i])
         places = [say.position(int(case.epoch[m]), int(case.seq[m])) for m in (x, y)]
-        ok, begun = int(sends.ok_row[x]), int(sends.begun_row[y])
-        text = f"{say.message(x)} was ok at {say.at(ok)} ({places[0]}), yet {say.message(y)}, sent at {say.at(begun)}, has {places[1]}"
-        return text, (ok, begun)
+        sure, begun = _sure_row(case, x), int(sends.begun_row[y])
+        text = f"{say.message(x)} was {_sure_word(case)} at {say.at(sure)} ({places[0]}), yet {say.message(y)}, sent at {say.at(begun)},"
+        return f"{text} has {places[1]}", (sure, begun)
 
     return Finding(kind, sends.begun_row[second], second, sends.sender[second], tell)
 
@@ -102,7 +110,7 @@ def _fifo_live(case: Case) -> Finding:
         m = int(history.message[x])
         text = f"{say.device(int(history.device[x]))} showed {say.message(int(history.message[y]))} at {say.at(y)} before "
         return (
-            f"{text}{say.message(m)} at {say.at(x)}, which was ok at {say.at(int(sends.ok_row[m]))}, before the other was sent",
+            f"{text}{say.message(m)} at {say.at(x)}, which was {_sure_word(case)} at {say.at(_sure_row(case, m))}, before the other's send",
             (y, x),
         )
 

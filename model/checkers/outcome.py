@@ -13,8 +13,9 @@ import numpy as np
 from model.checkers.deliveries import Deliveries
 from model.checkers.findings import Finding, Part
 from model.checkers.grouped import NONE, Bool, Int, earliest, first_by, whole
+from model.checkers.revisions import ORIGINAL
 from model.history.columns import History
-from model.history.schema import Kind, Via
+from model.history.schema import Kind, SendClass, Via
 
 if TYPE_CHECKING:
     from model.checkers.case import Case
@@ -26,7 +27,7 @@ def home_conversations(history: History) -> Int:
     """By message, the conversation it was meant for: by the schedule, else its invocation, else its first mention."""
     result = np.full(len(history.message_sender), NONE, np.int64)
     mentions = np.flatnonzero(history.message >= 0)
-    for rows in (mentions, history.rows_of(Kind.INVOKE), history.rows_of(Kind.INTEND)):
+    for rows in (mentions, history.rows_of(Kind.SYSTEM), history.rows_of(Kind.INVOKE), history.rows_of(Kind.INTEND)):
         rows = rows[history.message[rows] >= 0]
         found = earliest(history.message[rows], rows, len(result))
         if len(rows):
@@ -50,6 +51,7 @@ class Sends:
         self.info_row = self._first(Kind.INFO)
         foreign = deliveries.seen[history.via[deliveries.seen] != Via.OWN]
         self.seen_row = earliest(history.message[foreign], foreign, self.count)
+        self.of_the_system: Bool = self._first(Kind.SYSTEM) >= 0
         self.scheduled: Bool = (self.intend_row >= 0) | (self.invoke_row >= 0)
         self.begun_row = np.where(self.invoke_row >= 0, self.invoke_row, self._earliest_trace())
         """The invocation; where the recording lacks it, the first trace of the send, else its place in the schedule."""
@@ -59,12 +61,20 @@ class Sends:
         self.outcome = self._outcomes()
         self.committed: Bool = self.scheduled & ((self.outcome == OK) | ((self.outcome != FAIL) & (self.seen_row >= 0)))
         """Ok, or seen by someone: owed to everyone whom the membership makes it owed to."""
-        self.known_us = self.times(np.where(self.ok_row >= 0, self.ok_row, self.seen_row))
-        """t_ok, or for info the first sighting."""
+        self.known_row: Int = np.where(self.ok_row >= 0, self.ok_row, self.seen_row)
+        """The first ok, or for info the first sighting."""
+        self.known_us = self.times(self.known_row)
+        self.may_be_shed = self._is_of(SendClass.MAY_BE_SHED)
+        self.to_be_rejected = self._is_of(SendClass.TO_BE_REJECTED)
 
     def times(self, rows: Int) -> Int:
         """The instants of rows, -1 for none."""
         return np.where(rows >= 0, self.history.t_us[rows], NONE) if len(self.history) else rows
+
+    def _is_of(self, send_class: SendClass) -> Bool:
+        if not len(self.history):
+            return np.zeros(self.count, np.bool_)
+        return np.asarray((self.intend_row >= 0) & (self.history.code[self.intend_row] == send_class))
 
     def _first(self, kind: Kind) -> Int:
         rows = self.history.rows_of(kind)
@@ -185,26 +195,27 @@ def _aborted(case: Case) -> Finding:
 
 def _phantom(case: Case) -> Finding:
     rows = case.deliveries.seen
-    return _seen_finding(case, "phantom", rows[~case.sends.scheduled[case.history.message[rows]]], "nobody sent it")
+    known = case.sends.scheduled | case.sends.of_the_system
+    return _seen_finding(case, "phantom", rows[~known[case.history.message[rows]]], "nobody sent it")
 
 
 def _corrupt(case: Case) -> Finding:
-    """Sightings whose content hash is not the one that was scheduled; a hash of 0 says nothing."""
-    history, sends, rows = case.history, case.sends, case.deliveries.seen
-    source = np.where(sends.intend_row >= 0, sends.intend_row, sends.invoke_row)[history.message[rows]]
-    got = history.content_hash[rows]
-    meant = history.content_hash[source] if len(history) else got
-    bad = (source >= 0) & (got != 0) & (meant != 0) & (got != meant)
-    return _seen_finding(case, "corrupt", rows[bad], "its content is not what was sent")
+    """Sightings of content that was neither sent nor put in its place."""
+    rows = case.deliveries.seen
+    bad = rows[case.revisions.altered(rows)]
+    return _seen_finding(case, "corrupt", bad[case.revisions.version(bad) == ORIGINAL], "its content is not what was sent")
 
 
 def _misdelivered(case: Case) -> Finding:
-    history, deliveries = case.history, case.deliveries
+    history, deliveries, sends = case.history, case.deliveries, case.sends
     rows = deliveries.seen[history.via[deliveries.seen] != Via.OWN]
-    known = case.sends.scheduled[history.message[rows]]
-    never = case.members.never(history.message[rows], deliveries.device[rows], case.sends)
+    rows = rows[sends.scheduled[history.message[rows]]]
+    message = history.message[rows]
+    never = case.members.never(
+        sends.conversation[message], deliveries.device[rows], sends.t_inv_us[message], sends.known_us[message]
+    )
     strayed = np.isin(rows, deliveries.strayed)
-    return _seen_finding(case, "misdelivery", rows[known & (never | strayed)], "it is not for this device")
+    return _seen_finding(case, "misdelivery", rows[never | strayed], "it is not for this device")
 
 
 def resolved_row(sends: Sends) -> Int:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from model.history import json_lines
 from model.history.columns import History, Int, Labels, assemble, in_order_seen
-from model.history.schema import SCHEMA, VERSION, Basis, FaultKind, Header, HistoryError, Kind, Phase, Via
+from model.history.schema import SCHEMA, VERSION, Basis, FaultKind, Header, HistoryError, Kind, Phase, SendClass, Via
 from model.history.sense import impossible
 
 METADATA_KEY: Final = b"imbench"
@@ -56,10 +56,11 @@ _ALWAYS: Final = frozenset({"t_us", "kind", "value"})
 
 # codes mean different things in different rows ---------------------------------------------------------------------------
 
-_PLAIN, _OUTCOME, _PHASE, _FAULT = range(4)
+_PLAIN, _OUTCOME, _PHASE, _FAULT, _CLASS = range(5)
 _FAMILY: Final = np.zeros(256, np.int64)
 _FAMILY[[Kind.FAIL, Kind.INFO, Kind.DISCONNECTED]] = _OUTCOME
 _FAMILY[[Kind.PHASE]] = _PHASE
+_FAMILY[[Kind.INTEND]] = _CLASS
 _FAMILY[[Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED]] = _FAULT
 
 
@@ -67,7 +68,7 @@ def _code_names(header: Header) -> list[dict[int, str]]:
     """By family, the names of codes that can be read back: no two codes of one name, no name that looks like a number."""
     texts = list(header.codes.values())
     outcomes = {code: text for code, text in header.codes.items() if texts.count(text) == 1 and not _is_number(text)}
-    return [{}, outcomes, _names_of(Phase), _names_of(FaultKind)]
+    return [{}, outcomes, _names_of(Phase), _names_of(FaultKind), _names_of(SendClass)]
 
 
 def _is_number(text: str) -> bool:

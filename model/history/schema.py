@@ -1,4 +1,4 @@
-"""The schema of a history, version 1: kinds of rows, the fixed-width record, the header and the contract.
+"""The schema of a history, version 2: kinds of rows, the fixed-width record, the header and the contract.
 
 Rules of the file: numbers are stable once released; a name at rest is the lower-case name of the enum member; a change that an
 old reader would misread raises ``VERSION``.
@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 SCHEMA = "imbench-history"
-VERSION = 1
+VERSION = 2
+"""Version 1 lacks joins and leaves under way, classes of messages, revisions, read marks and unread counts, and is read as it is."""
 
 
 Reason = Literal["damaged", "missing", "disk", "usage"]
@@ -34,22 +35,33 @@ class Kind(IntEnum):
     # who and what there is
     DEVICE = 1  # [device, user, node: its home gateway] registered
     MEMBER = 2  # [user, conversation] certainly a member from here on (the join's ok)
-    INTEND = 3  # [device, conversation, message, content_hash, via: unused] the schedule: t_us is t_int
+    INTEND = 3  # [device, conversation, message, content_hash, code: SendClass] the schedule: t_us is t_int
+    JOINING = 4  # [user, conversation] the join is invoked: possibly a member from here on
+    LEAVING = 5  # [user, conversation] the leave, or removal, is invoked: no longer certainly a member
+    LEFT = 6  # [user, conversation] certainly no member from here on (the leave's ok)
+    SYSTEM = 7  # [conversation, message, content_hash] a message of the system's own making: in no schedule, owed to nobody
     # operations of a sending device
     INVOKE = 10  # [device, conversation, message, content_hash] handed to the client session
     ATTEMPT = 11  # [device, conversation, message, connection] written to the transport
     OK = 12  # [device, conversation, message, basis, epoch, seq, value: message_id] the client says "sent"
     FAIL = 13  # [device, conversation, message, code] every attempt certainly rejected
     INFO = 14  # [device, conversation, message, code] the client gave up: cannot know
+    RECALL = 15  # [device, conversation, message, content_hash: of the tombstone] asked for; the message may be gone from here on
+    EDIT = 16  # [device, conversation, message, content_hash: of the new content] asked for
+    MARK = 17  # [device, conversation, epoch, seq] the person has read up to seq; the client is told so
+    MARKED = 18  # [device, conversation, epoch, seq] the server confirms the user's read watermark
+    UNREAD_ASKED = 19  # [device, conversation] the device asks for the user's unread count
     # what a device saw
     DELIVER = 20  # [device, conversation, message, connection, via, epoch, seq, content_hash, value: message_id] shown: D
     WIRE = 21  # as DELIVER, before client dedupe: W
     READ_BACK = 22  # as DELIVER: one message of the audit read after the drain: R
     READ_BACK_DONE = 23  # [device, conversation, seq: head] that audit read reached the end
-    RECEIVE_CONFIRMED = 24  # [device, conversation, connection, seq, value: 1 = a watermark, 0 = this position only]
+    RECEIVE_CONFIRMED = 24  # [device, conversation, connection, epoch, seq, value: 1 = a watermark, 0 = this position only]
     SYNC_REQUEST = 25  # [device, conversation, connection, seq: after]
-    SYNC_DONE = 26  # [device, conversation, connection, seq: upto, value: after] a catch-up is complete
-    TRIMMED = 27  # [device, conversation, seq: first position kept, value: after] sync said so
+    SYNC_DONE = 26  # [device, conversation, connection, epoch, seq: upto, value: after] a catch-up is complete
+    TRIMMED = 27  # [device, conversation, epoch, seq: first position kept, value: after] sync said so
+    WATERMARK = 28  # [device, conversation, epoch, seq] the device is told the user's read watermark
+    UNREAD = 29  # [device, conversation, value] the answer: others' messages above the user's read watermark
     # sessions
     CONNECTING = 30  # [device, connection, node]
     READY = 31  # [device, connection, node, value: generation]
@@ -64,6 +76,14 @@ class Kind(IntEnum):
     PROCESS_EXITED = 44  # [node, value: pid or incarnation, code: signal or status]
     # the phases of a run
     PHASE = 50  # [code: Phase] t_us is where it begins
+
+
+class SendClass(IntEnum):
+    """What the schedule says of a message beyond its time."""
+
+    MUST = 0  # owed, and to be accepted
+    MAY_BE_SHED = 1  # a room's chatter: owed to nobody
+    TO_BE_REJECTED = 2  # sent in order to be refused: counts for no availability
 
 
 class Via(IntEnum):
@@ -165,6 +185,12 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether sends of one device are ordered by invocation, not only when one is ok before the next."""
     history_hidden: bool = False
     """Whether a joiner must not see what was said before its join."""
+    causal_across: bool = False
+    """Whether cause comes before effect across conversations, too."""
+    retention_us: int | None = None
+    """For how long messages are kept; None: the server's word is taken."""
+    retention_messages: int | None = None
+    """How many messages of a conversation are kept; None: the server's word is taken."""
     latency: tuple[LatencyPromise, ...] = ()
 
 

@@ -20,14 +20,17 @@ Rows = NDArray[np.int64]
 
 _SAW: Final = (Kind.DELIVER, Kind.WIRE, Kind.READ_BACK)
 _SENDS: Final = (Kind.INTEND, Kind.INVOKE, Kind.ATTEMPT, Kind.OK, Kind.FAIL, Kind.INFO)
-_IN_ROOMS: Final = (Kind.READ_BACK_DONE, Kind.RECEIVE_CONFIRMED, Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.TRIMMED)
+_REVISIONS: Final = (Kind.RECALL, Kind.EDIT)
+_READS: Final = (Kind.MARK, Kind.MARKED, Kind.WATERMARK, Kind.UNREAD_ASKED, Kind.UNREAD)
+_IN_ROOMS: Final = (Kind.READ_BACK_DONE, Kind.RECEIVE_CONFIRMED, Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.TRIMMED, *_READS)
+_MEMBERSHIP: Final = (Kind.MEMBER, Kind.JOINING, Kind.LEAVING, Kind.LEFT)
 _SESSIONS: Final = (Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
 
 NEEDS: Final[dict[str, tuple[Kind, ...]]] = {
-    "device": (Kind.DEVICE, *_SENDS, *_SAW, *_IN_ROOMS, *_SESSIONS, Kind.OFFLINE, Kind.ONLINE),
-    "user": (Kind.DEVICE, Kind.MEMBER),
-    "conversation": (Kind.MEMBER, *_SENDS, *_SAW, *_IN_ROOMS),
-    "message": (*_SENDS, *_SAW),
+    "device": (Kind.DEVICE, *_SENDS, *_REVISIONS, *_SAW, *_IN_ROOMS, *_SESSIONS, Kind.OFFLINE, Kind.ONLINE),
+    "user": (Kind.DEVICE, *_MEMBERSHIP),
+    "conversation": (*_MEMBERSHIP, Kind.SYSTEM, *_SENDS, *_REVISIONS, *_SAW, *_IN_ROOMS),
+    "message": (Kind.SYSTEM, *_SENDS, *_REVISIONS, *_SAW),
     "connection": _SESSIONS,
     "code": (Kind.PHASE, Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
     "value": (Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
@@ -71,6 +74,8 @@ def _negative(history: History) -> Iterator[Finding]:
     for column in ("connection", "epoch", "seq"):
         values = getattr(history, column)
         yield from _first(every, values < 0, partial(_is_negative, column, values))
+    counts = history.rows_of(Kind.UNREAD)
+    yield from _first(counts, history.value[counts] < 0, partial(_is_negative, "value", history.value))
 
 
 def _is_negative(column: str, values: NDArray[np.integer], row: int) -> str:

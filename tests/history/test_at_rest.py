@@ -235,8 +235,8 @@ def test_a_parquet_file_without_a_header_is_refused(tmp_path: Path, sample: Hist
     ("change", "said"),
     [
         ({"schema": "other-history"}, "its schema is 'other-history', not 'imbench-history'; convert it"),
-        ({"version": 2, "new_field": 1}, "its version is 2, this imbench reads up to 1; use a newer imbench"),
-        ({"version": 0}, "its version is 0, this imbench reads up to 1"),
+        ({"version": 3, "new_field": 1}, "its version is 3, this imbench reads up to 2; use a newer imbench"),
+        ({"version": 0}, "its version is 0, this imbench reads up to 2"),
         ({"version": "1"}, "its header is wrong (Expected `int`, got `str` - at `$.version`)"),
         ({"sede": 1}, "its header is wrong (Object contains unknown field `sede`)"),
         ({"contract": {"promise_us": "soon"}}, "its header is wrong (Expected `int`, got `str` - at `$.contract.promise_us`)"),

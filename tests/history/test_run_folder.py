@@ -248,8 +248,8 @@ def test_a_header_or_a_recording_that_cannot_be_meant_is_named(tmp_path: Path, h
     folder.write_header(header)
     with pytest.raises(RunFolderError, match=r"recordings: row 0 \(t_us 1\): kind 99 is not one of"):
         folder.history()
-    folder.write_json("header.json", {"world": "live", "version": 2})
-    with pytest.raises(RunFolderError, match=r"header\.json: its version is 2, this imbench reads up to 1"):
+    folder.write_json("header.json", {"world": "live", "version": 3})
+    with pytest.raises(RunFolderError, match=r"header\.json: its version is 3, this imbench reads up to 2"):
         folder.history()
 
 
