@@ -6,13 +6,12 @@ order as long as nobody knows that the first one arrived, and a sync may bring w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.checkers.findings import Finding, Part, distinct
-from model.checkers.grouped import NONE, Bool, Int, dense, first_by, place_of, whole
+from model.checkers.grouped import Bool, Filed, Int, dense, first_by, whole
 from model.checkers.revisions import ORIGINAL
 from model.history.schema import Kind, Via
 
@@ -140,10 +139,12 @@ class _Ledger:
         self._history = history = case.history
         self._deliveries = case.deliveries
         self._resends = case.contract.resends_allowed
-        self._confirmed = _Filed(history.rows_of(Kind.RECEIVE_CONFIRMED), case.deliveries.room)
-        self._requests = _Filed(history.rows_of(Kind.SYNC_REQUEST), case.deliveries.room)
-        self._ended = _Filed(history.rows_of(Kind.DISCONNECTED), lambda rows: case.deliveries.device[rows])
-        self._asks = set(np.unique(case.deliveries.device[history.rows_of(Kind.SYNC_REQUEST)]).tolist())
+        confirmed, requests = history.rows_of(Kind.RECEIVE_CONFIRMED), history.rows_of(Kind.SYNC_REQUEST)
+        ended = history.rows_of(Kind.DISCONNECTED)
+        self._confirmed = Filed(case.deliveries.room(confirmed), confirmed)
+        self._requests = Filed(case.deliveries.room(requests), requests)
+        self._ended = Filed(case.deliveries.device[ended], ended)
+        self._asks = set(np.unique(case.deliveries.device[requests]).tolist())
 
     def unexcused(self, copies: Int) -> list[tuple[int, int, str]]:
         """(row, first row, why) of the copies that are redeliveries."""
@@ -199,19 +200,3 @@ class _Ledger:
         between = int(np.searchsorted(ended, row) - np.searchsorted(ended, so_far[0]))
         allowed = 1 + max(between, changed) + self._resends
         return "" if live <= allowed else f"live copy {live} where {allowed} are allowed"
-
-
-class _Filed:
-    """Rows by a number."""
-
-    def __init__(self, rows: Int, key: Callable[[Int], Int]) -> None:
-        keys = key(rows)
-        order = np.argsort(keys, kind="stable")
-        self._rows = rows[order]
-        self._keys, begin = np.unique(keys[order], return_index=True)
-        self._begin = np.append(begin, len(rows))
-
-    def of(self, key: int) -> Int:
-        """The rows under a number, rising."""
-        at = int(place_of(whole(self._keys), whole([key]))[0])
-        return self._rows[:0] if at == NONE else self._rows[self._begin[at] : self._begin[at + 1]]

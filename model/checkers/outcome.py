@@ -51,7 +51,8 @@ class Sends:
         self.info_row = self._first(Kind.INFO)
         foreign = deliveries.seen[history.via[deliveries.seen] != Via.OWN]
         self.seen_row = earliest(history.message[foreign], foreign, self.count)
-        self.of_the_system: Bool = self._first(Kind.SYSTEM) >= 0
+        self.system_row = self._first(Kind.SYSTEM)
+        self.of_the_system: Bool = self.system_row >= 0
         self.scheduled: Bool = (self.intend_row >= 0) | (self.invoke_row >= 0)
         self.begun_row = np.where(self.invoke_row >= 0, self.invoke_row, self._earliest_trace())
         """The invocation; where the recording lacks it, the first trace of the send, else its place in the schedule."""

@@ -134,6 +134,8 @@ class Phases:
     """End of warm-up."""
     drain_us: int
     """End of the load; where no phase says so, the last intended instant."""
+    quiet_row: int
+    """Where everything had settled."""
     audit_us: int
     audit_row: int
     bound_row: int
@@ -165,6 +167,7 @@ def phases(history: History) -> Phases:
     return Phases(
         measure_us=t_us(row_of(Phase.MEASURE)),
         drain_us=t_us(drain) if drain >= 0 else int(intended.max(initial=0)),
+        quiet_row=row_of(Phase.QUIET, last=True),
         audit_us=t_us(audit),
         audit_row=audit,
         bound_row=bound,

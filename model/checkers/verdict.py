@@ -18,7 +18,20 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from model.checkers import agreement, availability, duplicates, harness, latency, loss, order, outcome, recovery, series
+from model.checkers import (
+    agreement,
+    availability,
+    causes,
+    duplicates,
+    harness,
+    latency,
+    loss,
+    order,
+    outcome,
+    reads,
+    recovery,
+    series,
+)
 from model.checkers.case import Case
 from model.checkers.findings import WITNESSES_MAX, Anomaly, Finding, Part, Witness, distinct
 from model.checkers.grouped import Bool
@@ -32,7 +45,9 @@ JUDGES: dict[str, Callable[[Case], Part]] = {
     "loss": loss.judge,
     "duplicates": duplicates.judge,
     "order": order.judge,
+    "causes": causes.judge,
     "agreement": agreement.judge,
+    "reads": reads.judge,
     "latency": latency.judge,
     "availability": availability.judge,
     "recovery": recovery.judge,

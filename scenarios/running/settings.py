@@ -113,6 +113,8 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
     yield from _durations(scenario)
+    kept = scenario.contract.retention_messages
+    yield kept is None or kept >= 1, f"contract.retention_messages is {kept}; give at least 1, or null"
     for i, fault in enumerate(scenario.faults):
         yield from _fault_conditions(scenario, f"faults.{i}", fault)
 
@@ -123,7 +125,7 @@ def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         for name in value.__struct_fields__:
             if name.endswith("_us"):
                 found, least = getattr(value, name), 1 if group == "timers" else 0
-                yield found >= least, f"{group}.{name} is {found}; give at least {least} microseconds"
+                yield found is None or found >= least, f"{group}.{name} is {found}; give at least {least} microseconds"
 
 
 def _fault_conditions(scenario: Scenario, name: str, fault: Any) -> Iterator[tuple[bool, str]]:

@@ -1,0 +1,215 @@
+"""Cause before effect: ``causal_live``, section 4 of the definitions.
+
+Rules of the file:
+
+- One thing happens before another: on one device, a send or a delivery before a later send; a send before each of its deliveries; closed
+  transitively, within one conversation (across all of them, where the contract says so).
+- A send's frontier is, for each sending device, how many of its sends lie in the author's past. It is joined at each delivery, so it is
+  a prefix for every sender and no pairs are closed.
+- At d, every message of the frontier that was ok (under ``pipelined`` also: seen) and is owed to d must have been shown before. One that
+  never came is claimed only after a completed drain; one that came by backfill says nothing of order.
+- Where a conversation's positions agree with its causes and a device shows in the order of positions without a loss, nothing can be
+  wrong there: that is decided for all devices at once, and frontiers are worked out for the rest only.
+
+The joining of frontiers is that of vector clocks (Fidge 1988, Mattern 1989).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.checkers.findings import Finding, Part
+from model.checkers.grouped import NONE, Bool, Filed, Int, dense, highest_before, highest_earlier, place_of, whole
+from model.history.schema import Via
+
+if TYPE_CHECKING:
+    from model.checkers.case import Case
+
+DEVICES_MIN = 3
+"""Two authors and a third that is owed both: with fewer devices nothing can be wrong."""
+
+
+def judge(case: Case) -> Part:
+    """Messages that were not there when what they caused was shown."""
+    past = _Past(case)
+    found = [part for scope, devices in past.suspects() for part in past.violations(scope, devices)]
+    nothing = whole([])
+    cause, effect, device = (np.concatenate([nothing, *(part[at] for part in found)]) for at in range(3))
+    return Part((_finding(case, cause, effect, device),))
+
+
+def _finding(case: Case, cause: Int, effect: Int, device: Int) -> Finding:
+    """Instances at the row that shows the effect; ``cause`` is a message."""
+    order = np.lexsort((cause, effect))
+    cause, effect, device = cause[order], effect[order], device[order]
+    history, say = case.history, case.say
+    came = case.deliveries.first_row(cause, device)
+
+    def tell(i: int) -> tuple[str, tuple[int, ...]]:
+        m, row, later = int(cause[i]), int(effect[i]), int(came[i])
+        text = f"{say.device(int(device[i]))} showed {say.message(int(history.message[row]))} at {say.at(row)}, whose author had seen "
+        end = f"only at {say.at(later)}" if later >= 0 else "never"
+        rows = (int(case.sends.begun_row[m]), row, *([later] if later >= 0 else []))
+        return f"{text}{say.message(m)}, which it showed {end}", rows
+
+    return Finding("causal_live", effect, cause, device, tell)
+
+
+class _Past:
+    """The sends and first deliveries of each scope: a conversation, or all of them where causes reach across."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        sends, history, deliveries = case.sends, case.history, case.deliveries
+        sent = np.flatnonzero(sends.scheduled & (sends.begun_row >= 0))
+        sent = sent[np.argsort(sends.begun_row[sent], kind="stable")]
+        shown = deliveries.first[sends.scheduled[history.message[deliveries.first]]]
+        self._sent = Filed(self._scope(sent), sent)
+        self._shown = Filed(self._scope(history.message[shown]), shown)
+        self._place = np.full(sends.count, NONE, np.int64)
+        """By message, its place among the sends of its scope."""
+        self._place[self._sent.items] = self._sent.places
+        pairs = case.obligations
+        known = np.flatnonzero(sends.committed[pairs.message] & ~pairs.trimmed & ((pairs.row >= 0) | pairs.missing))
+        self._owed_in, self._owed_at = self._scope(pairs.message[known]), pairs.device[known]
+        self._owed = pairs.message[known]
+        self._missing = pairs.missing[known]
+        self._claims: Bool = sends.committed if case.contract.pipelined else sends.ok_row >= 0
+
+    def _scope(self, messages: Int) -> Int:
+        if self._case.contract.causal_across:
+            return np.zeros(len(messages), np.int64)
+        return self._case.sends.conversation[messages]
+
+    # where something may be wrong --------------------------------------------------------------------------------------------
+
+    def suspects(self) -> Iterator[tuple[int, list[tuple[int, Int]]]]:
+        """Scopes, with their suspicious devices and what is owed to each."""
+        if not len(self._owed):
+            return
+        rooms = dense(self._owed_in, self._owed_at)
+        _, first = np.unique(rooms, return_index=True)
+        scope, device = self._owed_in[first], self._owed_at[first]
+        crowded = np.bincount(scope)[scope] >= DEVICES_MIN - 1
+        rank = self._ranks()
+        wanted = crowded & (np.isin(scope, self._against_positions(rank)) | self._unsettled(rank, rooms))
+        owed = Filed(rooms, self._owed)
+        for at, devices in _runs(scope[wanted], np.flatnonzero(wanted)):
+            yield at, [(int(device[room]), owed.of(room)) for room in devices.tolist()]
+
+    def _ranks(self) -> Int:
+        """By message, its place among all positions, by epoch and seq; -1 for none."""
+        case = self._case
+        return np.where(case.seq > 0, dense(case.epoch, case.seq), NONE)
+
+    def _against_positions(self, rank: Int) -> Int:
+        """Scopes in which a send stands below something in its author's past, or something has no position."""
+        sends, sent, shown = self._case.sends, self._sent.items, self._shown.items
+        message = self._case.history.message[shown]
+        lacking = [self._sent.keys[(rank[sent] < 0) & sends.committed[sent]], self._shown.keys[rank[message] < 0]]
+        scope = np.concatenate([self._shown.keys, self._sent.keys])
+        if self._case.contract.causal_across:
+            return np.unique(scope)
+        group = dense(scope, np.concatenate([self._case.deliveries.device[shown], sends.sender[sent]]))
+        at, value = np.concatenate([shown, sends.begun_row[sent]]), np.concatenate([rank[message], rank[sent]])
+        past = highest_before(group, at, value, group[len(shown) :], sends.begun_row[sent])
+        below = (past >= 0) & (rank[sent] >= 0) & (value[past] >= rank[sent])
+        return np.unique(np.concatenate([*lacking, self._sent.keys[below]]))
+
+    def _unsettled(self, rank: Int, rooms: Int) -> Bool:
+        """By room of the obligations: whether its device lacks something, or showed something after a higher position."""
+        shown = self._shown.items
+        message, device = self._case.history.message[shown], self._case.deliveries.device[shown]
+        every = dense(np.concatenate([self._owed_in, self._shown.keys]), np.concatenate([self._owed_at, device]))
+        known, mine = np.unique(every[: len(rooms)]), every[len(rooms) :]
+        result = np.zeros(len(known), np.bool_)
+        result[rooms[self._missing]] = True
+        if len(mine):
+            order = np.argsort(shown, kind="stable")
+            before = highest_earlier(mine[order], rank[message[order]])
+            behind = order[(before >= 0) & (rank[message[order][before]] > rank[message[order]])]
+            at = place_of(whole(known), mine[behind])
+            result[at[at >= 0]] = True
+        return result
+
+    # what is wrong -----------------------------------------------------------------------------------------------------------
+
+    def violations(self, scope: int, devices: list[tuple[int, Int]]) -> Iterator[tuple[Int, Int, Int]]:
+        """(message, row of the delivery that should have come after it, device), parallel arrays for each device."""
+        history = self._case.history
+        sent = self._sent.of(scope)
+        column = np.unique(self._case.sends.sender[sent], return_inverse=True)[1]
+        number = _numbers(column)
+        shown = self._shown.of(scope)
+        heard = Filed(self._case.deliveries.device[shown], shown)
+        frontier = self._frontiers(sent, heard, column, number)
+        for device, owed in devices:
+            effects = heard.of(device)
+            effects = effects[(history.via[effects] != Via.BACKFILL) & np.isin(history.message[effects], owed)]
+            causes = owed[self._claims[owed]]
+            if len(effects) and len(causes):
+                past = np.maximum.accumulate(frontier[self._place[history.message[effects]]], axis=0)
+                at = self._place[causes]
+                yield self._late(device, causes, effects, _first_with(past, column[at], number[at]))
+
+    def _frontiers(self, sent: Int, heard: Filed, column: Int, number: Int) -> NDArray[np.int32]:
+        """For each send the frontier of its past, its own sender's part left out; shape (sends, senders)."""
+        sends = self._case.sends
+        width = int(column.max(initial=-1)) + 1
+        result = np.zeros((len(sent), width), np.int32)
+        counts = number.astype(np.int32)
+        begun, senders = sends.begun_row[sent].tolist(), sends.sender[sent].tolist()
+        knows = {sender: np.zeros(width, np.int32) for sender in set(senders)}
+        news = {sender: heard.of(sender) for sender in knows}
+        sources = {sender: self._place[self._case.history.message[rows]] for sender, rows in news.items()}
+        until = dict.fromkeys(knows, 0)
+        for at, sender in enumerate(senders):
+            low = until[sender]
+            high = until[sender] = low + int(np.searchsorted(news[sender][low:], begun[at]))
+            mine = knows[sender]
+            if high > low:
+                source = sources[sender][low:high]
+                np.maximum(mine, result[source].max(axis=0), out=mine)
+                np.maximum.at(mine, column[source], counts[source])
+            result[at] = mine
+            mine[column[at]] = counts[at]
+        result[np.arange(len(sent)), column] = 0
+        return result
+
+    def _late(self, device: int, causes: Int, effects: Int, first: Int) -> tuple[Int, Int, Int]:
+        """The causes that were not there at the first delivery that has them in its past."""
+        case = self._case
+        came = case.deliveries.first_row(causes, np.full(len(causes), device))
+        missing = came < 0
+        ordered = missing | (case.history.via[came] != Via.BACKFILL)
+        effect = effects[np.minimum(first, len(effects) - 1)]
+        wrong = (first < len(effects)) & ordered & np.where(missing, case.phases.settled, came > effect)
+        return causes[wrong], effect[wrong], np.full(int(wrong.sum()), device, np.int64)
+
+
+def _first_with(past: NDArray[np.int32], column: Int, number: Int) -> Int:
+    """The first row of a rising ``past`` (rows, senders) that has each (sender, number); its length for none."""
+    result = np.empty(len(column), np.int64)
+    for sender in np.unique(column).tolist():
+        mine = column == sender
+        result[mine] = np.searchsorted(past[:, sender], number[mine])
+    return result
+
+
+def _numbers(column: Int) -> Int:
+    """For each send its number, from 1, among those of its sender."""
+    filed = Filed(column, np.arange(len(column)))
+    result = np.empty(len(column), np.int64)
+    result[filed.items] = filed.places + 1
+    return result
+
+
+def _runs(keys: Int, items: Int) -> Iterator[tuple[int, Int]]:
+    """The items under each key."""
+    filed = Filed(keys, items)
+    for key in np.unique(keys).tolist():
+        yield key, filed.of(key)
