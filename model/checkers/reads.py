@@ -70,22 +70,27 @@ def _regressed(case: Case) -> Finding:
 
 
 def _owner(case: Case, rows: Int) -> Int:
-    """One number per (user, conversation, epoch) of rows, the same for all calls; that of the device alone where its user is not known."""
+    """One number per (user, conversation) of rows, the same for all calls; that of the device alone where its user is not known."""
     history = case.history
     device = case.deliveries.device[rows]
     user = case.members.user[device]
     owner = np.where(user >= 0, user, len(history.names.users) + device)
-    epochs = int(history.epoch.max(initial=0)) + 1
-    return whole((owner * (len(history.names.conversations) + 1) + history.conversation[rows]) * epochs + history.epoch[rows])
+    return whole(owner * (len(history.names.conversations) + 1) + history.conversation[rows])
 
 
-def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int) -> Int:
-    """For each row of ``rows`` the row of the highest of these marks of its user before ``until``, -1 for none."""
-    marks = case.history.rows_of(*kinds)
-    every = np.concatenate([_owner(case, marks), _owner(case, rows)])
-    group = dense(every) if len(every) else every
-    found = highest_before(group[: len(marks)], marks, case.history.seq[marks], group[len(marks) :], until)
-    return np.where(found >= 0, marks[found], NONE) if len(marks) else found
+def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int, *, any_epoch: bool = False) -> Int:
+    """For each row of ``rows`` the row of the highest of these marks of its user before ``until``, -1 for none.
+
+    Of the row's own epoch; with ``any_epoch``, for rows that have none, of the latest.
+    """
+    history, marks = case.history, case.history.rows_of(*kinds)
+    every = np.concatenate([marks, rows])
+    if not len(marks) or not len(rows):
+        return np.full(len(rows), NONE, np.int64)
+    group = dense(_owner(case, every), history.epoch[every] * (not any_epoch))
+    height = dense(history.epoch[marks], history.seq[marks])
+    found = highest_before(group[: len(marks)], marks, height, group[len(marks) :], until)
+    return np.where(found >= 0, marks[found], NONE)
 
 
 def _misplaced(case: Case) -> Finding:
@@ -170,7 +175,7 @@ class _Log:
 
 def _mark(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int) -> tuple[Bool, Int, Int]:
     """Whether there is a mark of the user, and the epoch and place of the highest."""
-    row = _highest(case, kinds, rows, until)
+    row = _highest(case, kinds, rows, until, any_epoch=True)
     there = row >= 0
     return there, np.where(there, case.history.epoch[row], NONE), np.where(there, case.history.seq[row], 0)
 

@@ -9,7 +9,7 @@ a settled drain, and at the end every device reads back every stored message at 
     p.send("y", "a", at=2, ok=2.1, pos=6)           # sent and ok, shown by nobody yet
     p.shown("y", "b c", at=2.2)                     # on the wire and in the app
     p.wired("y", "b", at=3)                         # on the wire only: the client recognised it
-    p.unread("y", "c")                              # c's read-back lacks it;  p.gone("y"): nobody's read-back has it
+    p.absent("y", "c")                              # c's read-back lacks it;  p.gone("y"): nobody's read-back has it
     judgement = judge(p.history())
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from model.history.columns import History, from_rows
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Basis, Contract, FaultKind, Header, Kind, Phase, Via
+from model.history.schema import Basis, Contract, FaultKind, Header, Kind, Phase, SendClass, Via
 
 AUDIT_S, END_S = 200.0, 210.0
 EPOCH = 1
@@ -38,7 +38,8 @@ class _Message:
     epoch: int = EPOCH
     stored: bool = False
     gone: bool = False
-    unread: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    read_as: int = 0
 
 
 class Planting:
@@ -73,11 +74,28 @@ class Planting:
         self._users[device], self._homes[device] = user or device, home
         self._row(Kind.DEVICE, at, device=device, user=self._users[device], node=home)
 
-    def joins(self, group: str, users: str, *, at: float = 0.0) -> None:
-        """Users are members from here on."""
+    def joins(self, group: str, users: str, *, at: float = 0.0, asked: float | None = None) -> None:
+        """Users are members from here on; possibly so from when it was asked."""
+        self.asks_to_join(group, users, at=at if asked is None else asked, told=asked is not None)
         for user in users.split():
-            self._members.setdefault(group, []).append(user)
             self._row(Kind.MEMBER, at, user=user, group=group)
+
+    def asks_to_join(self, group: str, users: str, *, at: float, told: bool = True) -> None:
+        """A join is asked for, and perhaps never answered."""
+        members = self._members.setdefault(group, [])
+        for user in users.split():
+            if user not in members:
+                members.append(user)
+            if told:
+                self._row(Kind.JOINING, at, user=user, group=group)
+
+    def leaves(self, group: str, users: str, *, at: float, asked: float | None = None) -> None:
+        """Users are no members from here on, and read nothing back; not certainly members from when it was asked."""
+        for user in users.split():
+            self._members[group].remove(user)
+            if asked is not None:
+                self._row(Kind.LEAVING, asked, user=user, group=group)
+            self._row(Kind.LEFT, at, user=user, group=group)
 
     # sends ---------------------------------------------------------------------------------------------------------------
 
@@ -97,6 +115,7 @@ class Planting:
         scheduled: bool = True,
         stored: bool | None = None,
         epoch: int = EPOCH,
+        kind: SendClass = SendClass.MUST,
     ) -> None:
         """An intended send and what its sender heard. It is in the read-backs if it was ok, or if ``stored`` says so."""
         counter = 1 + sum(m.sender == sender and m.group == group for m in self._messages.values())
@@ -105,7 +124,7 @@ class Planting:
         self._messages[name] = message
         if not scheduled:
             return
-        self._of(Kind.INTEND, name, sender, at, content_hash=message.content)
+        self._of(Kind.INTEND, name, sender, at, content_hash=message.content, code=kind)
         self._of(Kind.INVOKE, name, sender, at if invoked is None else invoked, content_hash=message.content)
         self._of(
             Kind.ATTEMPT,
@@ -139,6 +158,41 @@ class Planting:
         others = [device for device, user in self._users.items() if user in self._members[group] and device != sender]
         self.shown(name, " ".join(others), at + took + 0.01)
 
+    def says_itself(self, name: str, at: float, *, pos: int = 0, group: str = "g") -> None:
+        """The system has something to say of itself, and stores it."""
+        self._messages[name] = _Message("", group, 1 + len(self._messages), 1000 + len(self._messages), pos=pos, stored=True)
+        self._of(Kind.SYSTEM, name, "", at, content_hash=self._messages[name].content)
+
+    def recalls(self, name: str, device: str, at: float, *, tombstone: int = 0) -> None:
+        """A message is recalled, from any device; with the hash its tombstone has, or none."""
+        self._of(Kind.RECALL, name, device, at, content_hash=tombstone)
+
+    def edits(self, name: str, device: str, at: float, content: int) -> None:
+        """A message gets new content."""
+        self._of(Kind.EDIT, name, device, at, content_hash=content)
+
+    def holds(self, name: str, content: int) -> None:
+        """Read-backs have this content."""
+        self._messages[name].read_as = content
+
+    # what was read -------------------------------------------------------------------------------------------------------
+
+    def marks(self, device: str, upto: int, at: float, *, confirmed: float | None = None, group: str = "g") -> None:
+        """The person has read up to here; the server confirms it."""
+        self._row(Kind.MARK, at, device=device, group=group, seq=upto, epoch=EPOCH)
+        if confirmed is not None:
+            self._row(Kind.MARKED, confirmed, device=device, group=group, seq=upto, epoch=EPOCH)
+
+    def hears_of_mark(self, device: str, upto: int, at: float, *, group: str = "g") -> None:
+        """A device is told the user's read watermark."""
+        self._row(Kind.WATERMARK, at, device=device, group=group, seq=upto, epoch=EPOCH)
+
+    def counts(self, device: str, unread: int, at: float, *, asked: float | None = None, group: str = "g") -> None:
+        """A device is told how many messages its user has not read, when it asked."""
+        if asked is not None:
+            self._row(Kind.UNREAD_ASKED, asked, device=device, group=group)
+        self._row(Kind.UNREAD, at, device=device, group=group, value=unread)
+
     # what devices saw ----------------------------------------------------------------------------------------------------
 
     def shown(
@@ -151,9 +205,10 @@ class Planting:
         pos: int | None = None,
         content: int = 0,
         connection: int = 1,
+        held_back: bool = False,
     ) -> None:
-        """In the app of each device; live and sync copies on the wire too."""
-        if via in (Via.LIVE, Via.SYNC):
+        """In the app of each device; live and sync copies on the wire too, unless they were there before and held back."""
+        if via in (Via.LIVE, Via.SYNC) and not held_back:
             self.wired(name, devices, at, via=via, pos=pos, content=content, connection=connection)
         for device in devices.split():
             self._seen(Kind.DELIVER, name, device, at, via, pos, content, connection)
@@ -175,14 +230,13 @@ class Planting:
 
     def confirmed(self, device: str, upto: int, at: float, *, group: str = "g", watermark: bool = True) -> None:
         """A receive ack was confirmed to the device."""
-        self._row(Kind.RECEIVE_CONFIRMED, at, device=device, group=group, seq=upto, value=int(watermark))
+        self._row(Kind.RECEIVE_CONFIRMED, at, device=device, group=group, epoch=EPOCH, seq=upto, value=int(watermark))
 
     def sync(self, device: str, after: int, upto: int, at: float, done: float, *, group: str = "g", connection: int = 1) -> None:
         """A catch-up: its request, and its completion."""
         self.asks(device, after, at, group=group, connection=connection)
-        self._row(
-            Kind.SYNC_DONE, done, device=device, group=group, seq=upto, value=after, connection=self._on(device, connection)
-        )
+        on = self._on(device, connection)
+        self._row(Kind.SYNC_DONE, done, device=device, group=group, epoch=EPOCH, seq=upto, value=after, connection=on)
 
     def asks(self, device: str, after: int, at: float, *, group: str = "g", connection: int = 1) -> None:
         """A sync request, answered or not."""
@@ -190,7 +244,7 @@ class Planting:
 
     def trimmed(self, device: str, after: int, kept: int, at: float, *, group: str = "g") -> None:
         """Sync told the device that nothing between is kept."""
-        self._row(Kind.TRIMMED, at, device=device, group=group, seq=kept, value=after)
+        self._row(Kind.TRIMMED, at, device=device, group=group, epoch=EPOCH, seq=kept, value=after)
 
     # read-backs ----------------------------------------------------------------------------------------------------------
 
@@ -199,9 +253,9 @@ class Planting:
         for name in names:
             self._messages[name].gone = True
 
-    def unread(self, name: str, *devices: str) -> None:
+    def absent(self, name: str, *devices: str) -> None:
         """Not in the read-backs of these devices."""
-        self._messages[name].unread.update(devices)
+        self._messages[name].absent.update(devices)
 
     def no_read_back(self) -> None:
         """Nobody reads anything back."""
@@ -286,7 +340,17 @@ class Planting:
             truncated=self._truncated,
         )
         names = {kind: {number: name for name, number in ids.items()} for kind, ids in self._ids.items()}
-        return from_rows(header, rows, devices=names["device"], users=names["user"], conversations=names["group"])
+        history = from_rows(header, rows, devices=names["device"], users=names["user"], conversations=names["group"])
+        return replace(history, names=replace(history.names, client_message_ids=self._called(history)))
+
+    def _called(self, history: History) -> tuple[str, ...]:
+        """The messages' own names, for those that read the history."""
+        called = {(m.sender, f"{m.group}:{m.counter}"): name for name, m in self._messages.items()}
+        senders = (*history.names.devices, "")
+        return tuple(
+            called[senders[sender], text]
+            for sender, text in zip(history.message_sender, history.names.client_message_ids, strict=True)
+        )
 
     def promise(self, **changes: object) -> None:
         """Change the contract."""
@@ -299,9 +363,9 @@ class Planting:
             stored = [name for name, m in self._messages.items() if m.group == group and m.stored and not m.gone]
             for device in (d for d, user in self._users.items() if user in users):
                 for name in sorted(stored, key=lambda name: self._messages[name].pos):
-                    if device not in self._messages[name].unread:
+                    if device not in self._messages[name].absent:
                         pos = None if self._reads_positions else 0
-                        self._seen(Kind.READ_BACK, name, device, AUDIT_S + 1, Via.SYNC, pos, 0, 1)
+                        self._seen(Kind.READ_BACK, name, device, AUDIT_S + 1, Via.SYNC, pos, self._messages[name].read_as, 1)
                 self._row(Kind.READ_BACK_DONE, AUDIT_S + 2, device=device, group=group)
 
     def _seen(

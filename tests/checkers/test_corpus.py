@@ -6,20 +6,32 @@ import msgspec
 import pytest
 
 from model.checkers import KINDS, judge
+from model.history import at_rest
+from tests.corpus import files
 from tests.corpus.entries import Entry
-from tests.corpus.near_misses import NEAR_MISSES
 from tests.corpus.planted import PLANTED
 
-ENTRIES = {**PLANTED, **{f"near_{name}": entry for name, entry in NEAR_MISSES.items()}}
 
-
-@pytest.mark.parametrize("planted", ENTRIES.values(), ids=ENTRIES)
-def test_raises_exactly_what_is_planted(planted: Entry) -> None:
-    judgement = judge(planted.plant().history())
+@pytest.mark.parametrize("name", files.ENTRIES)
+def test_raises_exactly_what_is_planted(name: str) -> None:
+    judgement = judge(at_rest.read(files.FOLDER / f"{name}.jsonl"))
     failing = [anomaly for anomaly in judgement.anomalies if anomaly.fails]
+    planted = files.ENTRIES[name]
     assert {anomaly.kind for anomaly in failing} == planted.raises, "\n".join(w.text for a in failing for w in a.witnesses)
     assert judgement.verdict == planted.verdict
     assert not [note for note in judgement.notes if "crashed" in note or "could not be told" in note]
+
+
+@pytest.mark.parametrize("name", files.ENTRIES)
+def test_a_file_is_what_its_function_plants(name: str) -> None:
+    advice = "run python -m tests.corpus.files"
+    assert at_rest.read(files.FOLDER / f"{name}.jsonl").equals(files.named(name)), advice
+
+
+def test_files_and_expectations_are_those_of_the_functions() -> None:
+    advice = "run python -m tests.corpus.files"
+    assert {path.stem for path in files.FOLDER.iterdir()} == {*files.ENTRIES, files.EXPECTED.stem}, advice
+    assert msgspec.json.Decoder(files.Expected).decode_lines(files.EXPECTED.read_bytes()) == files.expected(), advice
 
 
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)

@@ -111,7 +111,7 @@ def test_witnesses_are_the_first_five_in_time() -> None:
         p.shown(f"m{place}", "b", at=30 - place)
     (anomaly,) = (a for a in of(judge(p.history()), "dup_app") if a.fails)
     assert anomaly.count == 9
-    assert [w.message for w in anomaly.witnesses] == [f"a/g:{place}" for place in (9, 8, 7, 6, 5)]
+    assert [w.message for w in anomaly.witnesses] == [f"a/m{place}" for place in (9, 8, 7, 6, 5)]
 
 
 def test_shortest_cycle_names_three_devices_where_two_do_not_do() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from model.history.schema import Via
+from model.history.schema import SendClass, Via
 from tests.checkers.planting import Planting
 from tests.corpus.entries import Corpus, entry
-from tests.corpus.planted import three, traffic
+from tests.corpus.planted import elsewhere, one_or_two_unread, three, traffic, two_phones
 
 NEAR_MISSES: Corpus = {}
 
@@ -104,7 +104,7 @@ def phone_still_off_at_the_end() -> Planting:
     p.disconnects("c", at=10)
     p.send("w", "a", at=20, ok=20.1, pos=4)
     p.shown("w", "b", at=20.2)
-    p.unread("w", "c")
+    p.absent("w", "c")
     return p
 
 
@@ -137,7 +137,7 @@ def out_of_order_on_the_wire() -> Planting:
     p.send("y", "a", at=1.2, ok=1.3, pos=2)
     p.wired("y", "b", at=1.4)
     p.shown("x", "b", at=1.5)
-    p.shown("y", "b", at=1.5, via=Via.OWN)
+    p.shown("y", "b", at=1.5, held_back=True)
     return p
 
 
@@ -221,7 +221,16 @@ def push_notification_followed_by_sync() -> Planting:
 
 @entry(NEAR_MISSES, "room_chatter_owed_to_nobody")
 def room_chatter_owed_to_nobody() -> Planting:
-    p = Planting("a b c", {"g": "a b c"})
+    p = Planting()
+    three(p)
+    p.send("w", "a", at=4, ok=4.1, kind=SendClass.MAY_BE_SHED, stored=False)
+    p.shown("w", "b", at=4.2)
+    return p
+
+
+@entry(NEAR_MISSES, "conversation_whose_members_are_told_nowhere")
+def conversation_whose_members_are_told_nowhere() -> Planting:
+    p = Planting()
     three(p)
     p.send("w", "a", at=4, ok=4.1, pos=1, group="room")
     p.shown("w", "b", at=4.2)
@@ -250,4 +259,179 @@ def send_of_a_stranger() -> Planting:
     three(p)
     for place in range(30):
         p.send(f"no{place}", "d", at=5.0 + place, fail=5.1 + place)
+    return p
+
+
+@entry(NEAR_MISSES, "sends_of_members_made_to_be_refused")
+def sends_of_members_made_to_be_refused() -> Planting:
+    p = Planting()
+    three(p)
+    for place in range(30):
+        p.send(f"no{place}", "a", at=5.0 + place, fail=5.1 + place, kind=SendClass.TO_BE_REJECTED)
+    return p
+
+
+# membership -------------------------------------------------------------------------------------------------------------------
+
+
+@entry(NEAR_MISSES, "leaves_a_millisecond_after_the_ok")
+def leaves_a_millisecond_after_the_ok() -> Planting:
+    p = Planting("a b c d")
+    three(p)
+    p.send("w", "a", at=4, ok=4.02, pos=4)
+    p.leaves("g", "d", at=4.041, asked=4.021)
+    p.shown("w", "b c", at=4.03)
+    return p
+
+
+@entry(NEAR_MISSES, "shown_to_one_who_is_just_leaving")
+def shown_to_one_who_is_just_leaving() -> Planting:
+    p = Planting("a b c d")
+    three(p)
+    p.send("w", "a", at=4, ok=4.02, pos=4)
+    p.shown("w", "b c d", at=4.03)
+    p.leaves("g", "d", at=4.1, asked=3.9)
+    return p
+
+
+@entry(NEAR_MISSES, "a_leave_that_was_never_answered")
+def a_leave_that_was_never_answered() -> Planting:
+    p = Planting("a b c d")
+    three(p)
+    p.leaves("g", "d", at=190, asked=4)
+    p.send("v", "a", at=5, ok=5.02, pos=4)
+    p.shown("v", "b c", at=5.03)
+    p.send("w", "a", at=6, ok=6.02, pos=5)
+    p.shown("w", "b c d", at=6.03)
+    return p
+
+
+@entry(NEAR_MISSES, "a_join_that_was_never_answered")
+def a_join_that_was_never_answered() -> Planting:
+    p = Planting("a b c d e", {"g": "a b c"})
+    p.asks_to_join("g", "d e", at=0.6)
+    for n, name in enumerate("xyz", start=1):
+        p.send(name, "a", at=n, ok=n + 0.02, pos=n)
+        p.shown(name, "b c d", at=n + 0.03)
+    return p
+
+
+@entry(NEAR_MISSES, "hidden_history_begins_within_the_promise")
+def hidden_history_begins_within_the_promise() -> Planting:
+    p = Planting("a b c d", {"g": "a b c"})
+    p.promise(history_hidden=True)
+    p.send("x", "a", at=1, ok=1.02, pos=1)
+    p.joins("g", "d", at=1.5)
+    p.shown("x", "b c d", at=1.6)
+    return p
+
+
+# messages that change, that may be shed, or that nobody sent ------------------------------------------------------------------
+
+
+@entry(NEAR_MISSES, "a_returning_device_gets_a_tombstone")
+def a_returning_device_gets_a_tombstone() -> Planting:
+    p = Planting()
+    p.connects("a b c", at=0)
+    three(p)
+    p.off("c", at=10, until=30)
+    p.disconnects("c", at=10)
+    p.send("w", "a", at=12, ok=12.02, pos=4)
+    p.shown("w", "b", at=12.03)
+    p.recalls("w", "a", at=20, tombstone=404)
+    p.shown("w", "b", at=20.1, content=404)
+    p.connects("c", at=30, connection=2)
+    p.sync("c", after=3, upto=4, at=30.1, done=30.3, connection=2)
+    p.shown("w", "c", at=30.2, via=Via.SYNC, content=404, connection=2)
+    p.holds("w", 404)
+    return p
+
+
+@entry(NEAR_MISSES, "recalled_and_gone_without_a_trace")
+def recalled_and_gone_without_a_trace() -> Planting:
+    p = Planting()
+    three(p)
+    p.recalls("z", "a", at=5)
+    p.gone("z")
+    return p
+
+
+@entry(NEAR_MISSES, "an_edit_shown_to_everyone")
+def an_edit_shown_to_everyone() -> Planting:
+    p = Planting()
+    three(p)
+    p.edits("x", "a", at=5, content=555)
+    p.shown("x", "b c", at=5.1, content=555)
+    p.holds("x", 555)
+    return p
+
+
+@entry(NEAR_MISSES, "the_system_says_who_joined")
+def the_system_says_who_joined() -> Planting:
+    p = Planting("a b c")
+    three(p)
+    p.says_itself("joined", at=4, pos=4)
+    p.shown("joined", "a b", at=4.1)
+    return p
+
+
+@entry(NEAR_MISSES, "older_than_what_is_kept")
+def older_than_what_is_kept() -> Planting:
+    p = Planting()
+    p.promise(retention_messages=2)
+    three(p)
+    p.gone("x")
+    return p
+
+
+# cause and effect -------------------------------------------------------------------------------------------------------------
+
+
+@entry(NEAR_MISSES, "answer_in_another_conversation")
+def answer_in_another_conversation() -> Planting:
+    p = Planting("a b c", {"g": "a b c", "h": "a b c"})
+    elsewhere(p)
+    return p
+
+
+@entry(NEAR_MISSES, "two_who_speak_at_once_cause_nothing")
+def two_who_speak_at_once_cause_nothing() -> Planting:
+    p = Planting("a b c d")
+    p.send("x", "a", at=1, ok=1.3, pos=1)
+    p.send("y", "b", at=1, ok=1.3, pos=2)
+    p.shown("x", "b", at=1.4)
+    p.shown("x", "c", at=1.4)
+    p.shown("x", "d", at=1.4)
+    p.shown("y", "a c d", at=1.5)
+    return p
+
+
+# what was read ----------------------------------------------------------------------------------------------------------------
+
+
+@entry(NEAR_MISSES, "unread_one_or_two")
+def unread_one_or_two() -> Planting:
+    p = one_or_two_unread()
+    p.counts("b", 2, asked=6, at=6.1)
+    p.counts("b2", 1, asked=6, at=6.1)
+    return p
+
+
+@entry(NEAR_MISSES, "a_send_under_way_may_count_as_unread")
+def a_send_under_way_may_count_as_unread() -> Planting:
+    p = two_phones()
+    p.send("w", "a", at=4, ok=4.5, pos=4)
+    p.counts("b", 3, asked=4.1, at=4.2)
+    p.counts("b2", 4, asked=4.1, at=4.2)
+    p.shown("w", "b b2 c", at=4.6)
+    return p
+
+
+@entry(NEAR_MISSES, "a_second_device_hears_late_of_what_was_read")
+def a_second_device_hears_late_of_what_was_read() -> Planting:
+    p = two_phones()
+    p.hears_of_mark("b2", 1, at=3)
+    p.marks("b", 1, at=2.5, confirmed=2.6)
+    p.marks("b", 3, at=5, confirmed=5.1)
+    p.hears_of_mark("b2", 3, at=8)
     return p

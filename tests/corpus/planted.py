@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.history.schema import LatencyPromise, Via
+from model.history.schema import LatencyPromise, SendClass, Via
 from tests.checkers.planting import Planting
 from tests.corpus.entries import Corpus, entry
 
@@ -130,6 +130,40 @@ def joiner_misses_first_message() -> Planting:
     return p
 
 
+@entry(PLANTED, "27a_rejoined_and_still_left_out", "lost")
+def rejoined_and_still_left_out() -> Planting:
+    p = Planting("a b c d")
+    p.message("x", "a", at=1, pos=1)
+    p.leaves("g", "d", at=2.02, asked=2)
+    p.message("y", "a", at=10, pos=2)
+    p.joins("g", "d", at=20.02, asked=20)
+    p.send("z", "a", at=30, ok=30.02, pos=3)
+    p.shown("z", "b c", at=30.03)
+    return p
+
+
+@entry(PLANTED, "03a_leaves_after_the_promise_was_over", "lost")
+def leaves_after_the_promise_was_over() -> Planting:
+    p = Planting("a b c d")
+    p.connects("a b c d", at=0)
+    p.message("x", "a", at=1, pos=1)
+    p.send("y", "a", at=2, ok=2.02, pos=2)
+    p.shown("y", "b c", at=2.03)
+    p.leaves("g", "d", at=4.02, asked=4)
+    return p
+
+
+@entry(PLANTED, "03b_said_to_be_gone_though_it_was_to_be_kept", "lost")
+def said_to_be_gone_though_it_was_to_be_kept() -> Planting:
+    p = Planting()
+    p.promise(retention_messages=1000)
+    three(p)
+    p.send("w", "a", at=4, ok=4.02, pos=4)
+    p.shown("w", "b", at=4.03)
+    p.trimmed("c", after=3, kept=5, at=5)
+    return p
+
+
 @entry(PLANTED, "36_never_gets_in_after_the_heal", "unreachable")
 def never_gets_in_after_the_heal() -> Planting:
     p = Planting()
@@ -157,7 +191,7 @@ def delivered_then_gone_from_every_history() -> Planting:
 def gone_from_one_history() -> Planting:
     p = Planting()
     three(p)
-    p.unread("y", "c")
+    p.absent("y", "c")
     return p
 
 
@@ -168,7 +202,7 @@ def an_earlier_read_back_had_it() -> Planting:
     p.send("y", "a", at=2, ok=2.02, pos=2)
     p.shown("y", "b", at=2.03)
     p.reads("c", "x y", at=120)
-    p.unread("y", "c")
+    p.absent("y", "c")
     return p
 
 
@@ -177,7 +211,7 @@ def two_devices_of_a_user_end_differently() -> Planting:
     p = Planting()
     three(p)
     p.device("b2", user="b", at=90)
-    p.unread("y", "b2")
+    p.absent("y", "b2")
     return p
 
 
@@ -259,6 +293,18 @@ def own_message_shown_again_by_sync() -> Planting:
     for name in "xyz":
         p.wired(name, "a", at=5.1, via=Via.SYNC)
     p.shown("x", "a", at=5.15, via=Via.OWN)
+    return p
+
+
+@entry(PLANTED, "10c_an_edit_shown_twice", "dup_app")
+def an_edit_shown_twice() -> Planting:
+    p = Planting()
+    three(p)
+    p.edits("z", "a", at=5, content=555)
+    for at in (5.1, 5.2):
+        p.shown("z", "b", at=at, content=555)
+    p.shown("z", "c", at=5.1, content=555)
+    p.holds("z", 555)
     return p
 
 
@@ -383,9 +429,9 @@ def two_recipients_two_orders() -> Planting:
 
 @entry(PLANTED, "18_three_recipients_in_a_ring", "disagreement")
 def three_recipients_in_a_ring() -> Planting:
-    p = Planting("a p q r", {})
+    p = Planting("a p q r")
     for name in "xyz":
-        p.send(name, "a", at=1, ok=1.1)
+        p.send(name, "a", at=1, ok=1.1, kind=SendClass.MAY_BE_SHED, stored=False)
     for device, first, second in (("p", "x", "y"), ("q", "y", "z"), ("r", "z", "x")):
         p.shown(first, device, at=1.2)
         p.shown(second, device, at=1.3)
@@ -424,6 +470,184 @@ def own_message_missing_from_own_sync() -> Planting:
     return p
 
 
+# cause before effect ------------------------------------------------------------------------------------------------------------
+
+
+@entry(PLANTED, "19_an_answer_before_its_question", "causal_live session_nonmonotonic")
+def an_answer_before_its_question() -> Planting:
+    p = Planting()
+    p.send("question", "a", at=1, ok=1.02, pos=1)
+    p.shown("question", "b", at=1.03)
+    p.send("answer", "b", at=2, ok=2.02, pos=2)
+    p.shown("answer", "a c", at=2.03)
+    p.shown("question", "c", at=2.5)
+    return p
+
+
+@entry(PLANTED, "19a_the_same_where_nothing_has_a_position", "causal_live disagreement")
+def the_same_where_nothing_has_a_position() -> Planting:
+    p = Planting("a b c d")
+    p.unordered_read_back()
+    p.send("question", "a", at=1, ok=1.02)
+    p.shown("question", "b d", at=1.03)
+    p.send("answer", "b", at=2, ok=2.02)
+    p.shown("answer", "a c d", at=2.03)
+    p.shown("question", "c", at=2.5)
+    return p
+
+
+@entry(PLANTED, "19b_the_cause_of_a_cause", "causal_live session_nonmonotonic")
+def the_cause_of_a_cause() -> Planting:
+    p = Planting("a b c d")
+    p.send("first", "a", at=1, ok=1.02, pos=1)
+    p.shown("first", "b c", at=1.03)
+    p.send("aside", "b", at=2, ok=2.02, pos=2, kind=SendClass.MAY_BE_SHED)
+    p.shown("aside", "c", at=2.03)
+    p.send("third", "c", at=3, ok=3.02, pos=3)
+    p.shown("third", "a b d", at=3.03)
+    p.shown("first", "d", at=3.5)
+    return p
+
+
+@entry(PLANTED, "19c_pipelined_an_unanswered_question_that_was_seen", "causal_live session_nonmonotonic")
+def pipelined_an_unanswered_question_that_was_seen() -> Planting:
+    p = Planting()
+    p.promise(pipelined=True)
+    unanswered_question(p)
+    return p
+
+
+@entry(PLANTED, "19e_sequential_an_unanswered_question_makes_no_claim", "session_nonmonotonic")
+def sequential_an_unanswered_question_makes_no_claim() -> Planting:
+    p = Planting()
+    unanswered_question(p)
+    return p
+
+
+def unanswered_question(p: Planting) -> None:
+    """Its sender never learnt that it was sent; one member answers it, the other sees the answer first."""
+    p.message("hello", "a", at=0.6, pos=1)
+    p.send("question", "a", at=1, info=6, pos=2, stored=True)
+    p.shown("question", "b", at=1.03)
+    p.send("answer", "b", at=2, ok=2.02, pos=3)
+    p.shown("answer", "a c", at=2.03)
+    p.shown("question", "c", at=2.5)
+
+
+@entry(PLANTED, "19d_across_conversations_where_promised", "causal_live")
+def across_conversations_where_promised() -> Planting:
+    p = Planting("a b c", {"g": "a b c", "h": "a b c"})
+    p.promise(causal_across=True)
+    elsewhere(p)
+    return p
+
+
+def elsewhere(p: Planting) -> None:
+    """An answer in another conversation, seen before its question."""
+    p.send("question", "a", at=1, ok=1.02, pos=1)
+    p.shown("question", "b", at=1.03)
+    p.send("answer", "b", at=2, ok=2.02, pos=1, group="h")
+    p.shown("answer", "a c", at=2.03)
+    p.shown("question", "c", at=2.5)
+
+
+@entry(PLANTED, "20_an_answer_whose_question_never_came", "lost causal_live")
+def an_answer_whose_question_never_came() -> Planting:
+    p = Planting()
+    p.send("question", "a", at=1, ok=1.02, pos=1)
+    p.shown("question", "b", at=1.03)
+    for place, name in enumerate(("answer", "more"), start=2):
+        p.send(name, "b", at=place, ok=place + 0.02, pos=place)
+        p.shown(name, "a c", at=place + 0.03)
+    return p
+
+
+# what was read ------------------------------------------------------------------------------------------------------------------
+
+
+def two_phones() -> Planting:
+    """b has two devices; x, y, z are stored and shown."""
+    p = Planting()
+    p.device("b2", user="b")
+    three(p)
+    return p
+
+
+@entry(PLANTED, "22_read_watermark_back_on_the_second_device", "watermark_regressed")
+def read_watermark_back_on_the_second_device() -> Planting:
+    p = two_phones()
+    p.marks("b", 3, at=5, confirmed=5.1)
+    p.hears_of_mark("b2", 3, at=5.2)
+    p.hears_of_mark("b2", 1, at=8)
+    p.hears_of_mark("b2", 3, at=9)
+    return p
+
+
+@entry(PLANTED, "22a_receive_watermark_back", "watermark_regressed")
+def receive_watermark_back() -> Planting:
+    p = Planting()
+    three(p)
+    p.confirmed("b", upto=3, at=5)
+    p.confirmed("b", upto=2, at=6)
+    return p
+
+
+@entry(PLANTED, "22b_ends_below_what_was_confirmed", "watermark_regressed")
+def ends_below_what_was_confirmed() -> Planting:
+    p = two_phones()
+    p.marks("b", 3, at=5, confirmed=5.1)
+    p.hears_of_mark("b2", 2, at=8)
+    return p
+
+
+@entry(PLANTED, "22c_ends_above_what_anybody_read", "watermark_regressed")
+def ends_above_what_anybody_read() -> Planting:
+    p = two_phones()
+    p.marks("b", 2, at=5, confirmed=5.1)
+    p.hears_of_mark("b2", 3, at=8)
+    return p
+
+
+@entry(PLANTED, "23_unread_three_where_one_or_two", "unread_wrong")
+def unread_three_where_one_or_two() -> Planting:
+    p = one_or_two_unread()
+    p.counts("b2", 3, asked=6, at=6.1)
+    return p
+
+
+def one_or_two_unread() -> Planting:
+    """x, y, z for b: x is certainly read, y perhaps, z not."""
+    p = two_phones()
+    p.marks("b", 1, at=5, confirmed=5.1)
+    p.marks("b", 2, at=5.5)
+    return p
+
+
+@entry(PLANTED, "23a_unread_none_where_one_or_two", "unread_wrong")
+def unread_none_where_one_or_two() -> Planting:
+    p = one_or_two_unread()
+    p.counts("b2", 0, asked=6, at=6.1)
+    return p
+
+
+@entry(PLANTED, "23b_ones_own_counted_as_unread", "unread_wrong")
+def ones_own_counted_as_unread() -> Planting:
+    p = Planting()
+    p.message("x", "a", at=1, pos=1)
+    p.message("y", "b", at=2, pos=2)
+    p.counts("b", 2, asked=3, at=3.1)
+    return p
+
+
+@entry(PLANTED, "23c_after_the_drain_a_send_nobody_saw_is_counted", "unread_wrong")
+def after_the_drain_a_send_nobody_saw_is_counted() -> Planting:
+    p = Planting()
+    three(p)
+    p.send("w", "a", at=4, info=9)
+    p.counts("b", 4, asked=150, at=150.1)
+    return p
+
+
 # identity ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -446,7 +670,17 @@ def same_id_other_content() -> Planting:
     return p
 
 
-@entry(PLANTED, "26_delivered_to_a_stranger", "misdelivery")
+@entry(PLANTED, "26_delivered_to_a_member_removed_long_before", "misdelivery")
+def delivered_to_a_member_removed_long_before() -> Planting:
+    p = Planting("a b c d")
+    p.message("x", "a", at=1, pos=1)
+    p.leaves("g", "d", at=2.02, asked=2)
+    p.message("y", "a", at=60, pos=2)
+    p.shown("y", "d", at=60.1)
+    return p
+
+
+@entry(PLANTED, "26b_delivered_to_a_stranger", "misdelivery")
 def delivered_to_a_stranger() -> Planting:
     p = Planting("a b c d", {"g": "a b c"})
     p.message("x", "a", at=1, pos=1)
@@ -460,8 +694,32 @@ def hidden_history_shown_to_a_joiner() -> Planting:
     p.promise(history_hidden=True)
     p.message("x", "a", at=1, pos=1)
     p.joins("g", "d", at=3)
-    p.unread("x", "d")
+    p.absent("x", "d")
     p.shown("x", "d", at=3.5, via=Via.BACKFILL)
+    return p
+
+
+@entry(PLANTED, "25a_content_that_no_edit_gave_it", "corrupt")
+def content_that_no_edit_gave_it() -> Planting:
+    p = Planting()
+    three(p)
+    p.send("w", "a", at=4, ok=4.02, pos=4)
+    p.edits("w", "a", at=5, content=555)
+    p.shown("w", "b", at=5.1, content=555)
+    p.shown("w", "c", at=5.1, content=666)
+    p.holds("w", 555)
+    return p
+
+
+@entry(PLANTED, "25b_a_tombstone_before_anyone_recalled", "corrupt")
+def a_tombstone_before_anyone_recalled() -> Planting:
+    p = Planting()
+    three(p)
+    p.send("w", "a", at=4, ok=4.02, pos=4)
+    p.shown("w", "b", at=4.03)
+    p.shown("w", "c", at=4.03, content=404)
+    p.recalls("w", "a", at=9, tombstone=404)
+    p.holds("w", 404)
     return p
 
 
@@ -484,8 +742,8 @@ def one_gateway_dead() -> Planting:
     p.device("c", home="gateway-2")
     p.device("d", home="gateway-2")
     p.joins("h", "c d")
-    for place in range(1, 580):
-        p.message(f"a{place}", "a", at=1 + place / 10, pos=place)
+    for place in range(1, 170):
+        p.message(f"a{place}", "a", at=1 + place / 3, pos=place)
     for place in range(1, 28):
         at = 2.0 * place
         if 20 <= at < 40:
@@ -509,9 +767,9 @@ def one_connected_device_is_deaf() -> Planting:
 @entry(PLANTED, "30_p99_still_ten_times_the_base", "not_recovered")
 def p99_still_ten_times_the_base() -> Planting:
     p = Planting(load_ends=60)
-    traffic(p, 1, 20, every=0.1)
+    traffic(p, 1, 20, every=0.3)
     p.fault(at=20, healed=21)
-    traffic(p, 20, 60, every=0.1, took=0.2)
+    traffic(p, 20, 60, every=0.3, took=0.2)
     return p
 
 
@@ -519,10 +777,10 @@ def p99_still_ten_times_the_base() -> Planting:
 def two_percent_undelivered() -> Planting:
     p = Planting("a b", load_ends=100)
     p.promise(latency=(LatencyPromise("end_to_end", 0.99, 200_000),))
-    for place in range(1, 1001):
-        p.send(f"m{place}", "a", at=place / 20, ok=place / 20 + 0.02, pos=place)
+    for place in range(1, 101):
+        p.send(f"m{place}", "a", at=place / 2, ok=place / 2 + 0.02, pos=place)
         if place % 50:
-            p.shown(f"m{place}", "b", at=place / 20 + 0.04)
+            p.shown(f"m{place}", "b", at=place / 2 + 0.04)
     return p
 
 
