@@ -157,7 +157,7 @@ def _covered(case: Case) -> tuple[Int, Int, Int]:
     """Parallel: ok messages, and for each completed sync of their user that covers their position its first request and its end."""
     history, sends, members = case.history, case.sends, case.members
     done = history.rows_of(Kind.SYNC_DONE)
-    own = np.flatnonzero((sends.ok_row >= 0) & (case.seq > 0) & (sends.sender >= 0))
+    own = np.flatnonzero(sends.scheduled & (sends.ok_row >= 0) & (case.seq > 0) & (sends.sender >= 0))
     seqs = np.unique(case.seq[own])
     width, ranks = len(history.names.conversations) + 1, len(seqs) + 1
     place = members.user[sends.sender[own]] * width + sends.conversation[own]

@@ -94,12 +94,18 @@ class _Past:
         rooms = dense(self._owed_in, self._owed_at)
         _, first = np.unique(rooms, return_index=True)
         scope, device = self._owed_in[first], self._owed_at[first]
-        crowded = np.bincount(scope)[scope] >= DEVICES_MIN - 1
         rank = self._ranks()
-        wanted = crowded & (np.isin(scope, self._against_positions(rank)) | self._unsettled(rank, rooms))
+        wanted = self._crowded(scope, device) & (np.isin(scope, self._against_positions(rank)) | self._unsettled(rank, rooms))
         owed = Filed(rooms, self._owed)
         for at, devices in _runs(scope[wanted], np.flatnonzero(wanted)):
             yield at, [(int(device[room]), owed.of(room)) for room in devices.tolist()]
+
+    def _crowded(self, scope: Int, device: Int) -> Bool:
+        """Of scopes with their owed devices: which have enough devices, authors or owed ones, for anything to be wrong."""
+        senders = self._case.sends.sender[self._sent.items]
+        scopes, devices = np.concatenate([self._sent.keys, scope]), np.concatenate([senders, device])
+        once = np.unique(dense(scopes, devices), return_index=True)[1]
+        return np.asarray(np.bincount(scopes[once])[scope] >= DEVICES_MIN)
 
     def _ranks(self) -> Int:
         """By message, its place among all positions, by epoch and seq; -1 for none."""

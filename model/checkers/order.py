@@ -102,8 +102,7 @@ def _fifo_live(case: Case) -> Finding:
     rows = rows[sends.scheduled[history.message[rows]]]
     message = history.message[rows]
     group = dense(history.device[rows], sends.sender[message], sends.conversation[message])
-    late, before = _inversions(group, _sure_us(case, message), rows, sends.t_inv_us[message])
-    second, first = rows[late], rows[before]
+    first, second = _shown_too_late(rows, group, _sure_us(case, message), sends.t_inv_us[message])
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         y, x = int(second[i]), int(first[i])
@@ -115,6 +114,16 @@ def _fifo_live(case: Case) -> Finding:
         )
 
     return Finding("fifo_live", first, history.message[first], whole(history.device[first]), tell)
+
+
+def _shown_too_late(rows: Int, group: Int, sure_us: Int, begun_us: Int) -> tuple[Int, Int]:
+    """Rows that come after one of their group that began when they were sure; and that one, the earliest."""
+    known = np.flatnonzero(sure_us >= 0)
+    if not len(known):
+        return known, known
+    at = highest_before(group, -begun_us, -rows, group[known], -sure_us[known])
+    late = np.flatnonzero((at >= 0) & (rows[at] < rows[known]))
+    return rows[known[late]], rows[at[late]]
 
 
 def _nonmonotonic(case: Case) -> Finding:

@@ -79,7 +79,7 @@ def _owner(case: Case, rows: Int) -> Int:
 
 
 def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int, *, any_epoch: bool = False) -> Int:
-    """For each row of ``rows`` the row of the highest of these marks of its user before ``until``, -1 for none.
+    """For each row of ``rows`` the first row of the highest of these marks of its user before ``until``, -1 for none.
 
     Of the row's own epoch; with ``any_epoch``, for rows that have none, of the latest.
     """
@@ -88,7 +88,7 @@ def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int, *, any_
     if not len(marks) or not len(rows):
         return np.full(len(rows), NONE, np.int64)
     group = dense(_owner(case, every), history.epoch[every] * (not any_epoch))
-    height = dense(history.epoch[marks], history.seq[marks])
+    height = dense(history.epoch[marks], history.seq[marks]) * len(marks) - np.arange(len(marks))
     found = highest_before(group[: len(marks)], marks, height, group[len(marks) :], until)
     return np.where(found >= 0, marks[found], NONE)
 
