@@ -2,7 +2,7 @@
 # uv is used where it is on PATH, else venv and pip.
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check verify nightly clean setup
+.PHONY: help demo test check judges verify nightly clean setup
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -17,6 +17,7 @@ help:
 	@echo "make check    format, lint, types, import contracts, fast tests (a minute)"
 	@echo "make test     check, and all other tests but the nightly ones (ten minutes)"
 	@echo "make verify   both worlds, seeds 1 to 5, full length: do the designs behave as claimed?"
+	@echo "make judges   how good the judges are: corpus, brute force, mutants (three minutes)"
 	@echo "make nightly  test, verify and everything slow"
 	@echo "make clean    remove what was built; runs are kept"
 
@@ -33,6 +34,9 @@ check: $(STAMP)
 test: check
 	$(PYTEST) -m "slow and not live and not nightly" -n 2 $(SOME)
 	$(PYTEST) -m "live and not nightly" $(SOME)
+
+judges: $(STAMP)
+	$(BIN)/python -m tests.judged.score
 
 verify: $(STAMP)
 	$(BIN)/python -m scenarios.running.verify

@@ -136,7 +136,7 @@ def _conflicting(case: Case) -> Finding:
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, other = int(rows[bad[i]]), int(clash[bad[i]])
-        said = "failed" if history.kind[other] == Kind.FAIL else f"ok with id {history.value[other]} at {case.say.place(other)}"
+        said = "refused" if history.kind[other] == Kind.FAIL else f"ok with id {history.value[other]} at {case.say.place(other)}"
         return (
             f"{case.say.message(int(history.message[row]))} was {said} at {case.say.at(other)}, then ok with id "
             f"{history.value[row]} at {case.say.place(row)} at {case.say.at(row)}"

@@ -7,7 +7,7 @@ import pytest
 
 from model.checkers.case import Case
 from model.checkers.disagreement import judge_disagreement
-from model.checkers.grouped import Rows, dense, earliest, first_by, highest_before, matches, place_of, whole
+from model.checkers.grouped import Filed, Rows, dense, dominated, earliest, first_by, highest_before, matches, place_of, whole
 from model.checkers.sessions import FOREVER_US, Intervals
 from tests.checkers.planting import Planting
 
@@ -93,3 +93,24 @@ def _mergeable(orders: list[list[str]]) -> bool:
             return False
         left = [rest for order in left if (rest := [name for name in order if name != free[0]])]
     return True
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dominated_counts_what_is_below_in_both(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, queries = int(rng.integers(0, 30)), int(rng.integers(0, 20))
+    group, x, y = (whole(rng.integers(0, 5, size)) for _ in range(3))
+    query_group, query_x, query_y = (whole(rng.integers(-1, 7, queries)) for _ in range(3))
+    found = dominated(group, x, y, query_group, query_x, query_y)
+    events = list(zip(group.tolist(), x.tolist(), y.tolist(), strict=True))
+    wanted = [
+        sum(g == group_ and a < x_ and b < y_ for g, a, b in events)
+        for group_, x_, y_ in zip(query_group.tolist(), query_x.tolist(), query_y.tolist(), strict=True)
+    ]
+    assert found.tolist() == wanted
+
+
+def test_filed_keeps_the_order_of_items() -> None:
+    filed = Filed(whole([3, 1, 3]), whole([7, 8, 9]))
+    assert [filed.of(key).tolist() for key in (1, 2, 3)] == [[8], [], [7, 9]]
+    assert dict(zip(filed.items.tolist(), filed.places.tolist(), strict=True)) == {7: 0, 8: 0, 9: 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.history.schema import SendClass, Via
+from model.history.schema import LatencyPromise, SendClass, Via
 from tests.checkers.planting import Planting
 from tests.corpus.entries import Corpus, entry
 from tests.corpus.planted import elsewhere, one_or_two_unread, three, traffic, two_phones
@@ -178,6 +178,15 @@ def equal_positions_in_two_epochs() -> Planting:
     three(p)
     p.send("w", "a", at=4, ok=4.1, pos=1, epoch=2)
     p.shown("w", "b c", at=4.2)
+    return p
+
+
+@entry(NEAR_MISSES, "answers_that_take_no_time_count")
+def answers_that_take_no_time_count() -> Planting:
+    p = Planting("a b")
+    p.promise(latency=(LatencyPromise("ack", 0.5, 100_000),))
+    for place in range(1, 31):
+        p.message(f"m{place}", "a", at=place, pos=place, took=0 if place % 3 else 0.3)
     return p
 
 

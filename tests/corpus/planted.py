@@ -500,12 +500,12 @@ def the_same_where_nothing_has_a_position() -> Planting:
 def the_cause_of_a_cause() -> Planting:
     p = Planting("a b c d")
     p.send("first", "a", at=1, ok=1.02, pos=1)
-    p.shown("first", "b c", at=1.03)
+    p.shown("first", "b", at=1.03)
     p.send("aside", "b", at=2, ok=2.02, pos=2, kind=SendClass.MAY_BE_SHED)
     p.shown("aside", "c", at=2.03)
     p.send("third", "c", at=3, ok=3.02, pos=3)
     p.shown("third", "a b d", at=3.03)
-    p.shown("first", "d", at=3.5)
+    p.shown("first", "c d", at=3.5)
     return p
 
 
