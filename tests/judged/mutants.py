@@ -295,8 +295,8 @@ MUTANTS = (
     Mutant(
         "only the average's outages",
         "availability.py",
-        'scopes: tuple[Scope, ...] = ("all", "gateway", "device")',
-        'scopes: tuple[Scope, ...] = ("all",)',
+        "for by_class in found.values() for outage in by_class]",
+        'for outage in found["all"]]',
     ),
     Mutant(
         "refusals on purpose count as failures",
