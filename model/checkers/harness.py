@@ -44,8 +44,6 @@ def _notes(case: Case) -> tuple[str, ...]:
     notes = _unasked(case)
     if case.phases.truncated:
         notes.append(f"the recording ends at {case.say.seconds(case.phases.end_us)}: only the salvaged part was judged")
-    elif not len(case.deliveries.read_done):
-        notes.append("no history was read back: what depends on that was not judged")
     return tuple(notes)
 
 

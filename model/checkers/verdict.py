@@ -22,6 +22,7 @@ from model.checkers import (
     agreement,
     availability,
     causes,
+    coverage,
     duplicates,
     harness,
     latency,
@@ -53,6 +54,7 @@ JUDGES: dict[str, Callable[[Case], Part]] = {
     "recovery": recovery.judge,
     "harness": harness.judge,
     "series": series.judge,
+    "coverage": coverage.judge,
 }
 
 

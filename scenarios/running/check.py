@@ -32,7 +32,8 @@ def _history(path: Path) -> History:
 def contract(judged: Judged) -> dict[str, Any]:
     """The object that ``imbench check --json`` prints."""
     keys = ("kind", "count", "fails", "witnesses")
-    return {"verdict": judged.verdict, "anomalies": [{key: anomaly[key] for key in keys} for anomaly in judged.anomalies]}
+    anomalies = [{key: anomaly[key] for key in keys} for anomaly in judged.anomalies]
+    return {"verdict": judged.verdict, "anomalies": anomalies, "not_computed": judged.measures.get("not_computed", {})}
 
 
 def told(path: Path, header: Header, judged: Judged) -> str:
@@ -43,4 +44,7 @@ def told(path: Path, header: Header, judged: Judged) -> str:
         cause = f", implied by {anomaly['implied_by']}" if anomaly.get("implied_by") else ""
         lines.append(f"{'FAILS  ' if anomaly['fails'] else 'counted'} {anomaly['kind']} x {anomaly['count']}{cause}")
         lines += [f"    {witness['text']}" for witness in anomaly["witnesses"][:3]]
+    gaps = judged.measures.get("not_computed", {})
+    lines += ["not computed, since the history does not tell:"] * bool(gaps)
+    lines += [f"    {', '.join(what)}: {why}" for why, what in gaps.items()]
     return "\n".join(lines)

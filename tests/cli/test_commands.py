@@ -91,7 +91,7 @@ class TestCheck:
         answer = imbench("check", run["folder"], "--json")
         judged = json.loads(answer.out)
         assert answer.status == 1
-        assert list(judged) == ["verdict", "anomalies"]
+        assert list(judged) == ["verdict", "anomalies", "not_computed"]
         assert judged["verdict"] == "invalid"
         assert {frozenset(anomaly) for anomaly in judged["anomalies"]} == {frozenset({"kind", "count", "fails", "witnesses"})}
         losses = [anomaly for anomaly in judged["anomalies"] if anomaly["kind"] in ("lost", "lost_stored")]
