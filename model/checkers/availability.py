@@ -8,6 +8,7 @@ Rules of the file:
 - Three scopes: all, each gateway, each device. A send belongs to its sender's device and home gateway. A delivery belongs to those
   it is owed to: in a narrower scope it succeeds if all of Must(m) *within that scope* got it, so a deaf device shows by itself.
 - What is an outage only because of devices that are unreachable is implied by that.
+- Where no sender was ever told anything, yet messages were shown, answers were not recorded, and there are no operations of class send.
 - An outage is a run of at least two failing operations in a row. A class without a success at any device is ``vacuous`` and has
   no outages.
 - Of a truncated run only operations whose deadline passed before its end count.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from model.checkers.findings import Finding, Part, of_the_run
 from model.checkers.grouped import NONE, Bool, Int, dense, whole
 from model.checkers.sessions import Intervals
+from model.history.schema import Kind
 
 if TYPE_CHECKING:
     from model.checkers.case import Case
@@ -70,6 +72,8 @@ class Operations:
         due_us = sends.t_int_us + contract.deadline_us
         counted = sends.scheduled & allowed & ((due_us <= case.phases.end_us) | (not case.phases.truncated))
         self.intended = whole(np.flatnonzero(counted))
+        answers = case.history.rows_of(Kind.OK, Kind.FAIL, Kind.INFO)
+        self._answered = bool(len(answers)) or not len(case.deliveries.shown)
         self.sent: Bool = (sends.t_ok_us >= 0) & (sends.t_ok_us <= due_us)
         """By message."""
         pairs = case.obligations
@@ -93,7 +97,7 @@ class Operations:
         return {"all": np.zeros(len(device), np.int64), "gateway": self._home[device], "device": device}[scope]
 
     def _send(self, scope: Scope, reachable: bool) -> Stream:
-        message = self.intended
+        message = self.intended if self._answered else self.intended[:0]
         if reachable:
             message = message[(self._sender[message] < 0) | self._reachable[self._sender[message]]]
         place = self._place(scope, self._sender[message])

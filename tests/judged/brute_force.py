@@ -466,11 +466,12 @@ def _operations(facts: Facts, of: str, inside: list[str]) -> list[Operation]:
     """The operations of a class at devices of a scope, in the order of t_int."""
     result = []
     deadline = facts.contract.deadline_us
+    answered = facts.of(Kind.OK, Kind.FAIL, Kind.INFO) or not any(life.deliveries for life in facts.lives)
     for number, life in enumerate(facts.lives):
         if not _counts(facts, life):
             continue
         if of == "send":
-            if life.sender in inside:
+            if life.sender in inside and answered:
                 result.append((life.t_int, number, life.name, bool(life.ok and life.ok.t <= life.t_int + deadline)))
             continue
         owed = [
