@@ -74,6 +74,37 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 
 
 @cli.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("message", metavar="[MESSAGE]", required=False)
+@click.option("--anomaly", metavar="KIND", help="Explain the first message with this anomaly, such as lost.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the diagram, instead of explain-MESSAGE.svg."
+)
+def explain(path: Path, message: str | None, anomaly: str | None, out: Path | None) -> None:
+    """Tell the life of one message of RUN, a run folder or a history file, and draw it.
+
+    MESSAGE is device/id, as imbench check names it.
+    """
+    from scenarios.running import explain as explaining
+
+    life = explaining.explained(path, message, anomaly)
+    print(explaining.told(life))
+    print(f"\ndiagram: {explaining.draw(life, out)}")
+
+
+@cli.command()
+@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+@click.argument("target", metavar="TARGET", type=click.Path(dir_okay=False, path_type=Path))
+def convert(source: Path, target: Path) -> None:
+    """Write the history of SOURCE, a run folder or a file, to TARGET: JSON Lines if it ends in .jsonl, else Parquet."""
+    from model.history import at_rest
+    from scenarios.running import check as checking
+
+    at_rest.write(checking.history(source), target)
+    print(target)
+
+
+@cli.command()
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True, help="File to write."

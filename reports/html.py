@@ -13,14 +13,16 @@ Rules of the file:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
-from model.history.run_folder import RunFolderError
+from model.checkers.life import Explainer
 from model.history.schema import HistoryError
-from reports import figures, series, table, words
+from reports import figures, series, spacetime, table, words
+from reports.files import write_text
 from reports.plots import inline_svg
 from reports.results import Anomaly, Run, load_all
 from reports.series import Series
@@ -36,14 +38,7 @@ def write_report(run_folders: Sequence[Path], out: Path) -> Path:
     Raises :class:`model.history.schema.HistoryError`, one line, where a folder is no run folder or ``out`` cannot be written. A run
     whose history cannot be read is in the report, and says so.
     """
-    text = page(load_all(run_folders))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        text = f"{out}: {error.strerror}: the report cannot be written; choose another path"
-        raise RunFolderError(text, "disk") from error
-    return out
+    return write_text(out, page(load_all(run_folders)), "the report")
 
 
 def page(runs: Sequence[Run]) -> str:
@@ -175,6 +170,7 @@ def _preset(runs: Sequence[Run], drawn: dict[Path, Series], broken: dict[Path, s
             *(_picture(picture, runs, drawn, shared) for picture in figures.PICTURES),
             "<h3>Anomalies</h3>",
             _side_by_side([_anomalies(run) for run in runs]),
+            _lives(runs, drawn),
             "</section>",
         ]
     )
@@ -227,10 +223,10 @@ def _anomalies(run: Run) -> str:
     head = f"<h4>{escape(_label(run))}</h4>"
     if not run.anomalies:
         return f"{head}<p>None was found.</p>" if run.measures else f"{head}<p>Not judged.</p>"
-    return head + "".join(map(_anomaly, run.anomalies))
+    return head + "".join(_anomaly(anomaly, run) for anomaly in run.anomalies)
 
 
-def _anomaly(anomaly: Anomaly) -> str:
+def _anomaly(anomaly: Anomaly, run: Run) -> str:
     style = "fails" if anomaly.fails else "counted"
     mark = f'<span class="{style}">{escape(words.consequence(anomaly.kind, anomaly.fails))}</span>'
     messages = words.in_messages(anomaly)
@@ -242,7 +238,55 @@ def _anomaly(anomaly: Anomaly) -> str:
     return (
         f"<details><summary><b>{escape(anomaly.kind)}</b> × {anomaly.count:,}{messages} {mark}<br>"
         f'<span class="legend">{escape(words.kind(anomaly.kind) + cause)}</span></summary>'
-        f'<ol class="witnesses">{items}</ol>{rest}</details>'
+        f'<ol class="witnesses">{items}</ol>{rest}{_link(anomaly, run)}</details>'
+    )
+
+
+# the lives of witnesses ---------------------------------------------------------------------------------------------------
+
+
+def _told(run: Run) -> dict[str, list[str]]:
+    """The messages that are drawn, each the first witness of kinds that fail the run."""
+    kinds: dict[str, list[str]] = {}
+    for anomaly in run.anomalies:
+        if anomaly.fails and anomaly.message is not None:
+            kinds.setdefault(anomaly.message, []).append(anomaly.kind)
+    return kinds
+
+
+def _life_anchor(run: Run, message: str) -> str:
+    return _anchor("life", run.path.name, message)
+
+
+def _link(anomaly: Anomaly, run: Run) -> str:
+    if anomaly.message not in _told(run):
+        return ""
+    return f'<p><a href="#{_life_anchor(run, anomaly.message)}">The life of {escape(anomaly.message)}</a></p>'
+
+
+def _lives(runs: Sequence[Run], drawn: Mapping[Path, Series]) -> str:
+    """The diagrams of all witnesses of these runs; "" where there is none."""
+    cells = [_life(run, *told) for run in runs if run.path in drawn for told in _drawn_lives(run)]
+    caption = "Where each came from, where it went, and when; the first witness of every kind that fails a run."
+    return f'<h3>The lives of witnesses</h3><p class="legend">{caption}</p>{"".join(cells)}' if cells else ""
+
+
+def _drawn_lives(run: Run) -> list[tuple[str, list[str], str]]:
+    """(message, kinds, diagram) of one run."""
+    told = _told(run)
+    if not told:
+        return []
+    explainer = Explainer(run.history)
+    found = [(message, kinds, explainer.find(message)) for message, kinds in told.items()]
+    return [(message, kinds, spacetime.svg(explainer.life(at[0]), alone=False)) for message, kinds, at in found if at]
+
+
+def _life(run: Run, message: str, kinds: Sequence[str], diagram: str) -> str:
+    summary = f"<b>{escape(', '.join(kinds))}</b>: {escape(message)} <span class=legend>({escape(_label(run))})</span>"
+    command = f"imbench explain {shlex.quote(run.path.name)} {shlex.quote(message)}"
+    return (
+        f'<details id="{_life_anchor(run, message)}"><summary>{summary}</summary><figure class="life">{diagram}</figure>'
+        f'<p class="legend">All of its rows: <code>{escape(command)}</code></p></details>'
     )
 
 

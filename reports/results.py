@@ -40,6 +40,8 @@ class Anomaly:
     """Whether it keeps the run from being valid; otherwise it is only counted."""
     witnesses: tuple[str, ...]
     """What proves it, in words."""
+    message: str | None
+    """What the first of them is about, ``sending device/client_message_id``; None for what is about no message."""
     implied_by: str | None
     """The kind that is the cause of these instances, if another is."""
 
@@ -164,6 +166,7 @@ def _anomalies(found: Sequence[Mapping[str, Any]]) -> tuple[Anomaly, ...]:
             messages=one.get("messages"),
             fails=bool(one.get("fails", False)),
             witnesses=tuple(map(_words, one.get("witnesses") or ())),
+            message=next((w["message"] for w in one.get("witnesses") or () if isinstance(w, Mapping) and w.get("message")), None),
             implied_by=one.get("implied_by"),
         )
         for one in found

@@ -46,6 +46,8 @@ tr.group th{border-top:2px solid var(--line)}
 .pair>div{min-width:0}
 figure{margin:.3em 0;color:var(--ink)}
 figcaption{font-weight:600}
+.life{max-width:1060px;overflow-x:auto}
+.life svg{min-width:760px}
 svg{display:block;width:100%;height:auto}
 details{border:1px solid var(--line);border-radius:6px;background:var(--panel);padding:.4em .8em;margin:.4em 0}
 summary{cursor:pointer}

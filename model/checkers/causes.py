@@ -52,9 +52,9 @@ def _finding(case: Case, cause: Int, effect: Int, device: Int) -> Finding:
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         m, row, later = int(cause[i]), int(effect[i]), int(came[i])
         text = f"{say.device(int(device[i]))} showed {say.message(int(history.message[row]))} at {say.at(row)}, whose author had seen "
-        end = f"only at {say.at(later)}" if later >= 0 else "never"
+        end = f"which it showed only at {say.at(later)}" if later >= 0 else "which it never showed"
         rows = (int(case.sends.begun_row[m]), row, *([later] if later >= 0 else []))
-        return f"{text}{say.message(m)}, which it showed {end}", rows
+        return f"{text}{say.message(m)}, {end}", rows
 
     return Finding("causal_live", effect, cause, device, tell)
 

@@ -19,11 +19,12 @@ from scenarios.running.run import Judged, judge_safely
 
 def check(path: Path) -> tuple[Header, Judged]:
     """Whose history it is, and the judges' answer. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
-    history = _history(path)
-    return history.header, judge_safely(history)
+    found = history(path)
+    return found.header, judge_safely(found)
 
 
-def _history(path: Path) -> History:
+def history(path: Path) -> History:
+    """The history of a run folder or a file. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
     if not path.exists():
         raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
     return RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)

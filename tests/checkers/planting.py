@@ -15,10 +15,13 @@ a settled drain, and at the end every device reads back every stored message at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from model.history.columns import History, from_rows
 from model.history.recorder import MemoryRecorder
@@ -430,3 +433,10 @@ def in_conversation(history: History, row: int, conversation: str) -> History:
     moved = history.conversation.copy()
     moved[row] = history.names.conversations.index(conversation)
     return replace(history, conversation=moved)
+
+
+def only(history: History, rows: Sequence[int] | NDArray[np.int64]) -> History:
+    """The same history with these rows, in this order."""
+    every = {f.name: getattr(history, f.name) for f in fields(history) if not f.name.startswith("message_")}
+    columns: dict[str, Any] = {name: column[rows] for name, column in every.items() if isinstance(column, np.ndarray)}
+    return replace(history, **columns)

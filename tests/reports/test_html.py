@@ -238,9 +238,9 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path, make_r
 
 
 def test_an_anomaly_of_devices_is_not_counted_in_messages() -> None:
-    outage = Anomaly("outage", 2, 1, True, (), None)
+    outage = Anomaly("outage", 2, 1, True, (), None, None)
     assert words.in_messages(outage) == ""
-    assert words.in_messages(Anomaly("lost", 2, 1, True, (), None)) == " in 1 message"
+    assert words.in_messages(Anomaly("lost", 2, 1, True, (), None, None)) == " in 1 message"
 
 
 def test_coordinates_are_short_and_texts_are_not(make_run: MakeRun) -> None:

@@ -1,0 +1,270 @@
+"""The life of one message: every row that speaks of it, where it went, whom it was owed to, and what the judges say of it.
+
+What a history does not record is not made up: a send is known to have reached a gateway, or the storage, only where a row proves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from model.checkers.case import Case
+from model.checkers.findings import Finding
+from model.checkers.grouped import Bool, Int, whole
+from model.checkers.outcome import FAIL, INFO, OK
+from model.checkers.sessions import Fault
+from model.checkers.verdict import JUDGES
+from model.history.columns import History
+from model.history.schema import Basis, Kind, Via
+
+_OUTCOMES = {OK: "ok", FAIL: "failed", INFO: "unknown to its sender"}
+_WORDS = {
+    Kind.INTEND: "intended",
+    Kind.SYSTEM: "made by the system itself",
+    Kind.INVOKE: "handed to the client",
+    Kind.FAIL: 'told "failed"',
+    Kind.INFO: "gave up without knowing",
+    Kind.RECALL: "recalled it",
+    Kind.EDIT: "edited it",
+    Kind.READ_BACK: "read it back from its history",
+    Kind.DISCONNECTED: "lost its connection",
+    Kind.READY: "was connected",
+    Kind.OFFLINE: "was switched off",
+    Kind.ONLINE: "was switched on",
+    Kind.SYNC_REQUEST: "asked for what it lacked",
+    Kind.SYNC_DONE: "had caught up",
+    Kind.RECEIVE_CONFIRMED: "had its receipt confirmed",
+    Kind.FAULT_BEGUN: "was hit by a fault",
+    Kind.FAULT_HEALED: "was back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row, told. ``device`` or ``node`` is "" where the row has none; ``node`` is the gateway of the row's connection."""
+
+    row: int
+    t_us: int
+    kind: Kind
+    device: str
+    node: str
+    text: str
+    via: Via = Via.NONE
+    basis: Basis = Basis.NONE
+    """What an ok rests on."""
+    own: bool = True
+    """Whether the row speaks of the message itself; else of what went on around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A device that the message was owed to."""
+
+    device: str
+    row: int
+    """Its first delivery, -1 for none."""
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What became of a message."""
+
+    message: str
+    """``sending device/client_message_id``."""
+    sender: str
+    conversation: str
+    outcome: str
+    place: str
+    committed: bool
+    zero_us: int
+    """The instant from which times are counted: intended, else its first trace."""
+    load_begin_us: int
+    events: tuple[Event, ...]
+    owed: tuple[Owed, ...]
+    findings: tuple[tuple[str, str], ...]
+    """(kind, what it says), for every anomaly that names the message."""
+
+
+class Explainer:
+    """One history, to be asked about its messages. Messages are indexes into ``history.names.client_message_ids``."""
+
+    def __init__(self, history: History) -> None:
+        self._case = Case(history)
+
+    def find(self, name: str) -> list[int]:
+        """The messages called so: ``sending device/client_message_id``, or by the client_message_id alone."""
+        every = range(self._case.sends.count)
+        exact = [m for m in every if self._case.say.message(m) == name]
+        return exact or [m for m in every if self._case.history.names.client_message_ids[m] == name]
+
+    def first_witness(self, kind: str) -> int | None:
+        """The message that the first instance of a kind is about, instances with another cause last; None for none."""
+        found: list[tuple[bool, int, int]] = []
+        for finding in self._findings:
+            if finding.kind == kind:
+                explained = np.any([finding.rows < 0, *finding.causes.values()], axis=0)
+                every = zip(explained.tolist(), finding.rows.tolist(), finding.messages.tolist(), strict=True)
+                found += [one for one in every if one[2] >= 0]
+        return min(found)[2] if found else None
+
+    @cached_property
+    def _findings(self) -> list[Finding]:
+        """Of those judges that do not crash; that one did, the verdict says."""
+        found: list[Finding] = []
+        for judge in JUDGES.values():
+            with suppress(Exception):
+                found += judge(self._case).findings
+        return found
+
+    def life(self, message: int) -> Life:
+        """Everything about one message."""
+        case = self._case
+        history, sends, say = case.history, case.sends, case.say
+        sender, begin = int(sends.sender[message]), int(sends.t_int_us[message])
+        outcome = _OUTCOMES.get(int(sends.outcome[message]), "never handed over")
+        events = sorted(_events(case, message), key=lambda event: event.row)
+        return Life(
+            message=say.message(message),
+            sender=say.device(sender) if sender >= 0 else "",
+            conversation=say.conversation(int(sends.conversation[message])),
+            outcome=outcome if sends.scheduled[message] else "in no schedule",
+            place=say.position(int(case.epoch[message]), int(case.seq[message])),
+            committed=bool(sends.committed[message]),
+            zero_us=begin if begin >= 0 else events[0].t_us,
+            load_begin_us=history.header.load_begin_us,
+            events=tuple(events),
+            owed=_owed(case, message),
+            findings=tuple(self._said(message)),
+        )
+
+    def _said(self, message: int) -> Iterator[tuple[str, str]]:
+        for finding in self._findings:
+            for i in np.flatnonzero(finding.messages == message).tolist():
+                yield finding.kind, finding.tell(i)[0]
+
+
+# events ---------------------------------------------------------------------------------------------------------------------
+
+
+def _events(case: Case, message: int) -> Iterator[Event]:
+    history = case.history
+    rows = np.flatnonzero(history.message == message).tolist()
+    for row in rows:
+        yield _event(case, row, _told(case, row, message), own=True)
+    yield from _around(case, message, rows)
+
+
+def _event(case: Case, row: int, text: str, *, own: bool) -> Event:
+    history, say = case.history, case.say
+    device = int(history.device[row])
+    return Event(
+        row=row,
+        t_us=int(history.t_us[row]),
+        kind=Kind(int(history.kind[row])),
+        device=say.device(device) if device >= 0 else "",
+        node=_node(case, row),
+        text=text,
+        via=Via(int(history.via[row])),
+        basis=Basis(int(history.basis[row])),
+        own=own,
+    )
+
+
+def _node(case: Case, row: int) -> str:
+    """The gateway at the other end of a row's connection; of a row about a node, that node."""
+    history = case.history
+    if history.node[row] >= 0:
+        return case.say.node(int(history.node[row]))
+    if history.connection[row] <= 0:
+        return ""
+    opened = history.rows_of(Kind.CONNECTING, Kind.READY)
+    same = (history.device[opened] == history.device[row]) & (history.connection[opened] == history.connection[row])
+    nodes = history.node[opened[same]]
+    nodes = nodes[nodes >= 0]
+    return case.say.node(int(nodes[0])) if len(nodes) else ""
+
+
+def _told(case: Case, row: int, message: int) -> str:
+    history, say = case.history, case.say
+    kind, place = Kind(int(history.kind[row])), say.place(row)
+    through = f" through {node}" if (node := _node(case, row)) else ""
+    via = Via(int(history.via[row])).name.lower()
+    if kind is Kind.ATTEMPT:
+        tries = history.rows_of(Kind.ATTEMPT)
+        number = int((tries[history.message[tries] == message] <= row).sum())
+        return f"written to the transport{through}, attempt {number}"
+    if kind is Kind.OK:
+        basis = Basis(int(history.basis[row])).name.lower()
+        return f'told "sent" ({basis}), {place}' if basis != "none" else f'told "sent", {place}'
+    if kind in (Kind.DELIVER, Kind.WIRE):
+        verb = "showed it" if kind is Kind.DELIVER else "received it"
+        how = {"own": "in its own conversation", "push": "as a push notification"}.get(via, f"{via}{through}")
+        strayed = int(history.conversation[row]) != int(case.sends.conversation[message])
+        where = f" in {say.conversation(int(history.conversation[row]))}" if strayed else ""
+        return f"{verb}{where}, {how}, {place}"
+    return _WORDS.get(kind, kind.name.lower())
+
+
+def _around(case: Case, message: int, rows: list[int]) -> Iterator[Event]:
+    """What happened to the devices and nodes that had to do with it, while it was under way."""
+    history, sends = case.history, case.sends
+    pairs = case.obligations
+    devices = {int(sends.sender[message]), *pairs.device[pairs.message == message].tolist(), *history.device[rows].tolist()}
+    seen = [row for row in rows if history.kind[row] in (Kind.DELIVER, Kind.WIRE, Kind.OK, Kind.INFO, Kind.FAIL)]
+    begin, end = rows[0], max([*seen, rows[0]])
+    if (pairs.missing & (pairs.message == message)).any():
+        end = case.phases.audit_row if case.phases.audit_row >= 0 else len(history)
+    yield from (
+        _event(case, fault.row, _context(case, fault.row), own=False) for fault in case.faults if _lasts(case, fault, begin)
+    )
+    about = history.rows_of(Kind.READY, Kind.DISCONNECTED, Kind.OFFLINE, Kind.ONLINE, Kind.FAULT_BEGUN, Kind.FAULT_HEALED)
+    room = history.rows_of(Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED)
+    room = room[(history.conversation[room] == sends.conversation[message]) & _covers(case, room, message)]
+    for row in whole([row for row in (*about, *room) if begin <= row <= end]).tolist():
+        if history.device[row] < 0 or int(history.device[row]) in devices:
+            yield _event(case, row, _context(case, row), own=False)
+
+
+def _lasts(case: Case, fault: Fault, row: int) -> bool:
+    """Whether a fault was begun before a row, and not healed."""
+    return fault.row < row and (fault.healed_us < 0 or fault.healed_us >= case.history.t_us[row])
+
+
+def _covers(case: Case, rows: Int, message: int) -> Bool:
+    """Which of these say something of the message's position."""
+    history, seq = case.history, int(case.seq[message])
+    kind, at = history.kind[rows], history.seq[rows]
+    asked = (kind == Kind.SYNC_REQUEST) & (at < seq)
+    done = (kind == Kind.SYNC_DONE) & (at >= seq) & (history.value[rows] < seq)
+    confirmed = (kind == Kind.RECEIVE_CONFIRMED) & np.where(history.value[rows] == 1, at >= seq, at == seq)
+    return np.asarray((seq > 0) & (asked | done | confirmed))
+
+
+def _context(case: Case, row: int) -> str:
+    history, kind = case.history, Kind(int(case.history.kind[row]))
+    node = _node(case, row)
+    if kind in (Kind.FAULT_BEGUN, Kind.FAULT_HEALED):
+        fault = next((f.kind for f in case.faults if f.number == history.value[row]), "fault")
+        return f"a {fault} took effect" if kind is Kind.FAULT_BEGUN else f"back after the {fault}"
+    if kind is Kind.READY:
+        return f"connected to {node}" if node else _WORDS[kind]
+    if kind is Kind.SYNC_REQUEST:
+        return f"{_WORDS[kind]}, above position {history.seq[row]}"
+    if kind in (Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED):
+        return f"{_WORDS[kind]}, up to position {history.seq[row]}"
+    return _WORDS[kind]
+
+
+# who should have it, and what is wrong ------------------------------------------------------------------------------------------
+
+
+def _owed(case: Case, message: int) -> tuple[Owed, ...]:
+    pairs = case.obligations
+    mine = np.flatnonzero((pairs.message == message) & pairs.owed)
+    mine = mine[np.lexsort((pairs.device[mine], np.where(pairs.row[mine] >= 0, pairs.row[mine], len(case.history))))]
+    return tuple(Owed(case.say.device(int(pairs.device[i])), int(pairs.row[i]), bool(pairs.missing[i])) for i in mine)
