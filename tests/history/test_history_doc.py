@@ -82,36 +82,42 @@ def test_the_fields_of_a_latency_promise_are_described() -> None:
     assert set(LatencyPromise.__struct_fields__) <= set(re.findall(r"`([a-z_]+)`", section("Contract")))
 
 
-def test_the_example_program_writes_what_the_example_table_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def block(title: str, language: str) -> str:
+    """The one block of a language in a section."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", section(title), re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_the_example_program_writes_what_the_json_lines_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    example = section("A worked example")
-    program = re.search(r"```python\n(.*?)```", example, re.DOTALL)
-    assert program
-    (tmp_path / "example.py").write_text(program[1])
-    written = runpy.run_path(str(tmp_path / "example.py"))
-    history = read(tmp_path / "history.parquet")
+    (tmp_path / "example.py").write_text(block("As Parquet", "python"))
+    runpy.run_path(str(tmp_path / "example.py"))
+    (tmp_path / "lunch.jsonl").write_text(block("As JSON Lines", "jsonl"))
+    history = read(tmp_path / "lunch.jsonl")
+    assert history.equals(read(tmp_path / "history.parquet"))
     assert history.header == Header(world="my-server", contract=Contract(promise_us=500_000))
-
-    heading = next(line for line in example.splitlines() if line.startswith("| t_us"))
-    columns = [cell.strip() for cell in heading.strip("|").split("|")]
-    columns[columns.index("id")] = "client_message_id"
-    shown = [{name: cell for name, cell in zip(columns, row, strict=True) if cell} for row in table(example)]
-    assert shown == [{name: str(value) for name, value in row.items()} for row in written["rows"]]
-    assert len(history) == len(shown) == 23
-    assert set(columns) == set(COLUMNS)
+    assert len(history) == 23
 
 
-def test_the_example_is_judged_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    example = section("A worked example")
-    (program,) = re.findall(r"```python\n(.*?)```", example, re.DOTALL)
-    for name, text in (("whole", program), ("lost", re.sub(r'row\(9130, "deliver".*\n', "", program))):
-        (tmp_path / "example.py").write_text(text.replace("history.parquet", f"{name}.parquet"))
-        runpy.run_path(str(tmp_path / "example.py"))
-    assert judge(read(tmp_path / "whole.parquet")).verdict == "valid"
-    lost = judge(read(tmp_path / "lost.parquet"))
-    assert lost.verdict == "invalid"
-    assert [(anomaly.kind, anomaly.count) for anomaly in lost.anomalies if anomaly.fails] == [("lost", 1), ("vacuous", 1)]
+def test_the_example_is_judged_as_the_page_says_and_so_are_its_changes(tmp_path: Path) -> None:
+    lines = block("As JSON Lines", "jsonl").splitlines(keepends=True)
+    (at,) = [at for at, line in enumerate(lines) if '"deliver"' in line and '"device": "ben-phone"' in line]
+    changed = {
+        "whole": (lines, "valid", []),
+        "deleted": ([*lines[:at], *lines[at + 1 :]], "invalid", ["lost", "vacuous"]),
+        "twice": ([*lines[: at + 1], *lines[at:]], "invalid", ["dup_app"]),
+        "other": (
+            [*lines[:at], lines[at].replace('"content_hash": 77', '"content_hash": 78'), *lines[at + 1 :]],
+            "invalid",
+            ["corrupt"],
+        ),
+        "cut": ([*lines[:-1], lines[-1][:20]], "unknown", ["truncated"]),
+    }
+    for name, (text, verdict, kinds) in changed.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(text))
+        judgement = judge(read(tmp_path / f"{name}.jsonl"))
+        assert judgement.verdict == verdict, name
+        assert [anomaly.kind for anomaly in judgement.anomalies if anomaly.fails] == kinds, name
 
 
 def test_the_number_of_the_version_is_the_page_s() -> None:
