@@ -179,11 +179,13 @@ def read(path: str | os.PathLike[str], *, sensible: bool = True) -> History:
     the header says ``truncated``; a Parquet file that is cut off cannot be read. With ``sensible=False`` rows may make no sense.
     """
     try:
-        header, table, place = _load(path)
-        history, order = _history(header, table, place)
+        header, columns, place = _load(path)
+        history, order = _history(header, columns, place)
+        pa.default_memory_pool().release_unused()
         if sensible and (found := impossible(history)):
             row, text = found
-            raise HistoryError(f"{place(int(order[row]))}: {text}; docs/history.md says what each row means")
+            at = row if order is None else int(order[row])
+            raise HistoryError(f"{place(at)}: {text}; docs/history.md says what each row means")
         return history
     except HistoryError as error:
         raise HistoryError(f"{path}: {error}", error.reason) from error
@@ -193,22 +195,29 @@ Place = Callable[[int], str]
 """What messages call a row of the file, counted from 0."""
 
 
-def _load(path: str | os.PathLike[str]) -> tuple[Header, Any, Place]:
+def _load(path: str | os.PathLike[str]) -> tuple[Header, dict[str, Any], Place]:
+    """A file's header, its columns by name, and what its rows are called."""
     if not Path(path).is_file():
         raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder", "missing")
     with open(path, "rb") as file:
         if file.read(1) == b"{":
             return _load_lines(Path(path))
-    return (*_load_parquet(path), "row {}".format)
+    header, table = _load_parquet(path)
+    return header, _columns(table), "row {}".format
 
 
-def _load_lines(path: Path) -> tuple[Header, Any, Place]:
+def _columns(table: Any) -> dict[str, Any]:
+    """A table's columns, to be used up one by one: two copies of everything would be the most memory that reading takes."""
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _load_lines(path: Path) -> tuple[Header, dict[str, Any], Place]:
     text, table, cut = json_lines.parse(path.read_bytes(), {name: NUMBERS.get(name, pa.string()) for name in COLUMNS})
     try:
         header = parse_header(text)
     except HistoryError as error:
         raise HistoryError(f"line 1: {error}; the first line is the header") from error
-    return msgspec.structs.replace(header, truncated=header.truncated or cut), table, json_lines.place
+    return msgspec.structs.replace(header, truncated=header.truncated or cut), _columns(table), json_lines.place
 
 
 def _load_parquet(path: str | os.PathLike[str]) -> tuple[Header, Any]:
@@ -283,20 +292,20 @@ def _is_integer(found: Any) -> bool:
     return bool(pa.types.is_integer(found) or pa.types.is_null(found))
 
 
-def _history(header: Header, table: Any, place: Place) -> tuple[History, Int]:
-    """The history of a table, and where in the table each of its rows stands."""
-    plain = {name: _number_column(table, name) for name in NUMBERS}
-    text = {name: _text(table, name) for name in TEXT}
+def _history(header: Header, columns: dict[str, Any], place: Place) -> tuple[History, Int | None]:
+    """The history of a table's columns, which are used up, and where in the table each of its rows stands; None where it stands itself."""
+    plain = {name: _number_column(columns.pop(name), name) for name in NUMBERS}
+    text = {name: _text(columns.pop(name)) for name in TEXT}
     for name, members in (("kind", Kind), ("via", Via), ("basis", Basis)):
-        plain[name] = _enum_values(name, *text[name], members, place)
-    plain["code"] = _codes(header, plain["kind"], *text["code"], place)
+        plain[name] = _enum_values(name, *text.pop(name), members, place)
+    plain["code"] = _codes(header, plain["kind"], *text.pop("code"), place)
     stray = (text["sender"][0] >= 0) & (text["client_message_id"][0] < 0)
     if stray.any():
         raise HistoryError(f"{place(int(np.argmax(stray)))} has a sender but no client_message_id; give both, or neither")
-    t_us = plain["t_us"]
-    order = np.arange(len(t_us)) if bool(np.all(t_us[:-1] <= t_us[1:])) else np.argsort(t_us, kind="stable")
-    plain = {name: column[order] for name, column in plain.items()}
-    text = {name: (index[order], names) for name, (index, names) in text.items()}
+    order = _order(plain["t_us"])
+    if order is not None:
+        plain = {name: column[order] for name, column in plain.items()}
+        text = {name: (index[order], names) for name, (index, names) in text.items()}
     text["device"], text["sender"] = _share(text["device"], text["sender"])
     labels = {name: Labels(index, names.__getitem__) for name, (index, names) in text.items()}
     message, message_names = text["client_message_id"]
@@ -314,8 +323,12 @@ def _history(header: Header, table: Any, place: Place) -> tuple[History, Int]:
     return history, order
 
 
-def _number_column(table: Any, name: str) -> NDArray[Any]:
-    column = table.column(name)
+def _order(t_us: Int) -> Int | None:
+    """The rows in order of time; None where they are."""
+    return None if bool(np.all(t_us[:-1] <= t_us[1:])) else np.argsort(t_us, kind="stable")
+
+
+def _number_column(column: Any, name: str) -> NDArray[Any]:
     if name == "t_us" and column.null_count:
         raise HistoryError("has a row without t_us; every row needs its time, in microseconds since the run's start")
     try:
@@ -325,22 +338,23 @@ def _number_column(table: Any, name: str) -> NDArray[Any]:
     return numbers
 
 
-def _text(table: Any, name: str) -> tuple[Int, list[str]]:
+def _text(column: Any) -> tuple[NDArray[np.int32], list[str]]:
     """A column of text as numbers, -1 for null, and what each number means, all different."""
-    column = table.column(name)
     if not pa.types.is_dictionary(column.type) or pa.types.is_null(column.type.value_type):
         column = column.cast(pa.string()).dictionary_encode()
     if not column.num_chunks:
-        return np.empty(0, np.int64), []
+        return np.empty(0, np.int32), []
     array = pa.concat_arrays(column.chunks)  # row groups have dictionaries of their own; this makes them one
     names = array.dictionary.to_pylist()
     if None in names or len(set(names)) < len(names):  # allowed in Arrow, of no use here
         array = array.dictionary_decode().dictionary_encode()
         names = array.dictionary.to_pylist()
-    return array.indices.fill_null(-1).to_numpy().astype(np.int64), names
+    return array.indices.fill_null(-1).to_numpy().astype(np.int32), names
 
 
-def _enum_values(column: str, index: Int, names: list[str], members: type[IntEnum], place: Place) -> NDArray[np.uint8]:
+def _enum_values(
+    column: str, index: NDArray[np.int32], names: list[str], members: type[IntEnum], place: Place
+) -> NDArray[np.uint8]:
     values = {name: value for value, name in _names_of(members).items()}
     for at, name in enumerate(names):
         if name not in values:
@@ -351,7 +365,9 @@ def _enum_values(column: str, index: Int, names: list[str], members: type[IntEnu
     return np.array([*(values[name] for name in names), 0], np.uint8)[index]
 
 
-def _codes(header: Header, kind: NDArray[np.uint8], index: Int, names: list[str], place: Place) -> NDArray[np.int32]:
+def _codes(
+    header: Header, kind: NDArray[np.uint8], index: NDArray[np.int32], names: list[str], place: Place
+) -> NDArray[np.int32]:
     families = _FAMILY[kind]
     values = [{name: code for code, name in family.items()} for family in _code_names(header)]
     pair, first = in_order_seen(np.where(index < 0, -1, families * max(1, len(names)) + index))
@@ -371,9 +387,12 @@ def _code(text: str, values: Mapping[str, int], kind: Kind, place: str) -> int:
     return code
 
 
-def _share(one: tuple[Int, list[str]], other: tuple[Int, list[str]]) -> tuple[tuple[Int, list[str]], tuple[Int, list[str]]]:
+_Text = tuple[NDArray[np.int32], list[str]]
+
+
+def _share(one: _Text, other: _Text) -> tuple[_Text, _Text]:
     """Renumber two columns of text so that they share one table."""
     place = {name: at for at, name in enumerate(one[1])}
-    moved = np.array([*(place.setdefault(name, len(place)) for name in other[1]), -1], np.int64)
+    moved = np.array([*(place.setdefault(name, len(place)) for name in other[1]), -1], np.int32)
     names = list(place)
     return (one[0], names), (moved[other[0]], names)

@@ -177,7 +177,7 @@ def _refuse(rows: Rows, name: str, wrong: NDArray[np.bool_], why: str) -> None:
 class Labels:
     """A column that names something, before it is numbered."""
 
-    numbers: Int
+    numbers: NDArray[np.integer]
     """Shape (rows,): equal where the same thing is meant, -1 for none."""
     name: Callable[[int], str]
     """The name that belongs to a number."""
@@ -219,29 +219,29 @@ def assemble(
             conversations=conversations,
             client_message_ids=tuple(message_text(message_first)),
         ),
-        device=both_at[0::2].astype(np.int32),
+        device=both_at[0::2].copy(),
         user=user_at,
         node=node_at,
         conversation=conversation_at,
-        message=messages,
+        message=messages.astype(np.int64),
         message_sender=senders[message_first].astype(np.int32),
-        **{name: np.asarray(plain[name]).astype(dtype) for name, dtype in PLAIN.items()},
+        **{name: np.asarray(plain[name]).astype(dtype, copy=False) for name, dtype in PLAIN.items()},
     )
 
 
-def _message_keys(senders: Int, within: Int) -> Int:
+def _message_keys(senders: NDArray[np.int32], within: NDArray[np.integer]) -> Int:
     """A number for each (sender, number within the sender), -1 for none; densified first, so that it cannot overflow."""
     dense, _ = in_order_seen(within)
     width = int(dense.max(initial=0)) + 1
-    return np.where(dense >= 0, (senders + 1) * width + dense, -1)
+    return np.where(dense >= 0, (senders.astype(np.int64) + 1) * width + dense, -1)
 
 
 def _number(labels: Labels, what: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     index, first = in_order_seen(labels.numbers)
-    return index.astype(np.int32), _names(labels.name, labels.numbers[first], what)
+    return index, _names(labels.name, labels.numbers[first], what)
 
 
-def _names(name: Callable[[int], str], numbers: Int, what: str) -> tuple[str, ...]:
+def _names(name: Callable[[int], str], numbers: NDArray[np.integer], what: str) -> tuple[str, ...]:
     names = tuple(map(name, numbers.tolist()))
     if len(set(names)) < len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
@@ -249,7 +249,7 @@ def _names(name: Callable[[int], str], numbers: Int, what: str) -> tuple[str, ..
     return names
 
 
-def in_order_seen(numbers: Int) -> tuple[Int, Int]:
+def in_order_seen(numbers: NDArray[np.integer]) -> tuple[NDArray[np.int32], Int]:
     """Number distinct values from 0 in order of first appearance.
 
     Args:
@@ -265,6 +265,6 @@ def in_order_seen(numbers: Int) -> tuple[Int, Int]:
     first_seen = np.full(span + 1, -1, np.int64)  # the last entry is that of -1
     first_seen[numbers[::-1]] = np.arange(numbers.size - 1, -1, -1)  # of repeated places the last assignment stays
     first = np.sort(first_seen[:span][first_seen[:span] >= 0])
-    index = np.full(span + 1, -1, np.int64)
-    index[numbers[first]] = np.arange(first.size)
+    index = np.full(span + 1, -1, np.int32)
+    index[numbers[first]] = np.arange(first.size, dtype=np.int32)
     return index[numbers], first

@@ -28,7 +28,7 @@ from model.history import at_rest
 from model.history.columns import from_rows
 from scenarios.running import catalog
 
-ROWS_PER_MESSAGE = 15
+ROWS_PER_MESSAGE = 16.7
 RATE_MAX = 1_000.0
 LOAD_S = 30.0
 
