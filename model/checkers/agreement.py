@@ -75,9 +75,11 @@ def _differences(case: Case, rooms: Int) -> tuple[Int, Int]:
     device, conversation = rooms // width, rooms % width
     user = case.members.user[device]
     told = (user >= 0) & case.members.entitled(conversation, device, history.t_us[deliveries.last_done[1]])
+    place = dense(user, conversation) if len(user) else user
+    told &= np.bincount(place[told], minlength=len(place))[place] > 1  # whoever reads alone differs from nobody
     if not told.any():
         return whole([]), whole([])
-    place = np.where(told, dense(user, conversation), NONE)
+    place = np.where(told, place, NONE)
     rows = deliveries.final_read
     reader = place_of(rooms, deliveries.room(rows))
     rows, reader = rows[place[reader] >= 0], reader[place[reader] >= 0]

@@ -22,16 +22,48 @@ def whole(values: object) -> Int:
 
 def dense(*columns: NDArray[np.generic]) -> Int:
     """Number the distinct tuples of parallel columns from 0, in rising order; shape (n,)."""
-    key = whole(np.unique(columns[0], return_inverse=True)[1])
+    key, span = _from_zero(columns[0])
     for column in columns[1:]:
-        inverse = np.unique(column, return_inverse=True)[1]
-        key = whole(np.unique(key * (int(inverse.max(initial=0)) + 1) + inverse, return_inverse=True)[1])
-    return key
+        part, width = _from_zero(column)
+        if span * width > _KEY_MAX:
+            key = _ranks(key, span)
+            span = int(key.max(initial=0)) + 1
+        key, span = key * width + part, span * width
+    return _ranks(key, span)
+
+
+_KEY_MAX = 1 << 62
+_TABLE = 4
+"""A table of up to this many entries for each value is quicker than sorting them."""
+
+
+def _from_zero(column: NDArray[np.generic]) -> tuple[Int, int]:
+    """Numbers from 0 in the order of the values, and how many there may be."""
+    if not len(column):
+        return whole(column), 1
+    low, high = int(column.min()), int(column.max())
+    if high - low < 1 << 31 and high < 1 << 63:
+        return whole(column) - low, high - low + 1
+    ranks = whole(np.unique(column, return_inverse=True)[1])
+    return ranks, int(ranks.max()) + 1
+
+
+def _ranks(key: Int, span: int) -> Int:
+    """Numbers below ``span`` renumbered without gaps."""
+    if span > _TABLE * len(key):
+        return whole(np.unique(key, return_inverse=True)[1])
+    seen = np.zeros(span, np.bool_)
+    seen[key] = True
+    return whole((np.cumsum(seen) - 1)[key])
 
 
 def first_by(keys: NDArray[np.generic]) -> Int:
     """The places at which a key appears for the first time, rising; shape (distinct keys,)."""
-    return np.sort(whole(np.unique(keys, return_index=True)[1]))
+    key, span = _from_zero(keys)
+    if span > _TABLE * len(key):
+        return np.sort(whole(np.unique(key, return_index=True)[1]))
+    first = earliest(key, np.arange(len(key)), span)
+    return np.sort(first[first != NONE])
 
 
 def earliest(index: Int, rows: Int, size: int) -> Int:

@@ -51,6 +51,24 @@ def test_dense_first_and_earliest() -> None:
     assert earliest(whole([2, 0, 2]), whole([10, 11, 12]), 3).tolist() == [11, -1, 10]
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dense_numbers_tuples_of_any_numbers_in_rising_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    some = [
+        rng.integers(0, 3, 40).astype(np.bool_),
+        rng.integers(-5, 5, 40).astype(np.int32),
+        rng.integers(0, 1 << 64, 40, np.uint64, endpoint=False)[rng.integers(0, 6, 40)],
+        rng.integers(-(1 << 62), 1 << 62, 40)[rng.integers(0, 9, 40)],
+    ]
+    columns = [some[i] for i in rng.permutation(4)[: rng.integers(1, 5)]]
+    tuples = list(zip(*(column.tolist() for column in columns), strict=True))
+    order = sorted(set(tuples))
+    assert dense(*columns).tolist() == [order.index(one) for one in tuples]
+    assert first_by(columns[0]).tolist() == [
+        at for at, value in enumerate(columns[0].tolist()) if value not in columns[0].tolist()[:at]
+    ]
+
+
 def test_matches_are_all_pairs_of_equal_keys() -> None:
     which, at = matches(whole([1, 1, 4]), whole([4, 1, 9]))
     assert list(zip(which.tolist(), at.tolist(), strict=True)) == [(0, 2), (1, 0), (1, 1)]
