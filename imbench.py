@@ -85,11 +85,12 @@ def explain(path: Path, message: str | None, anomaly: str | None, out: Path | No
 
     MESSAGE is device/id, as imbench check names it.
     """
-    from scenarios.running import explain as explaining
+    from reports import life as lives
+    from scenarios.running.explain import explained
 
-    life = explaining.explained(path, message, anomaly)
-    print(explaining.told(life))
-    print(f"\ndiagram: {explaining.draw(life, out)}")
+    life = explained(path, message, anomaly)
+    print(lives.told(life))
+    print(f"\ndiagram: {lives.draw(life, out)}")
 
 
 @cli.command()
