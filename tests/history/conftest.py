@@ -5,12 +5,14 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
+from model.history.at_rest import read
 from model.history.columns import History, from_rows
 from model.history.recorder import MemoryRecorder, Recorder
-from model.history.schema import Basis, Contract, FaultKind, Header, Kind, LatencyPromise, Phase, Via
+from model.history.schema import Basis, Contract, FaultKind, Header, HistoryError, Kind, LatencyPromise, Phase, Via
 
 HASH = 2**64 - 59
 _HEADER = Header(
@@ -95,3 +97,13 @@ def _disk_full_at(size: int) -> Iterator[None]:
 def disk_full_at() -> Callable[[int], AbstractContextManager[None]]:
     """Makes the disk full beyond so many bytes of a file."""
     return _disk_full_at
+
+
+def reading_fails(path: Path) -> str:
+    """The one line that reading a file gives, without the file's name."""
+    with pytest.raises(HistoryError) as raised:
+        read(path)
+    line = str(raised.value)
+    assert "\n" not in line
+    assert line.startswith(f"{path}: ")
+    return line.removeprefix(f"{path}: ")

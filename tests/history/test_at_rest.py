@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from model.history.at_rest import COLUMNS, METADATA_KEY, read, write
 from model.history.columns import History, from_rows
 from model.history.schema import ROW, Basis, Header, HistoryError, Kind, Via
+from tests.history.conftest import reading_fails
 
 SMALL = st.integers(0, 3)
 ROWS = st.lists(
@@ -65,16 +66,6 @@ def with_header(**fields: Any) -> Callable[[Any], Any]:
         return table.replace_schema_metadata({METADATA_KEY: msgspec.json.encode(header)})
 
     return change
-
-
-def fails(path: Path) -> str:
-    """The one line that reading gives."""
-    with pytest.raises(HistoryError) as raised:
-        read(path)
-    line = str(raised.value)
-    assert "\n" not in line
-    assert line.startswith(f"{path}: ")
-    return line.removeprefix(f"{path}: ")
 
 
 # round trips -------------------------------------------------------------------------------------------------------------
@@ -196,14 +187,14 @@ def test_several_row_groups_with_their_own_dictionaries_read_as_one(tmp_path: Pa
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    assert fails(tmp_path / "none.parquet").startswith("there is no such file; give")
-    assert fails(tmp_path).startswith("there is no such file; give")
+    assert reading_fails(tmp_path / "none.parquet").startswith("there is no such file; give")
+    assert reading_fails(tmp_path).startswith("there is no such file; give")
 
 
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     for text in (b"", b"PAR1", b"t_us,kind\n0,device\n" * 100):
         (tmp_path / "h.parquet").write_bytes(text)
-        assert fails(tmp_path / "h.parquet").startswith("is no whole Parquet file")
+        assert reading_fails(tmp_path / "h.parquet").startswith("is no whole Parquet file")
 
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, sample: History) -> None:
@@ -211,7 +202,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, sample: History) -> 
     whole = (tmp_path / "whole").read_bytes()
     for length in range(0, len(whole), 97):
         (tmp_path / "cut").write_bytes(whole[:length])
-        assert fails(tmp_path / "cut").startswith("is no whole Parquet file")
+        assert reading_fails(tmp_path / "cut").startswith("is no whole Parquet file")
 
 
 def test_a_damaged_page_is_refused(tmp_path: Path, sample: History) -> None:
@@ -222,13 +213,13 @@ def test_a_damaged_page_is_refused(tmp_path: Path, sample: History) -> None:
     for place in range(end - 16, end):
         whole[place] ^= 1
         (tmp_path / "damaged").write_bytes(whole)
-        assert fails(tmp_path / "damaged").startswith("is no whole Parquet file")
+        assert reading_fails(tmp_path / "damaged").startswith("is no whole Parquet file")
         whole[place] ^= 1
 
 
 def test_a_parquet_file_without_a_header_is_refused(tmp_path: Path, sample: History) -> None:
     path = rewritten(sample, tmp_path / "h.parquet", lambda table: table.replace_schema_metadata({}))
-    assert fails(path).startswith("has no header under the metadata key 'imbench'; write one")
+    assert reading_fails(path).startswith("has no header under the metadata key 'imbench'; write one")
 
 
 @pytest.mark.parametrize(
@@ -245,18 +236,18 @@ def test_a_parquet_file_without_a_header_is_refused(tmp_path: Path, sample: Hist
 def test_a_header_that_this_version_cannot_read_is_refused(
     tmp_path: Path, sample: History, change: dict[str, Any], said: str
 ) -> None:
-    assert fails(rewritten(sample, tmp_path / "h.parquet", with_header(**change))).startswith(said)
+    assert reading_fails(rewritten(sample, tmp_path / "h.parquet", with_header(**change))).startswith(said)
 
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_every_column_is_needed(tmp_path: Path, sample: History, name: str) -> None:
     path = rewritten(sample, tmp_path / "h.parquet", lambda table: table.drop_columns([name]))
-    assert fails(path) == f"lacks the column {name}; docs/history.md lists all of them"
+    assert reading_fails(path) == f"lacks the column {name}; docs/history.md lists all of them"
 
 
 def test_a_column_that_is_none_of_ours_is_refused(tmp_path: Path, sample: History) -> None:
     path = rewritten(sample, tmp_path / "h.parquet", lambda table: table.append_column("remark", pa.array(["x"] * len(table))))
-    assert fails(path) == "has the unknown column remark; docs/history.md lists those there are"
+    assert reading_fails(path) == "has the unknown column remark; docs/history.md lists those there are"
 
 
 COUNT = 14
@@ -290,7 +281,7 @@ COUNT = 14
     ],
 )
 def test_a_column_that_cannot_be_meant_is_refused(tmp_path: Path, sample: History, name: str, column: Any, said: str) -> None:
-    assert fails(rewritten(sample, tmp_path / "h.parquet", with_column(name, column))).startswith(said)
+    assert reading_fails(rewritten(sample, tmp_path / "h.parquet", with_column(name, column))).startswith(said)
 
 
 # writing -----------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from model.history.at_rest import read, write
 from model.history.columns import History
-from model.history.schema import VERSION, HistoryError
+from model.history.schema import VERSION
+from tests.history.conftest import reading_fails
 
 HEADER = '{"world":"by hand"}\n'
 TWO_DEVICES = '{"t_us":0,"kind":"device","device":"a","user":"u"}\n{"t_us":0,"kind":"device","device":"b","user":"v"}\n'
@@ -22,13 +23,8 @@ def written(path: Path, text: str) -> Path:
 
 
 def fails(tmp_path: Path, text: str) -> str:
-    path = written(tmp_path / "h.jsonl", text)
-    with pytest.raises(HistoryError) as raised:
-        read(path)
-    line = str(raised.value)
-    assert "\n" not in line
-    assert line.startswith(f"{path}: ")
-    return line.removeprefix(f"{path}: ")
+    """The one line that reading this text gives."""
+    return reading_fails(written(tmp_path / "h.jsonl", text))
 
 
 def test_the_sample_comes_back_exactly(tmp_path: Path, sample: History) -> None:
