@@ -97,7 +97,7 @@ class _Diagram:
         self._ends()
         self._legend(height)
         label = f"The life of {self.life.message}: {self.life.outcome}"
-        style = ' style="color:#1b1f24;background:#fff"' if alone else ""
+        style = ' style="color:#1b1f24;background:#fff;max-width:100%;height:auto"' if alone else ""
         space = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
         head = f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}"{style}'
         return f'{head} font-family="system-ui,sans-serif" font-size="12">{"".join(self.parts)}</svg>\n'
