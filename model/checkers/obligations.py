@@ -35,6 +35,7 @@ class Obligations:
         )
         message, device, until_us = due[which], members.device[at], members.until_us[at]
         must = (device != sends.sender[message]) & (members.since_row[at] < sends.begun_row[message])
+        must &= until_us > sends.t_inv_us[message]
         leaves = must & (until_us < FOREVER_US)
         must[leaves] = _stays(case, message[leaves], device[leaves], until_us[leaves])
         self.message, self.device = message[must], device[must]

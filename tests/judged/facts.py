@@ -306,7 +306,7 @@ class Facts:
         if life.may_be_shed or device == life.sender or not registered or not begun or registered.at >= begun.at:
             return False
         mine = self.certain.get((life.home, registered.user), [])
-        return any(s.at < begun.at and s.end >= self._needed(life, begun, device, s) for s in mine)
+        return any(s.at < begun.at and begun.t < s.end >= self._needed(life, begun, device, s) for s in mine)
 
     def _needed(self, life: Life, begun: Row, device: str, stay: Stay) -> float:
         """Until when a membership has to last for a message to be owed."""

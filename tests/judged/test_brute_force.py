@@ -25,6 +25,8 @@ def found(history: History) -> set[Instance]:
             for message, device in zip(finding.messages.tolist(), finding.devices.tolist(), strict=True):
                 name = case.say.message(message) if message >= 0 else ""
                 result.add((finding.kind, name.removeprefix("nobody"), case.say.device(device) if device >= 0 else ""))
+    pairs = case.obligations
+    assert len({*zip(pairs.message.tolist(), pairs.device.tolist(), strict=True)}) == len(pairs.message), "owed twice"
     return result
 
 
