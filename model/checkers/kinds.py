@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -73,6 +74,32 @@ KINDS: dict[str, KindOfAnomaly] = {
     "truncated": KindOfAnomaly("the recording ended before the run did", blame="unknown"),
 }
 """In the order in which they are reported."""
+
+
+def problem(contract: Contract) -> str | None:
+    """What is wrong with a contract, in words; None if the judges can judge by it."""
+    return next((text for holds, text in _conditions(contract) if not holds), None)
+
+
+def _conditions(contract: Contract) -> Iterator[tuple[bool, str]]:
+    for kind in contract.fails:
+        yield kind in KINDS, f"contract.fails names '{kind}', which is no kind of anomaly; docs/judges.md lists them"
+    for name in contract.__struct_fields__:
+        found = getattr(contract, name)
+        if name.endswith("_us") and found is not None:
+            least = 1 if name.startswith("window") else 0
+            yield found >= least, f"contract.{name} is {found}; give at least {least} microseconds"
+    kept = contract.retention_messages
+    yield kept is None or kept >= 1, f"contract.retention_messages is {kept}; give at least 1, or null"
+    yield contract.resends_allowed >= 0, f"contract.resends_allowed is {contract.resends_allowed}; give at least 0"
+    for promise in contract.latency:
+        yield promise.of in LATENCIES, f"contract.latency is of '{promise.of}'; give {' or '.join(LATENCIES)}"
+        yield 0 < promise.quantile <= 1, f"contract.latency has the quantile {promise.quantile:g}; give more than 0, at most 1"
+        yield promise.at_most_us >= 0, f"contract.latency has at_most_us {promise.at_most_us}; give at least 0"
+
+
+LATENCIES = ("ack", "end_to_end")
+"""What can be promised a quantile of."""
 
 
 def fails(kind: str, contract: Contract) -> bool:

@@ -16,6 +16,7 @@ What this does not do: judge anything.
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
@@ -200,8 +201,10 @@ def _load(path: str | os.PathLike[str]) -> tuple[Header, dict[str, Any], Place]:
     if not Path(path).is_file():
         raise HistoryError("there is no such file; give the path of a history.parquet or of a run folder", "missing")
     with open(path, "rb") as file:
-        if file.read(1) == b"{":
+        if file.read(len(codecs.BOM_UTF8) + 1).removeprefix(codecs.BOM_UTF8)[:1] == b"{":
             return _load_lines(Path(path))
+    if Path(path).suffix == LINES_SUFFIX:
+        raise HistoryError('does not begin with a header, a line such as {"world": "my-server"}; write one before the rows')
     header, table = _load_parquet(path)
     return header, _columns(table), "row {}".format
 
@@ -212,7 +215,8 @@ def _columns(table: Any) -> dict[str, Any]:
 
 
 def _load_lines(path: Path) -> tuple[Header, dict[str, Any], Place]:
-    text, table, cut = json_lines.parse(path.read_bytes(), {name: NUMBERS.get(name, pa.string()) for name in COLUMNS})
+    types = {name: NUMBERS.get(name, pa.string()) for name in COLUMNS}
+    text, table, cut = json_lines.parse(path.read_bytes().removeprefix(codecs.BOM_UTF8), types)
     try:
         header = parse_header(text)
     except HistoryError as error:

@@ -59,7 +59,7 @@ def parse(text: bytes, types: Mapping[str, Any]) -> tuple[bytes, Any, bool]:
 def _rows(body: bytes) -> tuple[list[_Row], bool]:
     try:
         return _DECODER.decode_lines(body), False
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _line_by_line(body)
 
 
@@ -74,7 +74,7 @@ def _line_by_line(body: bytes) -> tuple[list[_Row], bool]:
             rows.append(_DECODER.decode(line))
         except msgspec.ValidationError as error:
             raise HistoryError(f"{place(at)}: {_reason(error)}; docs/history.md lists the fields and their types") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if at == len(lines):
                 return rows, True
             raise HistoryError(f"{place(at)}: is no JSON ({_reason(error)}); write one object on each line") from error

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from model.checkers.kinds import problem
 from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder
-from model.history.schema import Header
+from model.history.schema import Header, HistoryError
 from scenarios.running.command import near
 from scenarios.running.exits import MISSING, CannotRun
 from scenarios.running.run import Judged, judge_safely
@@ -27,7 +28,10 @@ def history(path: Path) -> History:
     """The history of a run folder or a file. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
     if not path.exists():
         raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
-    return RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
+    found = RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
+    if wrong := problem(found.header.contract):
+        raise HistoryError(f"{path}: its header is wrong: {wrong}")
+    return found
 
 
 def contract(judged: Judged) -> dict[str, Any]:

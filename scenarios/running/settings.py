@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from model.checkers import kinds
 from model.scenario import Kill, Scenario
 from scenarios.running.exits import CannotRun, suggestion
 
@@ -113,19 +114,19 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
     yield from _durations(scenario)
-    kept = scenario.contract.retention_messages
-    yield kept is None or kept >= 1, f"contract.retention_messages is {kept}; give at least 1, or null"
+    wrong = kinds.problem(scenario.contract)
+    yield wrong is None, str(wrong)
     for i, fault in enumerate(scenario.faults):
         yield from _fault_conditions(scenario, f"faults.{i}", fault)
 
 
 def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
-    for group in ("timers", "network", "contract"):
+    for group in ("timers", "network"):
         value = getattr(scenario, group)
         for name in value.__struct_fields__:
             if name.endswith("_us"):
                 found, least = getattr(value, name), 1 if group == "timers" else 0
-                yield found is None or found >= least, f"{group}.{name} is {found}; give at least {least} microseconds"
+                yield found >= least, f"{group}.{name} is {found}; give at least {least} microseconds"
 
 
 def _fault_conditions(scenario: Scenario, name: str, fault: Any) -> Iterator[tuple[bool, str]]:

@@ -39,6 +39,13 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", "contract.quiet_us=null"), ("Expected int, got null", "contract.quiet_us")),
         ((*RUN, "--set", 'faults=[{"fault":"flood","node":"business"}]'), ("flood",)),
         ((*RUN, "--set", "expected.cursor=splendid"), ("splendid",)),
+        ((*RUN, "--set", "contract.fails.lots=true"), ("contract.fails names 'lots'", "docs/judges.md")),
+        ((*RUN, "--set", "contract.window_us=0"), ("contract.window_us is 0", "at least 1")),
+        ((*RUN, "--set", "contract.retention_messages=0"), ("contract.retention_messages is 0",)),
+        (
+            (*RUN, "--set", 'contract.latency=[{"of":"speed","quantile":0.5,"at_most_us":1}]'),
+            ("contract.latency is of 'speed'", "ack or end_to_end"),
+        ),
         ((*RUN, "--set", "gateways"), ("field=value",)),
         ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
         ((*RUN, "--set", "population.users=-5"), ("population.users is -5",)),
@@ -126,3 +133,8 @@ def test_runs_need_a_place_outside_a_checkout(imbench: Command, tmp_path: Path, 
     monkeypatch.delenv("IMBENCH_RUNS", raising=False)
     monkeypatch.setattr("scenarios.running.run.ROOT", Path(tmp_path))
     assert_one_line(imbench(*RUN, "--short"), USAGE, "--out", "IMBENCH_RUNS")
+
+
+def test_a_history_whose_contract_cannot_be_judged_by_is_refused(imbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"world":"mine","contract":{"fails":{"lots":true}}}\n')
+    assert_one_line(imbench("check", tmp_path / "h.jsonl"), DAMAGED, "h.jsonl", "contract.fails names 'lots'")

@@ -114,3 +114,19 @@ def test_a_row_that_no_run_can_have_recorded_is_refused(tmp_path: Path, row: str
 def test_a_row_that_makes_no_sense_is_found_where_it_stands_in_the_file(tmp_path: Path) -> None:
     text = HEADER + SEEN + ',"connection":7}\n' + TWO_DEVICES + SEND
     assert fails(tmp_path, text).startswith("line 2: 'b' never opened connection 7; docs/history.md says")
+
+
+def test_a_byte_order_mark_is_no_harm(tmp_path: Path, sample: History) -> None:
+    write(sample, tmp_path / "h.jsonl")
+    (tmp_path / "mark.jsonl").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "h.jsonl").read_bytes())
+    assert read(tmp_path / "mark.jsonl").equals(sample)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "world"])
+def test_lines_without_a_header_are_told_what_is_missing(tmp_path: Path, text: str) -> None:
+    assert fails(tmp_path, text).startswith("does not begin with a header")
+
+
+def test_bytes_that_are_no_text_are_told_by_their_line(tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_bytes((HEADER + TWO_DEVICES + SEND).encode().replace(b'"v"', b'"\xff"') + SEND.encode())
+    assert reading_fails(tmp_path / "h.jsonl").startswith("line 3: is no JSON ('utf-8' codec can't decode")
