@@ -80,7 +80,8 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the diagram, instead of explain-MESSAGE.svg."
 )
-def explain(path: Path, message: str | None, anomaly: str | None, out: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and draw only with --out.")
+def explain(path: Path, message: str | None, anomaly: str | None, out: Path | None, as_json: bool) -> None:
     """Tell the life of one message of RUN, a run folder or a history file, and draw it.
 
     MESSAGE is device/id, as imbench check names it.
@@ -89,8 +90,10 @@ def explain(path: Path, message: str | None, anomaly: str | None, out: Path | No
     from scenarios.running.explain import explained
 
     life = explained(path, message, anomaly)
-    print(lives.told(life))
-    print(f"\ndiagram: {lives.draw(life, out)}")
+    print(json.dumps(lives.plain(life)) if as_json else lives.told(life) + "\n")
+    if out or not as_json:
+        drawn = lives.draw(life, out)
+        print(f"diagram: {drawn}", file=sys.stderr if as_json else sys.stdout)
 
 
 @cli.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from model.checkers.life import Life
+from model.checkers.life import Event, Life
 from reports.files import write_text
 from reports.spacetime import svg
 from reports.table import duration
@@ -38,6 +40,15 @@ def _events(life: Life) -> Iterator[str]:
         seconds = (event.t_us - life.load_begin_us) / 1e6
         mark = " " if event.own else "·"
         yield f"{seconds:11.6f} s  {delta:>9} {mark} {event.device or event.node:<{wide}}  {event.text}"
+
+
+def plain(life: Life) -> dict[str, Any]:
+    """The object that ``imbench explain --json`` prints: names in place of numbers, times in microseconds since the run's start."""
+    names: dict[str, Callable[[Event], str]]
+    names = {"kind": lambda e: e.kind.name.lower(), "via": lambda e: e.via.name.lower(), "basis": lambda e: e.basis.name.lower()}
+    events = [asdict(event) | {key: name(event) for key, name in names.items()} for event in life.events]
+    findings = [{"kind": kind, "text": text} for kind, text in life.findings]
+    return asdict(life) | {"events": events, "findings": findings}
 
 
 def draw(life: Life, out: Path | None) -> Path:

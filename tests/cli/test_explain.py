@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def test_explain_takes_the_first_witness_of_a_kind(imbench: Command, tmp_path: P
     answer = imbench("explain", LOST, "--anomaly", "lost", "--out", tmp_path / "life.svg")
     assert answer.out.startswith("a/y in g: ok")
     assert (tmp_path / "life.svg").exists()
+
+
+def test_explain_as_json_has_every_event_by_name(imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    life = json.loads(imbench("explain", LOST, "a/y", "--json").out)
+    assert [event["kind"] for event in life["events"]][:4] == ["intend", "invoke", "attempt", "ok"]
+    assert life["findings"] == [{"kind": "lost", "text": "f never showed a/y, ok at 2.020 s, sent at 2.000 s"}]
+    assert [one["device"] for one in life["owed"] if one["missing"]] == ["f"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
