@@ -253,11 +253,20 @@ def _context(case: Case, row: int) -> str:
         return f"a {fault} took effect" if kind is Kind.FAULT_BEGUN else f"back after the {fault}"
     if kind is Kind.READY:
         return f"connected to {node}" if node else _WORDS[kind]
+    if kind is Kind.DISCONNECTED and not _was_ready(case, row):
+        return "did not get a connection"
     if kind is Kind.SYNC_REQUEST:
         return f"{_WORDS[kind]}, above position {history.seq[row]}"
     if kind in (Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED):
         return f"{_WORDS[kind]}, up to position {history.seq[row]}"
     return _WORDS[kind]
+
+
+def _was_ready(case: Case, row: int) -> bool:
+    """Whether the connection that ended had been one."""
+    history = case.history
+    ready = history.rows_of(Kind.READY)
+    return bool(((history.device[ready] == history.device[row]) & (history.connection[ready] == history.connection[row])).any())
 
 
 # who should have it, and what is wrong ------------------------------------------------------------------------------------------

@@ -57,6 +57,18 @@ def test_what_went_on_around_it_is_told() -> None:
     ]
 
 
+def test_an_attempt_that_failed_is_no_lost_connection() -> None:
+    p = Planting()
+    p.connects("a b c", at=0)
+    p.send("x", "a", at=1, ok=1.02, pos=1)
+    p.disconnects("b", at=1.5)
+    p.tries("b", at=2, connection=2)
+    p.disconnects("b", at=2.5, connection=2)
+    p.shown("x", "c", at=3)
+    around = [event.text for event in life_of(p, "a/x").events if event.device == "b" and not event.own]
+    assert around == ["lost its connection", "did not get a connection"]
+
+
 def test_rows_name_the_gateway_they_went_through() -> None:
     through = {event.kind: event.node for event in life_of(killed(), "a/y").events if event.own}
     assert through[Kind.ATTEMPT] == "gateway-1"
