@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -62,14 +63,20 @@ def list_() -> None:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each PATH, a line each.")
 def check(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Judge each PATH, a run folder or a history file."""
+    """Judge each PATH, a run folder or a history file.
+
+    The exit code is that of the worst verdict: 1 invalid, else 3 harness_invalid, else 2 unknown, else 0 valid.
+    """
     from scenarios.running import check as checking
 
     verdicts = []
     for path in paths:
         header, judged = checking.check(path)
-        print(json.dumps(checking.contract(judged)) if as_json else checking.told(path, header, judged), flush=True)
+        told = json.dumps(checking.contract(path, judged)) if as_json else checking.told(path, header, judged)
+        print(f"{told}\n" if len(paths) > 1 and not as_json else told, flush=True)
         verdicts.append(judged.verdict)
+    if len(paths) > 1 and not as_json:
+        print(f"{len(paths)} histories: " + ", ".join(f"{n} {verdict}" for verdict, n in Counter(verdicts).items()))
     return exits.worst(verdicts)
 
 
@@ -90,9 +97,9 @@ def explain(path: Path, message: str | None, anomaly: str | None, out: Path | No
     from scenarios.running.explain import explained
 
     life = explained(path, message, anomaly)
+    drawn = lives.draw(life, out) if out or not as_json else None
     print(json.dumps(lives.plain(life)) if as_json else lives.told(life) + "\n")
-    if out or not as_json:
-        drawn = lives.draw(life, out)
+    if drawn is not None:
         print(f"diagram: {drawn}", file=sys.stderr if as_json else sys.stdout)
 
 

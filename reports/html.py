@@ -198,8 +198,16 @@ def _story(run: Run, drawn: dict[Path, Series], broken: dict[Path, str]) -> str:
             warning if history.history.header.truncated else "",
             f"<p>{escape(words.fault_sentence(history))} {escape(words.explanation(history))}</p>",
             f"<details><summary>What the judges remark</summary><ul>{reasons}</ul></details>" if reasons else "",
+            _not_computed(run),
         ]
     )
+
+
+def _not_computed(run: Run) -> str:
+    """What the history does not tell, so that nobody takes silence for good news; "" where it tells everything."""
+    gaps = run.measure("not_computed") or {}
+    items = "".join(f"<li>{escape(', '.join(what))}: {escape(why)}</li>" for why, what in gaps.items())
+    return f"<details><summary>What could not be computed</summary><ul>{items}</ul></details>" if items else ""
 
 
 def _picture(picture: figures.Picture, runs: Sequence[Run], drawn: dict[Path, Series], shared: figures.Scales | None) -> str:
@@ -283,9 +291,9 @@ def _drawn_lives(run: Run) -> list[tuple[str, list[str], str]]:
 
 def _life(run: Run, message: str, kinds: Sequence[str], diagram: str) -> str:
     summary = f"<b>{escape(', '.join(kinds))}</b>: {escape(message)} <span class=legend>({escape(_label(run))})</span>"
-    command = f"imbench explain {shlex.quote(run.path.name)} {shlex.quote(message)}"
+    command = f"imbench explain {shlex.quote(str(run.path))} {shlex.quote(message)}"
     return (
-        f'<details id="{_life_anchor(run, message)}"><summary>{summary}</summary><figure class="life">{diagram}</figure>'
+        f'<details open id="{_life_anchor(run, message)}"><summary>{summary}</summary><figure class="life">{diagram}</figure>'
         f'<p class="legend">All of its rows: <code>{escape(command)}</code></p></details>'
     )
 
@@ -369,8 +377,14 @@ def _origin(run: Run) -> list[str]:
     label = f"{escape(manifest.preset)} {escape(_label(run))}<br><span class=legend>{escape(run.path.name)}"
     return [
         f"{label}{f'<br>{escape(health)}' if health else ''}</span>",
-        *(f"<code>{escape(cell)}</code>" for cell in cells),
+        *(f"<code>{_unbroken(cell)}</code>" for cell in cells),
     ]
+
+
+def _unbroken(text: str) -> str:
+    """Escaped; a command is broken between its options only."""
+    first, *options = text.split(" --")
+    return " ".join([escape(first), *(f'<span class="option">--{escape(option)}</span>' for option in options)])
 
 
 def _health(generator: Mapping[str, float]) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from model.checkers.life import Event, Life
+from model.history.schema import Kind
 from reports.files import write_text
 from reports.spacetime import svg
 from reports.table import duration
+
+_SIGHTINGS = (Kind.WIRE, Kind.DELIVER, Kind.READ_BACK)
 
 
 def told(life: Life) -> str:
@@ -19,7 +22,8 @@ def told(life: Life) -> str:
 
 
 def _head(life: Life) -> Iterator[str]:
-    kept = "" if life.committed or not life.sender else ", and nobody saw it"
+    seen = life.committed or any(event.own and event.kind in _SIGHTINGS and event.device != life.sender for event in life.events)
+    kept = "" if seen or not life.sender else ", and nobody saw it"
     yield f"{life.message} in {life.conversation}: {life.outcome}{kept}, {life.place}"
 
 

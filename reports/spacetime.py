@@ -6,13 +6,15 @@ Rules of the file:
   or was committed, nobody recorded; that it did, a row at the end of the line proves.
 - Time is not to scale: each pause is as wide as the logarithm of its length, so that a send of two milliseconds and a device that comes
   back after a minute are both seen. Instants are written on the axis.
+- Where an anomaly is about two messages, the showings of the other one that prove it stand as diamonds on their lanes.
+- Layers behind the gateways are drawn for our own systems; of another one nobody knows what is there, and it is one lane, "server".
 - In a page, colours are the page's; on its own the picture brings them along.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Final
 
@@ -23,7 +25,11 @@ from reports.table import duration
 DEVICES_MAX: Final = 8
 """Lanes for devices beside the sender's; those that something is wrong with come first."""
 WIDTH: Final = 1060
-_LEFT, _RIGHT, _TOP, _LANE, _FOOT = 118, 220, 62, 36, 46
+_TOP, _LANE, _FOOT = 62, 36, 48
+_LABEL_MAX: Final = 34
+"""Letters of a name beside its lane; a longer one keeps its beginning and its end."""
+_LETTER: Final = 6.9
+"""Mean width of a letter of 12 px, generously."""
 _STEP: Final = 14.0
 _LABEL_GAP: Final = 58
 _INK, _SOFT, _GOOD, _BAD, _LINK = (
@@ -35,6 +41,7 @@ _INK, _SOFT, _GOOD, _BAD, _LINK = (
 )
 _SHADE: Final = "var(--line,#d0d7de)"
 _DRAWN: Final = frozenset(set(Kind) - {Kind.READ_BACK})
+_SHOWN: Final = (Kind.DELIVER, Kind.WIRE)
 _RESULT: Final = (Kind.OK, Kind.FAIL, Kind.INFO)
 Point = tuple[float, float]
 
@@ -74,12 +81,17 @@ class _Diagram:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.devices, self.left_out = _devices(life)
-        self.events = [e for e in life.events if e.kind in _DRAWN and (not e.device or e.device in self.devices)]
+        drawn = [e for e in life.events if e.kind in _DRAWN and (not e.device or e.device in self.devices)]
+        self.events = [e for e in drawn if not e.other]
+        self.others = [e for e in drawn if e.other and e.kind in _SHOWN]
         gateways = sorted({e.node for e in self.events if e.node} - {"business", "storage"})
-        self.servers = ["storage", "business", *gateways] if gateways else ["server"]
+        self.servers = [*(["storage", "business"] if life.imbench and gateways else ["server"]), *gateways]
         self.lanes = [*self.servers, *self.devices]
         self.y = {lane: _TOP + _LANE * (at + 0.5) for at, lane in enumerate(self.lanes)}
-        self.x = _Scale([e.t_us for e in self.events], _LEFT + 26, WIDTH - _RIGHT - 12)
+        self.endings = {device: _ending(life, device) for device in self.devices}
+        self.left = 28 + _LETTER * max(len(self._word(lane)) for lane in self.lanes)
+        self.right = WIDTH - 24 - _LETTER * max([8, *(len(text) for text, _ in self.endings.values())])
+        self.x = _Scale([e.t_us for e in (*self.events, *self.others)], self.left + 26, self.right - 12)
         self.parts: list[str] = []
 
     def draw(self, alone: bool) -> str:
@@ -92,7 +104,7 @@ class _Diagram:
         self._sends(commit)
         for device in self.devices:
             self._arrivals(device, commit)
-        for event in self.events:
+        for event in (*self.events, *self.others):
             self._mark(event)
         self._ends()
         self._legend(height)
@@ -121,11 +133,14 @@ class _Diagram:
             extra=' font-weight="600" font-size="14"',
         )
         for lane, y in self.y.items():
-            word = f"{lane} (sender)" if lane == life.sender else lane
-            self._text(_LEFT - 10, y + 4, word, extra=' text-anchor="end"')
-            self._line([(_LEFT, y), (WIDTH - _RIGHT, y)], _SHADE, 1)
+            self._text(self.left - 10, y + 4, self._word(lane), extra=' text-anchor="end"')
+            self._line([(self.left, y), (self.right, y)], _SHADE, 1)
             for begin, end in self._away(lane):
                 self._line([(begin, y), (end, y)], _BAD, 1.5, dotted=True)
+
+    def _word(self, lane: str) -> str:
+        """What stands beside a lane."""
+        return f"{_cut(lane)} (sender)" if lane == self.life.sender else _cut(lane)
 
     def _away(self, lane: str) -> Iterator[tuple[float, float]]:
         """Where a device is known to have had no connection."""
@@ -137,7 +152,7 @@ class _Diagram:
                 yield from [(since, self.x(event.t_us))] if since is not None else []
                 since = None
         if since is not None:
-            yield since, WIDTH - _RIGHT
+            yield since, self.right
 
     def _axis(self, height: float) -> None:
         bottom = height - _FOOT
@@ -155,7 +170,7 @@ class _Diagram:
         for node, event in begun.items():
             if node in self.y:
                 healed = [e for e in self.events if e.kind is Kind.FAULT_HEALED and e.node == node]
-                x, end = self.x(event.t_us), self.x(healed[-1].t_us) if healed else WIDTH - _RIGHT
+                x, end = self.x(event.t_us), self.x(healed[-1].t_us) if healed else self.right
                 box = f'x="{x:.1f}" y="{self.y[node] - 11:.1f}" width="{max(end - x, 2):.1f}" height="22" fill="{_BAD}" opacity="0.22"'
                 self.parts.append(f"<rect {box}/>")
                 self._text(
@@ -221,6 +236,11 @@ class _Diagram:
             heard = ((self.x(tries[-1].t_us) + end[0]) / 2, self.y[self.servers[-1] if node not in self.y else node])
             stored = commit if commit and answer.basis is not Basis.RECEIVED else None
             self._path(stored or heard, end, self._by(node) if stored else [], _GOOD)
+        refusal = next((e for e in self.events if e.kind is Kind.FAIL), None)
+        if refusal and tries:
+            end, node = (self.x(refusal.t_us), y), tries[-1].node
+            turn = ((self.x(tries[-1].t_us) + end[0]) / 2, self.y[node if node in self.y else self.servers[-1]])
+            self._path(turn, end, [], _BAD)
 
     def _arrivals(self, device: str, commit: Point | None) -> None:
         """From the storage to a device; an answer to a sync from its request on."""
@@ -248,36 +268,81 @@ class _Diagram:
             return
         x, y = self.x(event.t_us), self.y[lane]
         title = f"<title>{escape(f'{_since(event.t_us - self.life.zero_us)}  {lane} {event.text}')}</title>"
-        shape = _shape(event, x, y)
+        shape = _diamond(x, y) if event.other else _shape(event.kind, event.via, x, y)
         if shape:
             self.parts.append(f"<g>{title}{shape}</g>")
+        if event.other:
+            self._text(x, y - 9, _cut(event.other.rpartition("/")[2]), _BAD, ' text-anchor="middle" font-size="10"')
 
     def _ends(self) -> None:
         """What each device ended with."""
-        x = WIDTH - _RIGHT + 12
+        x = self.right + 12
         for device in self.devices:
-            text, colour = _ending(self.life, device)
+            text, colour = self.endings[device]
             self._text(x, self.y[device] + 4, text, colour)
 
     def _legend(self, height: float) -> None:
-        left_out = f" {self.left_out} more devices are not shown." if self.left_out else ""
-        first = (
-            "○ intended  ▴ written  ◍ received  ● shown  ✓ told “sent”  ✗ told “failed”  ? gave up; dotted orange: no connection."
-        )
-        second = f"Dotted lines: passed at instants that nobody recorded. Time runs to the right, not to scale.{left_out}"
-        self._text(12, height - 24, first, _SOFT, ' font-size="11"')
-        self._text(12, height - 8, second, _SOFT, ' font-size="11"')
+        """What the marks mean, those that are there."""
+        x, y = 16.0, height - 26
+        for shape, word in self._marks(y - 4):
+            self.parts.append(shape(x))
+            self._text(x + 11, y, word, _SOFT, ' font-size="11"')
+            x += 24 + len(word) * 6.1
+        more = f" {self.left_out} more device{'s are' if self.left_out > 1 else ' is'} left out." if self.left_out else ""
+        text = f"Dotted lines: passed at instants that nobody recorded. Time runs to the right, not to scale.{more}"
+        self._text(12, height - 8, text, _SOFT, ' font-size="11"')
+
+    def _marks(self, y: float) -> Iterator[tuple[Callable[[float], str], str]]:
+        """Shapes, to be drawn at an x, and their meanings."""
+        here = {event.kind for event in self.events}
+        for kind, word in _LEGEND.items():
+            if kind in here:
+                yield lambda x, kind=kind: _shape(kind, Via.LIVE, x, y + 12 * (kind in _RESULT)), word  # type: ignore[misc]
+        if self.others:
+            names = list(dict.fromkeys(event.other for event in self.others))
+            yield lambda x: _diamond(x, y), f"shown: {', '.join(_cut(name) for name in names[:3])}{', …' * (len(names) > 3)}"
+        if any(
+            _shape(event.kind, event.via, 0, 0).startswith("<path") and event.kind is not Kind.ATTEMPT for event in self.events
+        ):
+            yield lambda x: _shape(Kind.READY, Via.NONE, x, y), "what else is known"
+        if any(True for lane in self.devices for _ in self._away(lane)):
+            yield (
+                lambda x: f'<path d="M{x - 8:.1f} {y:.1f}h16" stroke="{_BAD}" stroke-width="1.5" stroke-dasharray="2 3"/>',
+                "no connection",
+            )
+
+
+_LEGEND: Final = {
+    Kind.INTEND: "intended",
+    Kind.SYSTEM: "made by the system",
+    Kind.ATTEMPT: "written",
+    Kind.WIRE: "received",
+    Kind.DELIVER: "shown",
+    Kind.OK: "told “sent”",
+    Kind.FAIL: "told “failed”",
+    Kind.INFO: "gave up",
+}
+
+
+def _cut(name: str) -> str:
+    """A name that fits beside a lane."""
+    half = _LABEL_MAX // 2
+    return name if len(name) <= _LABEL_MAX else f"{name[:half]}…{name[-half + 1 :]}"
 
 
 def _devices(life: Life) -> tuple[list[str], int]:
     """The sender and those it concerns most, in the order in which they got it; and how many are left out."""
-    showings = [e.device for e in life.events if e.own and e.kind is Kind.DELIVER]
-    first = {event.device: event.row for event in reversed(life.events) if event.own and event.device}
-    missing = {owed.device for owed in life.owed if owed.missing}
-    others = [d for d in dict.fromkeys([*missing, *first]) if d != life.sender]
-    late = {d: next((e.t_us for e in life.events if e.device == d and e.kind is Kind.DELIVER), math.inf) for d in others}
-    wrong = {d for d in others if d in missing or showings.count(d) > 1}
-    chosen = sorted(others, key=lambda d: (d not in wrong, -late[d] if late[d] < math.inf else 0, d))[:DEVICES_MAX]
+    own = [event for event in life.events if event.own and event.device]
+    told = [event.device for event in life.events if event.other and event.device]
+    showings = [event.device for event in own if event.kind is Kind.DELIVER]
+    missing = [owed.device for owed in life.owed if owed.missing]
+    others = [d for d in dict.fromkeys([*told, *missing, *(event.device for event in own)]) if d != life.sender]
+    late = {d: next((e.t_us for e in own if e.device == d and e.kind is Kind.DELIVER), math.inf) for d in others}
+    wrong = {d for d in others if d in missing or d in told or showings.count(d) > 1}
+    ranked = sorted(others, key=lambda d: (d not in wrong, -late[d] if late[d] < math.inf else 0, d))
+    chosen = ranked[:DEVICES_MAX]
+    if len(ranked) > DEVICES_MAX and set(chosen) <= wrong:  # one of those that are well, to compare
+        chosen[-1:] = [d for d in ranked if d not in wrong][:1] or chosen[-1:]
     chosen.sort(key=lambda d: (late[d], d))
     return [*([life.sender] if life.sender else []), *chosen], len(others) - len(chosen)
 
@@ -293,36 +358,44 @@ def _since(t_us: int) -> str:
     return "0" if t_us == 0 else f"{'+' if t_us > 0 else '-'}{duration(abs(t_us))}"
 
 
-def _shape(event: Event, x: float, y: float) -> str:
-    """What stands for an event; "" for those that are shown by lines alone."""
+def _diamond(x: float, y: float) -> str:
+    """The showing of another message."""
+    return f'<path d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z" fill="{_BAD}"/>'
+
+
+def _shape(kind: Kind, via: Via, x: float, y: float) -> str:
+    """What stands for a row."""
     dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" '
-    if event.kind in (Kind.INTEND, Kind.SYSTEM):
+    if kind in (Kind.INTEND, Kind.SYSTEM):
         return f'{dot}r="6" fill="none" stroke="{_INK}"/>'
-    if event.kind is Kind.ATTEMPT:
+    if kind is Kind.ATTEMPT:
         return f'<path d="M{x - 4:.1f} {y + 4:.1f}h8l-4 -8z" fill="{_INK}"/>'
-    if event.kind is Kind.WIRE:
+    if kind is Kind.WIRE:
         return f'{dot}r="5.5" fill="none" stroke="{_LINK}" stroke-width="1.5"/>'
-    if event.kind is Kind.DELIVER:
-        return f'{dot}r="3.5" fill="{_SOFT if event.via is Via.PUSH else _LINK}"/>'
-    if event.kind in _RESULT:
-        sign, colour = {Kind.OK: ("✓", _GOOD), Kind.FAIL: ("✗", _BAD), Kind.INFO: ("?", _BAD)}[event.kind]
+    if kind is Kind.DELIVER:
+        return f'{dot}r="3.5" fill="{_SOFT if via is Via.PUSH else _LINK}"/>'
+    if kind in _RESULT:
+        sign, colour = {Kind.OK: ("✓", _GOOD), Kind.FAIL: ("✗", _BAD), Kind.INFO: ("?", _BAD)}[kind]
         return f'<text x="{x:.1f}" y="{y - 8:.1f}" fill="{colour}" text-anchor="middle" font-size="15" font-weight="700">{sign}</text>'
-    if event.kind in (Kind.RECALL, Kind.EDIT):
-        return f'<text x="{x:.1f}" y="{y - 8:.1f}" fill="{_INK}" text-anchor="middle">{event.kind.name.lower()}</text>'
+    if kind in (Kind.RECALL, Kind.EDIT):
+        return f'<text x="{x:.1f}" y="{y - 8:.1f}" fill="{_INK}" text-anchor="middle">{kind.name.lower()}</text>'
     return f'<path d="M{x:.1f} {y - 4:.1f}v8" stroke="{_SOFT}"/>'
 
 
 def _ending(life: Life, device: str) -> tuple[str, str]:
     """What a device ended with, in words, and how good that is."""
-    shown = [e for e in life.events if e.device == device and e.kind is Kind.DELIVER and e.via is not Via.PUSH and e.own]
-    read = any(e.kind is Kind.READ_BACK for e in life.events)
-    mine = any(e.kind is Kind.READ_BACK and e.device == device for e in life.events)
+    own = [e for e in life.events if e.own and e.device == device]
+    shown = [e for e in own if e.kind is Kind.DELIVER and e.via is not Via.PUSH]
+    copies = sum(e.kind is Kind.WIRE for e in own)
+    read = any(e.kind is Kind.READ_BACK for e in life.events if e.own)
+    mine = any(e.kind is Kind.READ_BACK for e in own)
     history = (", in its history" if mine else ", not in its history") if read else ""
     if device == life.sender:
         return f"{life.outcome}{history}", _BAD if life.outcome != "ok" else _INK
     if len(shown) > 1:
         return f"shown {len(shown)} times{history}", _BAD
     if shown:
-        return f"shown {_since(shown[0].t_us - life.zero_us)}{history}", _INK if mine or not read else _BAD
+        often = f", received {copies} times" if copies > 1 else ""
+        return f"shown {_since(shown[0].t_us - life.zero_us)}{often}{history}", _INK if mine or not read else _BAD
     owed = any(one.device == device for one in life.owed)
     return (f"never shown{history}", _BAD) if owed else (f"not owed{history}", _SOFT)

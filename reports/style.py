@@ -60,6 +60,7 @@ dd{margin:0}
 code{font-size:.85em;overflow-wrap:anywhere}
 .origin td:not(:first-child):not(:last-child) code{white-space:nowrap}
 nav{margin:1em 0}
+.option{white-space:nowrap}
 @media(max-width:700px){main{padding:16px 14px 48px}h1{font-size:1.3rem}.answers{font-size:1rem}
 .summary th:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}
 .summary td:nth-child(2),.summary thead th:nth-child(2){display:none}.narrow{display:inline}

@@ -108,7 +108,9 @@ def _finding(case: Case, rows: Int, label: Int, late: Int, implied: Bool) -> Fin
             f"{say.message(int(history.message[y]))} ({say.at(y)})"
             for x, y in cycle
         ]
-        return f"{distinct(history.message[mine])} messages in contradicting orders: " + ", ".join(steps), tuple(sum(cycle, ()))
+        count, said = distinct(history.message[mine]), distinct(history.message[whole(sum(cycle, ()))])
+        of = f"{said} of {count} messages" if count > said else f"{count} messages"
+        return f"{of} in contradicting orders: {', '.join(steps)}", tuple(sum(cycle, ()))
 
     causes = {"session_nonmonotonic": implied}
     return Finding("disagreement", late, history.message[late], whole(history.device[late]), tell, causes)

@@ -41,7 +41,7 @@ class Anomaly(msgspec.Struct, frozen=True):
     fails: bool
     """Whether it keeps the run from being valid."""
     witnesses: tuple[Witness, ...]
-    """At most five, the first in time."""
+    """At most five: the first in time, of as many messages as there are."""
     implied_by: str | None = None
 
 
@@ -112,8 +112,9 @@ class Speech:
         return self._history.names.conversations[conversation] if conversation >= 0 else "no conversation"
 
     def seconds(self, t_us: float) -> str:
-        """An instant of the run."""
-        return f"{(t_us - self._history.header.load_begin_us) / 1e6:.3f} s"
+        """An instant of the run, in whole milliseconds where it is one, else in microseconds: what comes close together stays apart."""
+        since = t_us - self._history.header.load_begin_us
+        return f"{since / 1e6:.3f} s" if since % 1000 == 0 else f"{since / 1e6:.6f} s"
 
     def at(self, row: int) -> str:
         """When a row was."""

@@ -171,7 +171,10 @@ def _unread(case: Case) -> list[str]:
 def _truncated(case: Case) -> list[Finding]:
     if not case.phases.truncated:
         return []
-    return [of_the_run("truncated", f"the recording ends at {case.say.seconds(case.phases.end_us)}, before the run did")]
+    at = case.say.seconds(case.phases.end_us)
+    if case.history.header.truncated:
+        return [of_the_run("truncated", f"the recording ends at {at}, before the run did")]
+    return [of_the_run("truncated", f"the recording stops at {at}, and no phase 'end' says that the run was complete")]
 
 
 def _unreachable(case: Case) -> Finding:

@@ -1,6 +1,8 @@
 """The life of one message: every row that speaks of it, where it went, whom it was owed to, and what the judges say of it.
 
 What a history does not record is not made up: a send is known to have reached a gateway, or the storage, only where a row proves it.
+Whoever had no connection when the message was sent lost it before, and that row is told too. Where an anomaly is about two messages, a
+wrong order say, the rows of the other one that prove it are told beside its own.
 """
 
 from __future__ import annotations
@@ -14,13 +16,17 @@ import numpy as np
 
 from model.checkers.case import Case
 from model.checkers.findings import Finding
-from model.checkers.grouped import Bool, Int, whole
+from model.checkers.grouped import NONE, Bool, Int, whole
 from model.checkers.outcome import FAIL, INFO, OK
 from model.checkers.sessions import Fault
 from model.checkers.verdict import JUDGES
 from model.history.columns import History
 from model.history.schema import Basis, Kind, Via
 
+WORLDS = ("sim", "live")
+"""The worlds of our own systems."""
+OTHERS_MAX = 3
+"""Kinds of anomaly of whose first instance the other message's rows are told."""
 _OUTCOMES = {OK: "ok", FAIL: "failed", INFO: "unknown to its sender"}
 _WORDS = {
     Kind.INTEND: "intended",
@@ -58,6 +64,8 @@ class Event:
     """What an ok rests on."""
     own: bool = True
     """Whether the row speaks of the message itself; else of what went on around it."""
+    other: str = ""
+    """The other message that the row speaks of, where an anomaly is about two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,8 @@ class Life:
     owed: tuple[Owed, ...]
     findings: tuple[tuple[str, str], ...]
     """(kind, what it says), for every anomaly that names the message."""
+    imbench: bool
+    """Whether the system is one of ours, whose layers are known: business and storage behind the gateways."""
 
 
 class Explainer:
@@ -112,6 +122,11 @@ class Explainer:
                 found += [one for one in every if one[2] >= 0]
         return min(found)[2] if found else None
 
+    def first_words(self, kind: str) -> str | None:
+        """What the first instance of a kind says; None for none."""
+        said = [f.tell(int(np.argmin(f.rows)))[0] for f in self._findings if f.kind == kind and len(f.rows)]
+        return said[0] if said else None
+
     @cached_property
     def _findings(self) -> list[Finding]:
         """Of those judges that do not crash; that one did, the verdict says."""
@@ -121,13 +136,13 @@ class Explainer:
                 found += judge(self._case).findings
         return found
 
-    def life(self, message: int) -> Life:
-        """Everything about one message."""
+    def life(self, message: int, kind: str | None = None) -> Life:
+        """Everything about one message; of other messages what the first anomaly of ``kind``, or of each kind, says."""
         case = self._case
         history, sends, say = case.history, case.sends, case.say
         sender, begin = int(sends.sender[message]), int(sends.t_int_us[message])
         outcome = _OUTCOMES.get(int(sends.outcome[message]), "never handed over")
-        events = sorted(_events(case, message), key=lambda event: event.row)
+        events = sorted([*_events(case, message), *self._others(message, kind)], key=lambda event: event.row)
         return Life(
             message=say.message(message),
             sender=say.device(sender) if sender >= 0 else "",
@@ -139,13 +154,28 @@ class Explainer:
             load_begin_us=history.header.load_begin_us,
             events=tuple(events),
             owed=_owed(case, message),
-            findings=tuple(self._said(message)),
+            findings=tuple((finding.kind, finding.tell(i)[0]) for finding, i in self._about(message)),
+            imbench=history.header.world in WORLDS,
         )
 
-    def _said(self, message: int) -> Iterator[tuple[str, str]]:
+    def _about(self, message: int) -> Iterator[tuple[Finding, int]]:
+        """The instances that name a message."""
         for finding in self._findings:
             for i in np.flatnonzero(finding.messages == message).tolist():
-                yield finding.kind, finding.tell(i)[0]
+                yield finding, i
+
+    def _others(self, message: int, kind: str | None) -> Iterator[Event]:
+        """What the first instance of each kind, or of one, says of other messages."""
+        case, rows = self._case, dict[str, tuple[int, ...]]()
+        for finding, i in self._about(message):
+            if kind in (None, finding.kind):
+                rows.setdefault(finding.kind, finding.tell(i)[1])
+        told = [row for witness in list(rows.values())[:OTHERS_MAX] for row in witness]
+        for row in dict.fromkeys(told):
+            other = int(case.history.message[row])
+            if other not in (message, NONE):
+                name = case.say.message(other)
+                yield _event(case, row, f"{name}: {_told(case, row, other)}", own=False, other=name)
 
 
 # events ---------------------------------------------------------------------------------------------------------------------
@@ -159,7 +189,7 @@ def _events(case: Case, message: int) -> Iterator[Event]:
     yield from _around(case, message, rows)
 
 
-def _event(case: Case, row: int, text: str, *, own: bool) -> Event:
+def _event(case: Case, row: int, text: str, *, own: bool, other: str = "") -> Event:
     history, say = case.history, case.say
     device = int(history.device[row])
     return Event(
@@ -172,6 +202,7 @@ def _event(case: Case, row: int, text: str, *, own: bool) -> Event:
         via=Via(int(history.via[row])),
         basis=Basis(int(history.basis[row])),
         own=own,
+        other=other,
     )
 
 
@@ -219,9 +250,9 @@ def _around(case: Case, message: int, rows: list[int]) -> Iterator[Event]:
     begin, end = rows[0], max([*seen, rows[0]])
     if (pairs.missing & (pairs.message == message)).any():
         end = case.phases.audit_row if case.phases.audit_row >= 0 else len(history)
-    yield from (
-        _event(case, fault.row, _context(case, fault.row), own=False) for fault in case.faults if _lasts(case, fault, begin)
-    )
+    before = [fault.row for fault in case.faults if _lasts(case, fault, begin)]
+    before += [row for device in sorted(devices) if (row := _lost_before(case, device, begin)) >= 0]
+    yield from (_event(case, row, _context(case, row), own=False) for row in before)
     about = history.rows_of(Kind.READY, Kind.DISCONNECTED, Kind.OFFLINE, Kind.ONLINE, Kind.FAULT_BEGUN, Kind.FAULT_HEALED)
     room = history.rows_of(Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED)
     room = room[(history.conversation[room] == sends.conversation[message]) & _covers(case, room, message)]
@@ -233,6 +264,16 @@ def _around(case: Case, message: int, rows: list[int]) -> Iterator[Event]:
 def _lasts(case: Case, fault: Fault, row: int) -> bool:
     """Whether a fault was begun before a row, and not healed."""
     return fault.row < row and (fault.healed_us < 0 or fault.healed_us >= case.history.t_us[row])
+
+
+def _lost_before(case: Case, device: int, row: int) -> int:
+    """The row at which a device that had no connection at ``row`` lost it, or was switched off; -1 if it had one, or never had any."""
+    history = case.history
+    rows = history.rows_of(Kind.READY, Kind.DISCONNECTED, Kind.OFFLINE)
+    rows = rows[(history.device[rows] == device) & (rows < row)]
+    ready = np.flatnonzero(history.kind[rows] == Kind.READY)
+    since = rows[ready[-1] + 1 :] if len(ready) else rows
+    return int(since[0]) if len(since) else NONE
 
 
 def _covers(case: Case, rows: Int, message: int) -> Bool:

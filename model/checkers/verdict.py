@@ -35,7 +35,7 @@ from model.checkers import (
 )
 from model.checkers.case import Case
 from model.checkers.findings import WITNESSES_MAX, Anomaly, Finding, Part, Witness, distinct
-from model.checkers.grouped import Bool
+from model.checkers.grouped import Bool, Int
 from model.checkers.kinds import KINDS, fails
 from model.history.columns import History
 
@@ -160,15 +160,27 @@ def _implied(cause: str, kind: str) -> bool:
 def _anomaly(
     case: Case, kind: str, cause: str | None, failing: bool, parts: list[tuple[Finding, Bool]], witnesses_max: int = WITNESSES_MAX
 ) -> Anomaly:
-    instances = sorted((int(f.rows[i]), n, int(i)) for n, (f, which) in enumerate(parts) for i in np.flatnonzero(which))
+    part = np.concatenate([np.full(int(which.sum()), n) for n, (_, which) in enumerate(parts)])
+    place = np.concatenate([np.flatnonzero(which) for _, which in parts])
+    messages = np.concatenate([finding.messages[which] for finding, which in parts])
+    order = np.lexsort((place, part, np.concatenate([finding.rows[which] for finding, which in parts])))
+    shown = order[_telling(messages[order], witnesses_max)]
     return Anomaly(
         kind=kind,
-        count=len(instances),
-        messages=distinct(np.concatenate([finding.messages[which] for finding, which in parts])),
+        count=len(order),
+        messages=distinct(messages),
         fails=failing,
-        witnesses=tuple(_witness(case, parts[n][0], i) for _, n, i in instances[:witnesses_max]),
+        witnesses=tuple(_witness(case, parts[part[k]][0], int(place[k])) for k in shown.tolist()),
         implied_by=cause,
     )
+
+
+def _telling(messages: Int, most: int) -> Int:
+    """Of instances in order of time those that are told: of each message the first, then further ones while there is room."""
+    alone = np.where(messages >= 0, messages, -1 - np.arange(len(messages)))  # what concerns no message stands for itself
+    first = np.sort(np.unique(alone, return_index=True)[1])[:most]
+    others = np.setdiff1d(np.arange(min(len(messages), 2 * most)), first, assume_unique=True)[: most - len(first)]
+    return np.sort(np.concatenate([first, others])).astype(np.int64)
 
 
 def _witness(case: Case, finding: Finding, i: int) -> Witness:
@@ -192,15 +204,16 @@ def _bounds(case: Case, anomalies: tuple[Anomaly, ...], measures: dict[str, Any]
     if not {"lost", "lost_stored"} & kinds and "owed" in measures and case.phases.settled:
         in_flight = measures.get("sends", {}).get("in_flight_at_fault")
         if case.faults and in_flight is not None:
-            notes.append(_none("loss", sum(in_flight.values()), "sends in flight at faults"))
+            notes.append(_none("loss", sum(in_flight.values()), "send in flight at faults", "sends in flight at faults"))
         else:
-            notes.append(_none("loss", measures["owed"]["pairs"], "owed deliveries"))
+            notes.append(_none("loss", measures["owed"]["pairs"], "owed delivery", "owed deliveries"))
     if "dup_app" not in kinds and "duplicates" in measures:
-        notes.append(_none("message shown twice", len(case.deliveries.first), "deliveries"))
+        notes.append(_none("message shown twice", len(case.deliveries.first)))
     if not {"fifo_log", "fifo_live", "session_nonmonotonic", "disagreement"} & kinds and "order" in measures:
-        notes.append(_none("message out of order", len(case.deliveries.ordered), "deliveries"))
+        notes.append(_none("message out of order", len(case.deliveries.ordered)))
     return notes
 
 
-def _none(what: str, n: int, of: str) -> str:
-    return f"no {what} in {n} {of}" + (f": the rate is up to {3 / n:.2g} at 95 %" if n > 3 else ", which says nothing")
+def _none(what: str, n: int, one: str = "delivery", many: str = "deliveries") -> str:
+    rate = f": the rate is up to {3 / n:.2g} at 95 %" if n > 3 else ", too few to bound a rate"
+    return f"no {what} in {n} {one if n == 1 else many}{rate}"

@@ -17,8 +17,10 @@ What this does not do: judge anything.
 from __future__ import annotations
 
 import codecs
+import difflib
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -32,7 +34,7 @@ from numpy.typing import NDArray
 from model.history import json_lines
 from model.history.columns import History, Int, Labels, assemble, in_order_seen
 from model.history.schema import SCHEMA, VERSION, Basis, FaultKind, Header, HistoryError, Kind, Phase, SendClass, Via
-from model.history.sense import impossible
+from model.history.sense import a_row, impossible
 
 METADATA_KEY: Final = b"imbench"
 LINES_SUFFIX: Final = ".jsonl"
@@ -220,8 +222,18 @@ def _load_lines(path: Path) -> tuple[Header, dict[str, Any], Place]:
     try:
         header = parse_header(text)
     except HistoryError as error:
-        raise HistoryError(f"line 1: {error}; the first line is the header") from error
+        what = "is a row, the header is missing" if _is_row(text) else str(error)
+        raise HistoryError(f'line 1: {what}; the first line is the header, such as {{"world": "my-server"}}') from error
     return msgspec.structs.replace(header, truncated=header.truncated or cut), _columns(table), json_lines.place
+
+
+def _is_row(text: bytes) -> bool:
+    """Whether a line that should be the header is a row."""
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(found, dict) and {"t_us", "kind"} <= found.keys()
 
 
 def _load_parquet(path: str | os.PathLike[str]) -> tuple[Header, Any]:
@@ -363,7 +375,7 @@ def _enum_values(
     for at, name in enumerate(names):
         if name not in values:
             row = int(np.argmax(index == at))
-            raise HistoryError(f"{place(row)}: {name!r} is no {column}; known are {', '.join(values)}")
+            raise HistoryError(f"{place(row)}: {name!r} is no {column}; {_advice(name, values)}")
     if members is Kind and (index < 0).any():
         raise HistoryError(f"{place(int(np.argmin(index)))} has no kind; known are {', '.join(values)}")
     return np.array([*(values[name] for name in names), 0], np.uint8)[index]
@@ -384,11 +396,21 @@ def _codes(
 def _code(text: str, values: Mapping[str, int], kind: Kind, place: str) -> int:
     code = values[text] if text in values else int(text) if _is_number(text) else None
     if code is None or not -(2**31) <= code < 2**31:
-        known = ", ".join(values) or "whole numbers"
-        raise HistoryError(
-            f"{place}: a {kind.name.lower()} row has the code {text!r}; known there are {known} (header.codes names codes)"
-        )
+        raise HistoryError(f"{place}: {a_row(kind)} has the code {text!r}; {_code_advice(text, values, kind)}")
     return code
+
+
+def _advice(name: str, valid: Collection[str]) -> str:
+    """What to write instead of a name that is not known."""
+    close = difflib.get_close_matches(name.lower(), list(valid), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(valid)}"
+
+
+def _code_advice(text: str, values: Mapping[str, int], kind: Kind) -> str:
+    """What to write instead of a code that is not known: names of outcomes are the header's own."""
+    if _FAMILY[kind] == _OUTCOME and not difflib.get_close_matches(text, list(values), n=1):
+        return f'name it in the header, as in "codes": {{"1": {json.dumps(text)}}}, or write a whole number'
+    return _advice(text, values) if values else "write a whole number"
 
 
 _Text = tuple[NDArray[np.int32], list[str]]

@@ -52,6 +52,7 @@ def parse(text: bytes, types: Mapping[str, Any]) -> tuple[bytes, Any, bool]:
     """
     header, _, body = text.partition(b"\n")
     rows, cut = _rows(body)
+    _zero(rows)
     columns = {name: _column(name, [getattr(row, name) for row in rows], type_) for name, type_ in types.items()}
     return header, pa.table(columns), cut
 
@@ -83,6 +84,20 @@ def _line_by_line(body: bytes) -> tuple[list[_Row], bool]:
 
 def _reason(error: Exception) -> str:
     return str(error).rstrip(".")
+
+
+_FROM_ONE: Final = {"connection": frozenset(), "epoch": frozenset(), "seq": frozenset({"ok", "deliver", "wire", "read_back"})}
+"""Numbers that begin at 1, and the kinds in which; none named: in all. 0 would be taken for "unknown", and that is not what it says."""
+
+
+def _zero(rows: list[_Row]) -> None:
+    """Refuse what counts from 0."""
+    for at, row in enumerate(rows):
+        for name, kinds in _FROM_ONE.items():
+            if getattr(row, name) == 0 and (not kinds or row.kind in kinds):
+                raise HistoryError(
+                    f"{place(at)}: {name} 0; it counts from 1: add one to all of them, or leave it out where it is unknown"
+                )
 
 
 def _column(name: str, values: list[Any], type_: Any) -> Any:

@@ -82,6 +82,11 @@ class Manifest(msgspec.Struct, frozen=True):
     version: int = 1
 
 
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run folder, finished or not."""
+    return any((path / name).exists() for name in (MANIFEST, HEADER, HISTORY))
+
+
 class RunFolder:
     """One run's folder. ``path`` is where it is now; ``finish`` moves it."""
 
@@ -117,7 +122,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{path}: there is no such folder; give the path of a run folder, or of a history file", "missing"
             )
-        if not any((path / name).exists() for name in (MANIFEST, HEADER, HISTORY)):
+        if not is_run(path):
             raise RunFolderError(f"{path}: is no run folder (no {MANIFEST} in it); {_GIVE_ONE}", "missing")
         return cls(path)
 

@@ -45,7 +45,7 @@ Finding = tuple[int, str]
 
 def impossible(history: History) -> Finding | None:
     """The first row that makes no sense, and why; None if all do."""
-    return min((found for check in _CHECKS for found in check(history)), default=None)
+    return min((found for check in _CHECKS for found in check(history)), key=lambda found: found[0], default=None)
 
 
 def _first(rows: Rows, wrong: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Finding]:
@@ -54,8 +54,14 @@ def _first(rows: Rows, wrong: NDArray[np.bool_], text: Callable[[int], str]) -> 
         yield row, text(row)
 
 
-def _kind(history: History, row: int) -> str:
-    return Kind(int(history.kind[row])).name.lower()
+def a_row(kind: Kind) -> str:
+    """A row of this kind, in words."""
+    name = kind.name.lower()
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name} row"
+
+
+def _kind(history: History, row: int) -> Kind:
+    return Kind(int(history.kind[row]))
 
 
 def _lacking(history: History) -> Iterator[Finding]:
@@ -66,7 +72,7 @@ def _lacking(history: History) -> Iterator[Finding]:
 
 
 def _needs(history: History, name: str, row: int) -> str:
-    return f"a {_kind(history, row)} row needs a {name}"
+    return f"{a_row(_kind(history, row))} needs a {name}"
 
 
 def _negative(history: History) -> Iterator[Finding]:
@@ -113,7 +119,7 @@ def _foreign(history: History) -> Iterator[Finding]:
     yield from _first(
         rows,
         history.message_sender[history.message[rows]] != history.device[rows],
-        lambda row: f"a {_kind(history, row)} row of a message stands at the device that sent it, not at another",
+        lambda row: f"{a_row(_kind(history, row))} of a message stands at the device that sent it, not at another",
     )
 
 
@@ -124,7 +130,9 @@ def _repeated(history: History) -> Iterator[Finding]:
         again = np.ones(len(rows), np.bool_)
         again[np.unique(history.message[rows], return_index=True)[1]] = False
         yield from _first(
-            rows, again, lambda row: f"a second {_kind(history, row)} row of one message; attempts have rows of their own"
+            rows,
+            again,
+            lambda row: f"a second {_kind(history, row).name.lower()} row of one message; attempts have rows of their own",
         )
 
 

@@ -25,8 +25,8 @@ def explained(path: Path, message: str | None, anomaly: str | None) -> Life:
     if anomaly is not None:
         found = explainer.first_witness(anomaly)
         if found is None:
-            raise CannotRun(f"{near(path)}: no message in it has the anomaly '{anomaly}'; imbench check lists what it has")
-        return explainer.life(found)
+            raise CannotRun(f"{near(path)}: {_without_message(explainer.first_words(anomaly), anomaly)}")
+        return explainer.life(found, anomaly)
     numbers = explainer.find(message or "")
     if not numbers:
         raise CannotRun(f"{near(path)}: no message is called '{message}'; imbench check names some, as device/id")
@@ -34,3 +34,10 @@ def explained(path: Path, message: str | None, anomaly: str | None) -> Life:
         names = [explainer.life(number).message for number in numbers[:OTHERS_MAX]]
         raise CannotRun(f"{len(numbers)} messages are called '{message}': {', '.join(names)}; give one of these")
     return explainer.life(numbers[0])
+
+
+def _without_message(said: str | None, anomaly: str) -> str:
+    """Why there is no message to explain."""
+    if said is None:
+        return f"nothing in it has the anomaly '{anomaly}'; imbench check lists what it has"
+    return f"'{anomaly}' is about no single message: {said}; explain one of its messages by its name"

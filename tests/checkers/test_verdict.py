@@ -242,7 +242,7 @@ def test_losses_under_faults_are_bounded_by_what_was_in_flight() -> None:
     p = Planting(load_ends=60)
     traffic(p, 1, 50)
     p.fault(at=20.01, healed=21)
-    assert any(note.startswith("no loss in 1 sends in flight at faults") for note in judge(p.history()).notes)
+    assert any(note.startswith("no loss in 1 send in flight at faults, too few") for note in judge(p.history()).notes)
 
 
 def test_trimmed_is_counted() -> None:

@@ -91,9 +91,11 @@ class TestCheck:
         answer = imbench("check", run["folder"], "--json")
         judged = json.loads(answer.out)
         assert answer.status == 1
-        assert list(judged) == ["verdict", "anomalies", "not_computed"]
+        assert list(judged) == ["path", "verdict", "reasons", "anomalies", "not_computed"]
+        assert judged["path"] == run["folder"]
         assert judged["verdict"] == "invalid"
-        assert {frozenset(anomaly) for anomaly in judged["anomalies"]} == {frozenset({"kind", "count", "fails", "witnesses"})}
+        agreed = {"kind", "count", "messages", "fails", "witnesses", "implied_by"}
+        assert {frozenset(anomaly) for anomaly in judged["anomalies"]} == {frozenset(agreed)}
         losses = [anomaly for anomaly in judged["anomalies"] if anomaly["kind"] in ("lost", "lost_stored")]
         assert losses
         assert all(anomaly["fails"] and anomaly["count"] > 0 and anomaly["witnesses"] for anomaly in losses)

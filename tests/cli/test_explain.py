@@ -49,7 +49,7 @@ def test_explain_as_json_has_every_event_by_name(imbench: Command, tmp_path: Pat
     ("arguments", "words"),
     [
         (("a/nothing",), ("no message is called 'a/nothing'", "imbench check")),
-        (("--anomaly", "dup_app"), ("no message in it has the anomaly 'dup_app'",)),
+        (("--anomaly", "dup_app"), ("nothing in it has the anomaly 'dup_app'",)),
         (("--anomaly", "dup_ap"), ("no kind of anomaly 'dup_ap'", "did you mean 'dup_app'")),
         ((), ("give a MESSAGE", "--anomaly KIND")),
         (("a/y", "--anomaly", "lost"), ("explain one thing",)),

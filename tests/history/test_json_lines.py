@@ -65,7 +65,7 @@ def test_a_file_that_ends_without_a_line_feed_is_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (TWO_DEVICES, "line 1: its header is wrong (Object contains unknown field `t_us`)"),
+        (TWO_DEVICES, "line 1: is a row, the header is missing; the first line is the header, such as"),
         ("{\n", "line 1: its header is wrong (Input data was truncated)"),
         (HEADER + '{"t_us":0,"kind":"device"\n' + SEND, "line 2: is no JSON (Input data was truncated); write one object"),
         (HEADER + "\n" + '{"t_us":0,"kind":"phase","colour":1}\n', "line 3: Object contains unknown field `colour`; docs/hist"),
@@ -77,7 +77,14 @@ def test_a_file_that_ends_without_a_line_feed_is_whole(tmp_path: Path) -> None:
             WHOLE + '{"t_us":0,"kind":"phase","epoch":4294967296}\n',
             "line 5: epoch 4294967296 does not fit int32; write a smaller",
         ),
-        (HEADER + '{"t_us":0,"kind":"phase","code":"lunch"}\n', "line 2: a phase row has the code 'lunch'; known there are"),
+        (HEADER + '{"t_us":0,"kind":"phase","code":"lunch"}\n', "line 2: a phase row has the code 'lunch'; known are warm_up"),
+        (
+            HEADER + '{"t_us":0,"kind":"phase","code":"warmup"}\n',
+            "line 2: a phase row has the code 'warmup'; did you mean 'warm_up'?",
+        ),
+        (HEADER + '{"t_us":0,"kind":"Deliver"}\n', "line 2: 'Deliver' is no kind; did you mean 'deliver'?"),
+        (WHOLE + '{"t_us":0,"kind":"device","device":"c","user":"u","seq":1,"epoch":0}\n', "line 5: epoch 0; it counts from 1"),
+        (WHOLE + '{"t_us":1,"kind":"ok","seq":0}\n', "line 5: seq 0; it counts from 1"),
         (WHOLE + '{"t_us":9,"kind":"ok","sender":"a"}\n', "line 5 has a sender but no client_message_id; give both, or"),
     ],
 )
@@ -93,7 +100,7 @@ SEEN = '{"t_us":9,"kind":"deliver","device":"b","conversation":"g","sender":"a",
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ('{"t_us":9,"kind":"ok","conversation":"g","sender":"a","client_message_id":"1"}', "a ok row needs a device"),
+        ('{"t_us":9,"kind":"ok","conversation":"g","sender":"a","client_message_id":"1"}', "an ok row needs a device"),
         ('{"t_us":9,"kind":"member","user":"u"}', "a member row needs a conversation"),
         ('{"t_us":9,"kind":"ready","device":"a"}', "a ready row needs a connection"),
         ('{"t_us":9,"kind":"deliver","device":"b","conversation":"g"}', "a deliver row needs a message (sender and client_mess"),
@@ -103,7 +110,7 @@ SEEN = '{"t_us":9,"kind":"deliver","device":"b","conversation":"g","sender":"a",
         (SEEN + ',"connection":7}', "'b' never opened connection 7"),
         (SEEN.replace('"b"', '"c"') + "}", "no device row registers 'c'"),
         (SEEN + ',"via":"own"}', "a deliver row of a message stands at the device that sent it, not at another"),
-        (SEEN.replace("deliver", "ok") + "}", "a ok row of a message stands at the device that sent it, not at another"),
+        (SEEN.replace("deliver", "ok") + "}", "an ok row of a message stands at the device that sent it, not at another"),
         (SEND.strip(), "a second intend row of one message; attempts have rows of their own"),
     ],
 )

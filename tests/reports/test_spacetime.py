@@ -53,7 +53,7 @@ def test_of_many_devices_those_with_trouble_are_drawn() -> None:
     found = texts(svg(life_of(p, "a/x")))
     assert {"r17", "r29"} <= set(found)
     assert len([text for text in found if re.fullmatch(r"r\d+", text)]) == DEVICES_MAX
-    assert any("22 more devices are not shown" in text for text in found)
+    assert any("22 more devices are left out" in text for text in found)
 
 
 @pytest.mark.parametrize("name", files.ENTRIES)
