@@ -9,7 +9,7 @@ from model.checkers import KINDS, judge
 from model.history import at_rest
 from tests.corpus import files
 from tests.corpus.entries import Entry
-from tests.corpus.planted import PLANTED
+from tests.corpus.files import PLANTED
 
 
 @pytest.mark.parametrize("name", files.ENTRIES)

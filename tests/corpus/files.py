@@ -12,12 +12,14 @@ import msgspec
 
 from model.history import at_rest
 from model.history.columns import History
-from tests.corpus.entries import Entry
-from tests.corpus.near_misses import NEAR_MISSES
-from tests.corpus.planted import PLANTED
+from tests.corpus import further_loss, further_order, further_time, further_wire, near_misses, planted
+from tests.corpus.entries import Corpus, Entry
 
 FOLDER = Path(__file__).parent / "histories"
 EXPECTED = FOLDER / "expected.jsonl"
+_MODULES = (planted, near_misses, further_loss, further_order, further_time, further_wire)
+PLANTED: Corpus = {name: entry for module in _MODULES for name, entry in getattr(module, "PLANTED", {}).items()}
+NEAR_MISSES: Corpus = {name: entry for module in _MODULES for name, entry in getattr(module, "NEAR_MISSES", {}).items()}
 ENTRIES: dict[str, Entry] = {**PLANTED, **{f"near_{name}": entry for name, entry in NEAR_MISSES.items()}}
 """By the name of the file."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from model.checkers import judge
 from model.history import at_rest
 from tests.corpus import files
-from tests.corpus.planted import PLANTED
+from tests.corpus.files import PLANTED
 from tests.judged.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
