@@ -1,7 +1,7 @@
 """What devices and read-backs say against each other: ``order_changed``, ``divergence_final``, ``own_write_missing``, ``history_shrank``.
 
-R is compared as sets and by positions. A read-back without positions says nothing of order. What is in nobody's read-back is
-``lost_stored`` alone; what a device was told is trimmed is missed by nobody.
+R is compared as sets, by positions and by content, each where it is known. What is in nobody's read-back is ``lost_stored`` alone; what was
+recalled, or a device was told is trimmed, before it read is missed by nobody.
 """
 
 from __future__ import annotations
@@ -9,10 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Int, Rows, dense, first_by, highest_earlier, matches, place_of, spans, whole
-from model.checkers.obligations import trimmed_away
+from model.checkers.grouped import (
+    NONE,
+    Bool,
+    Int,
+    Rows,
+    dense,
+    earliest,
+    first_by,
+    highest_earlier,
+    matches,
+    place_of,
+    spans,
+    whole,
+)
 from model.history.schema import Kind, Via
 
 if TYPE_CHECKING:
@@ -52,80 +65,128 @@ def _order_changed(case: Case) -> Finding:
 
 
 def _divergence(case: Case) -> Finding:
-    """What one device of a user has in R and another one, read back too, has not; or has elsewhere, or in another version."""
+    """What one device of a user has in R and another one, read back too, has not; or has at another position, or with other content."""
     history, deliveries, say = case.history, case.deliveries, case.say
+    rows, device, words = _differences(case)
     rooms, done = deliveries.last_done
-    source, lacking = _differences(case, rooms)
-    order = np.lexsort((lacking, source))
-    source, lacking = source[order], lacking[order]
+    order = np.lexsort((device, rows))
+    rows, device, words = rows[order], device[order], words[order]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
-        row, device = int(source[i]), int(lacking[i])
-        text = f"{say.device(int(history.device[row]))} reads back {say.message(int(history.message[row]))} at {say.place(row)}"
-        room = device * (len(history.names.conversations) + 1) + int(history.conversation[row])
-        return f"{text}, {say.device(device)} of the same user does not", (row, int(done[place_of(rooms, whole([room]))[0]]))
+        row, other = int(rows[i]), int(device[i])
+        text = f"{say.device(int(history.device[row]))} reads back {say.message(int(history.message[row]))} at {case.place(row)}"
+        room = other * (len(history.names.conversations) + 1) + int(history.conversation[row])
+        end = int(done[place_of(rooms, whole([room]))[0]])
+        return f"{text}, {say.device(other)} of the same user {_DIFFERENCES[int(words[i])]}", (row, end)
 
-    return Finding("divergence_final", source, history.message[source], lacking, tell)
+    return Finding("divergence_final", rows, history.message[rows], device, tell)
 
 
-def _differences(case: Case, rooms: Int) -> tuple[Int, Int]:
-    """(row that one read-back has, device that lacks it), between the read-backs of one user in one conversation, over what is kept."""
+_DIFFERENCES = ("does not", "has it elsewhere", "has other content")
+
+
+def _differences(case: Case) -> tuple[Int, Int, Int]:
+    """(row that one read-back has, device that differs, how), between the read-backs of one user in one conversation, over what is kept."""
     history, deliveries = case.history, case.deliveries
-    width = len(history.names.conversations) + 1
+    rooms, done = deliveries.last_done
+    device, place = rooms // (len(history.names.conversations) + 1), _company(case, rooms, done)
+    reader = place_of(rooms, deliveries.room(deliveries.final_read))
+    rows, reader = deliveries.final_read[place[reader] >= 0], reader[place[reader] >= 0]
+    if not len(rows):
+        return whole([]), whole([]), whole([])
+    entry = dense(place[reader], history.message[rows])
+    source, lacking = _lacking(case, rows, entry, reader, place, device)
+    found = [(source, lacking, np.zeros(len(source), np.int64))]
+    epoch, seq = deliveries.placed(rows)
+    spot, content = dense(epoch, seq), history.content_hash[rows]
+    for how, value, known in ((1, spot, seq > 0), (2, content, content != 0)):
+        which, first = _unlike(entry[known], value[known])
+        found.append((rows[known][first], deliveries.device[rows[known][which]], np.full(len(which), how)))
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)]
+    ours = ~case.sends.may_be_shed[history.message[columns[0]]]
+    return columns[0][ours], columns[1][ours], columns[2][ours]
+
+
+def _company(case: Case, rooms: Int, done: Int) -> Int:
+    """For each R the number of its (user, conversation), -1 where no other device of a member reads it."""
+    width = len(case.history.names.conversations) + 1
     device, conversation = rooms // width, rooms % width
     user = case.members.user[device]
-    told = (user >= 0) & case.members.entitled(conversation, device, history.t_us[deliveries.last_done[1]])
+    told = (user >= 0) & case.members.entitled(conversation, device, case.sends.times(done))
     place = dense(user, conversation) if len(user) else user
-    told &= np.bincount(place[told], minlength=len(place))[place] > 1  # whoever reads alone differs from nobody
-    if not told.any():
-        return whole([]), whole([])
-    place = np.where(told, place, NONE)
-    rows = deliveries.final_read
-    reader = place_of(rooms, deliveries.room(rows))
-    rows, reader = rows[place[reader] >= 0], reader[place[reader] >= 0]
-    entry = dense(place[reader], history.message[rows], history.epoch[rows], history.seq[rows], case.revisions.version(rows))
-    held = np.unique(entry * len(rooms) + reader)
+    told &= np.bincount(place[told], minlength=len(place))[place] > 1
+    return np.where(told, place, NONE)
+
+
+def _lacking(case: Case, rows: Int, entry: Int, reader: Int, place: Int, device: Int) -> tuple[Int, Int]:
+    """(row that one reader has, device of another one that has no such message)."""
+    deliveries = case.deliveries
+    held = np.unique(entry * len(place) + reader)
     first = np.unique(entry, return_index=True)[1]
-    holders = np.bincount(held // len(rooms), minlength=len(first))
-    readers = np.bincount(place[told])
-    short = np.flatnonzero(holders < readers[place[reader[first]]])
-    some = first[short]
+    holders = np.bincount(held // len(place), minlength=len(first))
+    short = np.flatnonzero(holders < np.bincount(place[place >= 0])[place[reader[first]]])
     by_place = np.argsort(place, kind="stable")
-    which, at = matches(place[by_place], place[reader[some]])
-    absent = ~np.isin(short[which] * len(rooms) + by_place[at], held)
-    source, lacking = rows[some[which[absent]]], device[by_place[at[absent]]]
-    message = history.message[source]
-    gone = trimmed_away(case, message, lacking) | ~case.retention.kept[message] | case.sends.may_be_shed[message]
-    return source[~gone], lacking[~gone]
+    which, at = matches(place[by_place], place[reader[first[short]]])
+    absent = ~np.isin(short[which] * len(place) + by_place[at], held)
+    source, lacking = rows[first[short[which[absent]]]], device[by_place[at[absent]]]
+    message, end = deliveries.message[source], np.full(len(source), len(case.history))
+    due = case.retention.kept_after_the_drain(message) & ~case.retention.trimmed(message, lacking, end)
+    return source[due], lacking[due]
+
+
+def _unlike(entry: Int, value: NDArray[np.generic]) -> tuple[Int, Int]:
+    """Elements whose value is not that of the first of their entry; and that first one."""
+    _, first, back = np.unique(entry, return_index=True, return_inverse=True)
+    origin = whole(first[back]) if len(entry) else whole(first)
+    which = np.flatnonzero(value != value[origin]) if len(entry) else origin
+    return which, origin[which]
 
 
 def _shrank(case: Case) -> Finding:
-    """What D(d), or an earlier read-back, had and R(d) has not, although somebody's has it, and d may see it."""
+    """What D(d), or a complete read-back, had and a later complete one has not, although it may see it."""
     history, deliveries, say = case.history, case.deliveries, case.say
-    had = np.sort(np.concatenate([deliveries.first, deliveries.earlier_read]))
-    done = deliveries.done_row(deliveries.room(had))
-    asked = case.phases.audit_row if case.phases.audit_row >= 0 else len(history)
-    had = had[(done >= 0) & (had < np.minimum(done, asked)) | np.isin(had, deliveries.earlier_read)]
-    has = np.isin(deliveries.pair_of(had), deliveries.pair_of(deliveries.final_read))
-    had = had[~has & deliveries.in_some_read[history.message[had]]]
+    complete = deliveries.read[deliveries.read_whole >= 0]
+    had = np.sort(np.concatenate([deliveries.first, complete]))
     had = had[first_by(deliveries.pair_of(had))]
-    had = had[_still_due(case, history.message[had], deliveries.device[had], deliveries.done_row(deliveries.room(had)))]
+    had = had[
+        (case.sends.committed | deliveries.in_some_read)[history.message[had]]
+        & ~np.isin(history.message[had], case.stored_losses)
+    ]
+    read = _first_without(case, had)
+    had, read = had[read >= 0], read[read >= 0]
+    done = deliveries.read_done[read]
+    due = _still_due(case, history.message[had], deliveries.device[had], done) & case.retention.kept(history.message[had], done)
+    had, done = had[due], done[due]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
-        row = int(had[i])
-        done_row = int(deliveries.done_row(deliveries.room(had[i : i + 1]))[0])
-        text = f"{say.device(int(history.device[row]))} had {say.message(int(history.message[row]))} ({say.place(row)}) at {say.at(row)}"
-        return f"{text}, its history read back by {say.at(done_row)} has not", (row, done_row)
+        row, end = int(had[i]), int(done[i])
+        text = f"{say.device(int(history.device[row]))} had {say.message(int(history.message[row]))} ({case.place(row)}) at {say.at(row)}"
+        return f"{text}, its history read back by {say.at(end)} has not", (row, end)
 
     return Finding("history_shrank", had, history.message[had], whole(history.device[had]), tell)
 
 
+def _first_without(case: Case, had: Int) -> Int:
+    """For each first sighting at a device the first complete read-back that began after it and lacks it; its place, -1 for none."""
+    deliveries = case.deliveries
+    done, begun = deliveries.read_done, deliveries.read_begun
+    by_room = np.argsort(deliveries.room(done), kind="stable")
+    which, at = matches(deliveries.room(done)[by_room], deliveries.room(had))
+    read = by_room[at]
+    later = begun[read] > had[which]
+    which, read = which[later], read[later]
+    part = deliveries.read_whole >= 0
+    has = deliveries.read_whole[part] * np.int64(len(deliveries.position[0]) + 1) + deliveries.message[deliveries.read[part]]
+    lacks = ~np.isin(read * np.int64(len(deliveries.position[0]) + 1) + deliveries.message[had[which]], has)
+    return earliest(which[lacks], read[lacks], len(had))
+
+
 def _still_due(case: Case, message: Int, device: Int, done: Int) -> Bool:
     """Whether what a device read, or synced, until a row has to have each message that was there before."""
-    sends = case.sends
+    sends, recalled = case.sends, case.revisions.recalled_row[message]
     due = case.members.entitled(sends.conversation[message], device, sends.times(done))
     due &= ~case.members.never(sends.conversation[message], device, sends.t_inv_us[message], sends.known_us[message])
-    due &= ~sends.may_be_shed[message] & ~case.revisions.recalled[message] & ~trimmed_away(case, message, device)
+    due &= ~sends.may_be_shed[message] & ~((recalled >= 0) & (recalled < done)) & ~case.retention.trimmed(message, device, done)
     return np.asarray(due)
 
 
@@ -178,12 +239,20 @@ def _covered(case: Case) -> tuple[Int, Int, Int]:
 
 
 def _requested(case: Case, done: Int) -> Int:
-    """For each completed sync its first request: the first after the previous completion there; itself where none is recorded."""
-    asked = case.history.rows_of(Kind.SYNC_REQUEST)
-    room = case.deliveries.room
-    previous = Rows(room(done), done).before(room(done), done)
-    first = Rows(room(asked), asked).after(room(done), np.maximum(previous, 0))
-    return np.where((first >= 0) & (first < done), first, done)
+    """For each completed sync its first request: the first after the previous completion there; itself where none is recorded.
+
+    A request that its connection did not outlive is answered by no completion on another one.
+    """
+    history, asked = case.history, case.history.rows_of(Kind.SYNC_REQUEST)
+    result = done.copy()
+    connections = int(history.connection.max(initial=0)) + 1
+    for named in (True, False):
+        mine = done[(history.connection[done] > 0) == named]
+        room = [case.deliveries.room(rows) * connections + history.connection[rows] * named for rows in (mine, asked)]
+        previous = Rows(room[0], mine).before(room[0], mine)
+        first = Rows(room[1], asked).after(room[0], np.maximum(previous, 0))
+        result[(history.connection[done] > 0) == named] = np.where((first >= 0) & (first < mine), first, mine)
+    return result
 
 
 def _brought(case: Case, message: Int, device: Int, begin: Int, done: Int) -> Bool:

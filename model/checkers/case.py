@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 
 from model.checkers.availability import Operations
-from model.checkers.deliveries import Deliveries, positions
+from model.checkers.deliveries import Deliveries
 from model.checkers.findings import Speech
-from model.checkers.grouped import Int
+from model.checkers.grouped import Int, whole
 from model.checkers.latency import Latencies, measure
+from model.checkers.loss import stored_losses
 from model.checkers.members import Members
 from model.checkers.obligations import Obligations
 from model.checkers.outcome import Sends, home_conversations
@@ -38,7 +39,7 @@ class Case:
     @cached_property
     def deliveries(self) -> Deliveries:
         """D, W and R."""
-        return Deliveries(self.history, self._home)
+        return Deliveries(self.history, self._home, self.phases.audit_row)
 
     @cached_property
     def sends(self) -> Sends:
@@ -55,19 +56,20 @@ class Case:
         """What the contract lets be forgotten."""
         return Retention(self)
 
-    @cached_property
-    def _positions(self) -> tuple[Int, Int]:
-        return positions(self.history, self.deliveries)
-
     @property
     def epoch(self) -> Int:
         """By message, the epoch of its one position."""
-        return self._positions[0]
+        return self.deliveries.position[0]
 
     @property
     def seq(self) -> Int:
         """By message, the conversation_seq of its one position, 0 for none."""
-        return self._positions[1]
+        return self.deliveries.position[1]
+
+    def place(self, row: int) -> str:
+        """Where what a row shows stands: by its own word, else by the message's one position."""
+        epoch, seq = self.deliveries.placed(whole([row]))
+        return self.say.position(int(epoch[0]), int(seq[0]))
 
     @cached_property
     def members(self) -> Members:
@@ -88,6 +90,16 @@ class Case:
     def faults(self) -> tuple[Fault, ...]:
         """The faults that took effect."""
         return faults(self.history)
+
+    @property
+    def drained(self) -> bool:
+        """Whether the drain was completed: what did not come by then never does."""
+        return self.phases.settled
+
+    @cached_property
+    def stored_losses(self) -> Int:
+        """Messages that were committed and are in nobody's R."""
+        return stored_losses(self)
 
     @cached_property
     def absences(self) -> Absences:

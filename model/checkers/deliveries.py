@@ -5,8 +5,8 @@ Rules of the file:
 - D leaves push notifications out; they are sightings only. Presence in D is by identity. Orders use first deliveries, and leave out those
   that came by backfill.
 - A row whose conversation is not its message's is in none of the three: it is a misdelivery and nothing else.
-- R(d) is the last complete read-back of a device; a read-back is complete at its READ_BACK_DONE. Rows after the last one count as
-  presence (they were read) but never as absence.
+- R(d) is the last complete read-back of a device after the drain: in the audit; without that phase, begun after the last send. A
+  read-back is complete at its READ_BACK_DONE. Rows of one that was not completed count as presence but never as absence.
 - A message's one position, where orders need one, is that of its first ok, else that of its first sighting.
 """
 
@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from model.checkers.grouped import NONE, Bool, Int, Rows, dense, earliest, first_by, highest_earlier, place_of, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, earliest, first_by, highest_before, place_of, whole
 from model.history.columns import History
 from model.history.schema import Kind, Via
 
@@ -24,8 +24,10 @@ from model.history.schema import Kind, Via
 class Deliveries:
     """Rows of D, W and R as arrays of row indexes, all in order of time."""
 
-    def __init__(self, history: History, message_conversation: Int) -> None:
+    def __init__(self, history: History, message_conversation: Int, audit_row: int) -> None:
         self.history = history
+        self._audit = audit_row >= 0
+        self._from_row = audit_row if self._audit else int(history.rows_of(Kind.INVOKE).max(initial=NONE))
         self.device: Int = whole(history.device)
         self.message: Int = history.message
         conversation = whole(history.conversation)
@@ -77,23 +79,53 @@ class Deliveries:
         return np.where(at >= 0, rows[at], NONE) if len(rows) else at
 
     @cached_property
+    def position(self) -> tuple[Int, Int]:
+        """By message, the epoch and conversation_seq of its first ok, else of its first sighting; 0 where it has none."""
+        history, ok = self.history, self.history.rows_of(Kind.OK)
+        home = np.concatenate([self.shown, self.pushed, self.wired, self.read])
+        row = np.full(len(history.message_sender), NONE, np.int64)
+        for rows in (np.sort(home), ok[history.message[ok] >= 0]):
+            rows = rows[history.seq[rows] > 0]
+            found = earliest(history.message[rows], rows, len(row))
+            row = np.where(found >= 0, found, row)
+        if not len(history):
+            return row + 1, row + 1
+        return np.where(row >= 0, history.epoch[row], 0).astype(np.int64), np.where(row >= 0, history.seq[row], 0)
+
+    def placed(self, rows: Int) -> tuple[Int, Int]:
+        """The epoch and conversation_seq of what rows show: their own, else the message's; 0 for none."""
+        history, message = self.history, self.message[rows]
+        if not len(message):
+            return rows, rows
+        epoch, seq = (column[message] for column in self.position)
+        own = history.seq[rows] > 0
+        mine = own & (history.epoch[rows] > 0)
+        return np.where(mine, history.epoch[rows], epoch).astype(np.int64), np.where(own, history.seq[rows], seq)
+
+    @cached_property
     def overtaken_by(self) -> Int:
         """For each of ``ordered``, the earlier delivery there of the highest position, if that is above its own; else -1."""
-        history, rows = self.history, self.ordered
-        placed = np.flatnonzero(history.seq[rows] > 0)
-        at = rows[placed]
-        group = dense(history.device[at], history.conversation[at], history.epoch[at])
-        highest = highest_earlier(group, history.seq[at])
-        above = (highest >= 0) & (history.seq[at[highest]] > history.seq[at]) if len(at) else highest >= 0
-        result = np.full(len(rows), NONE, np.int64)
-        result[placed] = np.where(above, at[highest], NONE) if len(at) else NONE
-        return result
+        return self.passed_by(self.ordered)
+
+    def passed_by(self, rows: Int) -> Int:
+        """For each of some first deliveries, the earlier one of ``ordered`` there with the highest position, if above its own; else -1."""
+        history, events = self.history, self.ordered
+        if not len(events) or not len(rows):
+            return np.full(len(rows), NONE, np.int64)
+        event_epoch, event_seq = self.placed(events)
+        epoch, seq = self.placed(rows)
+        every = np.concatenate([events, rows])
+        group = dense(history.device[every], history.conversation[every], np.concatenate([event_epoch, epoch]))
+        known = np.flatnonzero(event_seq > 0)
+        highest = highest_before(group[known], events[known], event_seq[known], group[len(events) :], rows)
+        at = known[highest] if len(known) else highest
+        return np.where((highest >= 0) & (seq > 0) & (event_seq[at] > seq), events[at], NONE)
 
     # R -----------------------------------------------------------------------------------------------------------------------
 
     @cached_property
     def read_done(self) -> Int:
-        """READ_BACK_DONE rows."""
+        """READ_BACK_DONE rows: each completes a read-back of a (device, conversation)."""
         return self.history.rows_of(Kind.READ_BACK_DONE)
 
     def room(self, rows: Int) -> Int:
@@ -101,15 +133,25 @@ class Deliveries:
         return whole(self.device[rows] * (len(self.history.names.conversations) + 1) + self.history.conversation[rows])
 
     @cached_property
-    def _reading(self) -> Int:
-        """For each row of ``read`` the READ_BACK_DONE row that completes it, -1 for none."""
-        return Rows(self.room(self.read_done), self.read_done).after(self.room(self.read), self.read)
+    def read_whole(self) -> Int:
+        """For each row of ``read`` the place in ``read_done`` of the read-back that it is part of, -1 for one that was not completed."""
+        row = Rows(self.room(self.read_done), self.read_done).after(self.room(self.read), self.read)
+        return place_of(self.read_done, row)
+
+    @cached_property
+    def read_begun(self) -> Int:
+        """For each of ``read_done`` the row before which its read-back had not begun: its first row, in an audit that of the phase."""
+        begun = self.read_done.copy()
+        part = self.read_whole >= 0
+        np.minimum.at(begun, self.read_whole[part], self.read[part])
+        return np.where(self._audit & (begun > self._from_row), np.minimum(begun, max(self._from_row, 0)), begun)
 
     @cached_property
     def last_done(self) -> tuple[Int, Int]:
-        """The (device, conversation) pairs that were read back, rising, and the last READ_BACK_DONE row of each."""
-        rooms, at = np.unique(self.room(self.read_done)[::-1], return_index=True)
-        return whole(rooms), self.read_done[::-1][at]
+        """The (device, conversation) pairs that have an R, rising, and the READ_BACK_DONE row of each."""
+        audits = self.read_done[(self.read_begun >= self._from_row) & (self.read_done > self._from_row)]
+        rooms, at = np.unique(self.room(audits)[::-1], return_index=True)
+        return whole(rooms), audits[::-1][at]
 
     def done_row(self, rooms: Int) -> Int:
         """The row that completes R of each (device, conversation), -1 where R is not known."""
@@ -119,38 +161,14 @@ class Deliveries:
 
     @cached_property
     def final_read(self) -> Int:
-        """The rows of R: those of each device's last complete read-back."""
-        return whole(self.read[(self._reading >= 0) & (self._reading == self.done_row(self.room(self.read)))])
-
-    @cached_property
-    def earlier_read(self) -> Int:
-        """The rows of complete read-backs that were followed by another complete one."""
-        return whole(self.read[(self._reading >= 0) & (self._reading != self.done_row(self.room(self.read)))])
+        """The rows of R: those of each device's last complete read-back, if it was read after the drain."""
+        part = np.flatnonzero(self.read_whole >= 0)
+        done = self.read_done[self.read_whole[part]] if len(part) else part
+        return whole(self.read[part[done == self.done_row(self.room(self.read[part]))]])
 
     @cached_property
     def in_some_read(self) -> Bool:
-        """By message, whether any read-back has it, complete or not."""
+        """By message, whether any read-back after the drain has it, complete or not."""
         result = np.zeros(len(self.history.message_sender), np.bool_)
-        result[self.message[self.read]] = True
+        result[self.message[self.read[self.read > self._from_row]]] = True
         return result
-
-    @cached_property
-    def conversation_read(self) -> Bool:
-        """By conversation, whether anyone has read it back completely."""
-        result = np.zeros(len(self.history.names.conversations) + 1, np.bool_)
-        result[self.history.conversation[self.read_done]] = True
-        return result
-
-
-def positions(history: History, deliveries: Deliveries) -> tuple[Int, Int]:
-    """By message, the epoch and conversation_seq of its first ok, else of its first sighting; 0 where it has none."""
-    ok = history.rows_of(Kind.OK)
-    home = np.concatenate([deliveries.shown, deliveries.pushed, deliveries.wired, deliveries.read])
-    row = np.full(len(history.message_sender), NONE, np.int64)
-    for rows in (np.sort(home), ok[history.message[ok] >= 0]):
-        rows = rows[history.seq[rows] > 0]
-        found = earliest(history.message[rows], rows, len(row))
-        row = np.where(found >= 0, found, row)
-    if not len(history):
-        return row + 1, row + 1
-    return np.where(row >= 0, history.epoch[row], 0).astype(np.int64), np.where(row >= 0, history.seq[row], 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.checkers.findings import Finding, Part, distinct
-from model.checkers.grouped import NONE, Bool, Int, dense, highest_before, place_of, whole
+from model.checkers.grouped import NONE, Bool, Filed, Int, dense, highest_before, place_of, spans, whole
 from model.history.schema import Via
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 def judge(case: Case) -> Part:
     """All kinds of loss and lateness."""
     pairs = case.obligations
-    stored, stream_class = _lost_stored(case)
-    lost = np.flatnonzero(pairs.missing) if case.phases.settled else np.zeros(0, np.int64)
+    stored = case.stored_losses
+    lost = np.flatnonzero(pairs.missing) if case.drained else np.zeros(0, np.int64)
     findings = (
-        _stored_finding(case, stored, stream_class),
+        _stored_finding(case, stored),
         _lost_finding(case, lost, stored),
+        _unread_finding(case, stored),
         _gap_finding(case, lost),
         *_late_findings(case),
         _gap_filled(case),
         _trimmed_finding(case),
     )
-    owed = int(pairs.owed.sum())
     measures = {
-        "pairs": owed,
-        "lost_pairs": len(lost) if case.phases.settled else None,
-        "lost_messages": distinct(pairs.message[lost]) if case.phases.settled else None,
+        "pairs": int(pairs.owed.sum()),
+        "lost_pairs": len(lost) if case.drained else None,
+        "lost_messages": distinct(pairs.message[lost]) if case.drained else None,
         "lost_stored_messages": len(stored),
     }
     return Part(findings, {"owed": measures})
@@ -44,18 +44,51 @@ def judge(case: Case) -> Part:
 # lost, lost_stored ----------------------------------------------------------------------------------------------------------
 
 
-def _lost_stored(case: Case) -> tuple[Int, dict[int, str]]:
-    """Committed messages in no read-back of a conversation that was read back, and where each stood in its sender's stream."""
-    sends, deliveries = case.sends, case.deliveries
-    read = deliveries.conversation_read[sends.conversation]
-    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled
-    gone = owed & read & ~deliveries.in_some_read & case.retention.kept
-    return whole(np.flatnonzero(gone)), _classes(case, gone)
+def stored_losses(case: Case) -> Int:
+    """Committed messages that are in no R, although everyone there who may see them has read their conversation back."""
+    sends = case.sends
+    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read
+    gone = np.flatnonzero(owed & ~_half_read(case)[sends.conversation])
+    gone = gone[_may_be_read(case, gone)]
+    return whole(gone[case.retention.kept_after_the_drain(gone)])
 
 
-def _classes(case: Case, gone: Bool) -> dict[int, str]:
+def _half_read(case: Case) -> Bool:
+    """By conversation, whether a member's device that was there did not finish reading it back: what it would have had is not known."""
+    members, gone = case.members, case.absences
+    asked_us = case.phases.audit_us if case.phases.audit_us >= 0 else case.phases.end_us
+    there = ~(gone.unreachable | gone.silent | gone.off)[members.device] & (members.until_us > asked_us)
+    width = len(case.history.names.conversations) + 1
+    unread = there & (case.deliveries.done_row(members.device * width + members.conversation) < 0)
+    result = np.zeros(width, np.bool_)
+    result[members.conversation[unread]] = True
+    return result
+
+
+def _may_be_read(case: Case, message: Int) -> Bool:
+    """Which messages somebody who may see them would have read back: the readers of a conversation are asked one after another."""
+    sends, members, width = case.sends, case.members, len(case.history.names.conversations) + 1
+    rooms, done = case.deliveries.last_done
+    readers = Filed(rooms % width, np.arange(len(rooms)))
+    low, high = (np.searchsorted(readers.keys, sends.conversation[message], side) for side in ("left", "right"))
+    result = np.zeros(len(message), np.bool_)
+    open_, turn = np.flatnonzero(low < high), 0
+    while len(open_):
+        m, reader = message[open_], readers.items[low[open_] + turn]
+        device, read_us = rooms[reader] // width, sends.times(done[reader])
+        may = members.entitled(sends.conversation[m], device, read_us)
+        may &= ~members.never(sends.conversation[m], device, sends.t_inv_us[m], sends.known_us[m])
+        result[open_[may]] = True
+        turn += 1
+        open_ = open_[~may & (low[open_] + turn < high[open_])]
+    return result
+
+
+def _classes(case: Case, stored: Int) -> dict[int, str]:
     """Of each lost message: ``prefix`` if all before it in its stream are lost too, ``postfix`` if all after it, else ``middle``."""
     sends = case.sends
+    gone = np.zeros(sends.count, np.bool_)
+    gone[stored] = True
     result: dict[int, str] = {}
     committed = np.flatnonzero(sends.committed)
     stream = dense(sends.sender[committed], sends.conversation[committed]) if len(committed) else committed
@@ -70,8 +103,8 @@ def _classes(case: Case, gone: Bool) -> dict[int, str]:
     return result
 
 
-def _stored_finding(case: Case, stored: Int, classes: dict[int, str]) -> Finding:
-    sends, say = case.sends, case.say
+def _stored_finding(case: Case, stored: Int) -> Finding:
+    sends, say, classes = case.sends, case.say, _classes(case, stored)
     rows = np.where(sends.ok_row >= 0, sends.ok_row, sends.seen_row)[stored]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
@@ -99,33 +132,73 @@ def _lost_finding(case: Case, lost: Int, stored: Int) -> Finding:
     return Finding("lost", rows, message, device, tell, causes)
 
 
+def _unread_finding(case: Case, stored: Int) -> Finding:
+    """What was said before a device was registered, to a user who was a member then, and is not in the history the device reads back.
+
+    Where another device of the user reads it back, ``divergence_final`` says so.
+    """
+    message, device = _before_registration(case) if case.drained else (whole([]), whole([]))
+    width, sends, deliveries, say = len(case.history.names.conversations) + 1, case.sends, case.deliveries, case.say
+    done = deliveries.done_row(device * width + sends.conversation[message])
+    owed = (done >= 0) & sends.committed[message] & ~sends.may_be_shed[message] & ~case.revisions.recalled[message]
+    user = case.members.user
+    read, users = deliveries.final_read, len(case.history.names.users) + 1
+    found = deliveries.message[read] * users + user[deliveries.device[read]]
+    owed &= ~np.isin(message * users + user[device], found)
+    owed &= (deliveries.first_row(message, device) < 0) & (sends.sender[message] != device)
+    message, device, done = message[owed], device[owed], done[owed]
+    due = case.retention.kept_after_the_drain(message) & ~case.retention.trimmed(message, device, done)
+    message, device, done = message[due], device[due], done[due]
+
+    def tell(i: int) -> tuple[str, tuple[int, ...]]:
+        m, row = int(message[i]), int(sends.known_row[message[i]])
+        text = f"{say.device(int(device[i]))}, registered later, does not find {say.message(m)} of {say.at(row)} in the history"
+        return f"{text} it read back by {say.at(int(done[i]))}", (row, int(done[i]))
+
+    return Finding("lost", done, message, device, tell, {"lost_stored": np.isin(message, stored)})
+
+
+def _before_registration(case: Case) -> tuple[Int, Int]:
+    """(message, device), parallel: sent while the device's user was a member, and before the device was registered."""
+    sends, members = case.sends, case.members
+    begun = np.flatnonzero(sends.scheduled & (sends.begun_row >= 0))
+    rows = len(case.history) + 1
+    key = sends.conversation[begun] * rows + sends.begun_row[begun]
+    order = np.argsort(key)
+    last = case.phases.audit_us if case.phases.audit_us >= 0 else case.phases.end_us
+    later = np.flatnonzero((members.joined_row < members.registered_row[members.device]) & (members.until_us > last))
+    room = members.conversation[later] * rows
+    bounds = (members.joined_row[later], members.registered_row[members.device[later]])
+    which, at = spans(*(np.searchsorted(key[order], room + bound, "left") for bound in bounds))
+    return begun[order][at], members.device[later][which]
+
+
 # gaps -----------------------------------------------------------------------------------------------------------------------
 
 
 def _gap_finding(case: Case, lost: Int) -> Finding:
     """Lost messages whose position the device has gone past; there is no gap that is not a loss."""
-    history, pairs, say = case.history, case.obligations, case.say
+    pairs, say = case.obligations, case.say
     placed = lost[case.seq[pairs.message[lost]] > 0]
-    shown = case.deliveries.ordered
-    shown = shown[history.seq[shown] > 0]
+    epoch, place = case.deliveries.placed(case.deliveries.ordered)
+    shown, epoch, place = (column[place > 0] for column in (case.deliveries.ordered, epoch, place))
     message, device = pairs.message[placed], pairs.device[placed]
-    groups = _rooms(case, device, case.sends.conversation[message], case.epoch[message], shown)
+    groups = _rooms(case, device, case.sends.conversation[message], case.epoch[message], shown, epoch)
     always, last = np.zeros(len(shown), np.int64), np.ones(len(placed), np.int64)
-    past = highest_before(groups[len(placed) :], always, history.seq[shown], groups[: len(placed)], last)
-    seq = case.seq[message]
-    beyond = np.flatnonzero((past >= 0) & (history.seq[shown[past]] > seq)) if len(shown) else np.zeros(0, np.int64)
+    past = highest_before(groups[len(placed) :], always, place, groups[: len(placed)], last)
+    beyond = np.flatnonzero((past >= 0) & (place[past] > case.seq[message])) if len(shown) else np.zeros(0, np.int64)
     rows = shown[past[beyond]]
     message, device = message[beyond], device[beyond]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         m, row = int(message[i]), int(rows[i])
-        text = f"{say.device(int(device[i]))} went on to {say.place(row)} at {say.at(row)} without "
+        text = f"{say.device(int(device[i]))} went on to {case.place(row)} at {say.at(row)} without "
         return f"{text}{say.message(m)} at {say.position(int(case.epoch[m]), int(case.seq[m]))}", (row,)
 
     return Finding("gap", rows, message, device, tell, {"lost": np.ones(len(beyond), np.bool_)})
 
 
-def _rooms(case: Case, device: Int, conversation: Int, epoch: Int, rows: Int) -> Int:
+def _rooms(case: Case, device: Int, conversation: Int, epoch: Int, rows: Int, row_epoch: Int) -> Int:
     """One number per (device, conversation, epoch), of given ones and then of rows."""
     history = case.history
     if not len(device) + len(rows):
@@ -133,21 +206,21 @@ def _rooms(case: Case, device: Int, conversation: Int, epoch: Int, rows: Int) ->
     return dense(
         np.concatenate([device, history.device[rows]]),
         np.concatenate([conversation, history.conversation[rows]]),
-        np.concatenate([epoch, history.epoch[rows]]),
+        np.concatenate([epoch, row_epoch]),
     )
 
 
 def _gap_filled(case: Case) -> Finding:
     """Owed messages first shown after one of a higher position."""
     history, pairs, say = case.history, case.obligations, case.say
-    rows, past = case.deliveries.ordered, case.deliveries.overtaken_by
+    rows, past = case.deliveries.first, case.deliveries.passed_by(case.deliveries.first)
     owed = np.sort(pairs.row[pairs.owed & (pairs.row >= 0)])
     filled = np.flatnonzero((past >= 0) & (place_of(owed, rows) >= 0))
     rows, past = rows[filled], past[filled]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, before = int(rows[i]), int(past[i])
-        text = f"{say.device(int(history.device[row]))} showed {say.place(before)} at {say.at(before)} and {say.place(row)}"
+        text = f"{say.device(int(history.device[row]))} showed {case.place(before)} at {say.at(before)} and {case.place(row)}"
         return f"{text} ({say.message(int(history.message[row]))}) only at {say.at(row)}", (before, row)
 
     return Finding("gap_filled", rows, history.message[rows], whole(history.device[rows]), tell)

@@ -84,7 +84,8 @@ class Members:
         stay = stay[order]
         self.device = device[order]
         self.conversation = stays.conversation[stay]
-        self.since_row = np.maximum(stays.begin_row[stay], self.registered_row[self.device])
+        self.joined_row = stays.begin_row[stay]
+        self.since_row = np.maximum(self.joined_row, self.registered_row[self.device])
         self.until_us = stays.end_us[stay]
 
     def possibly(self, conversation: Int, user: Int, t_us: Int) -> Bool:

@@ -5,7 +5,7 @@ and, where the device was not ready throughout, until its next completed sync of
 may be shed is owed to nobody.
 
 Obligations are kept for every intended send, since availability counts them all; what is *owed* is the part of them whose message was
-committed, that was not trimmed away, at a device that was not switched off when the run ended.
+committed and that was not trimmed away. A device that was switched off when the run ended is owed nothing beyond what it had got.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.checkers.grouped import Bool, Int, Rows, matches, spans
+from model.checkers.grouped import Bool, Int, Rows, spans
 from model.checkers.sessions import FOREVER_US
 from model.history.schema import Kind
 
@@ -43,7 +43,8 @@ class Obligations:
         """The first delivery, -1 for none."""
         self.t_us = sends.times(self.row)
         self.trimmed: Bool = self._trimmed(case)
-        self.owed: Bool = sends.committed[self.message] & ~self.trimmed & ~case.absences.off[self.device]
+        off = case.absences.off[self.device] & (self.row < 0)
+        self.owed: Bool = sends.committed[self.message] & ~self.trimmed & ~off
         self.missing: Bool = self.owed & (self.row < 0)
         """Owed and never shown; a loss if the drain was completed."""
 
@@ -51,7 +52,8 @@ class Obligations:
         """Never shown, and the device was told that its position is gone."""
         candidates = np.flatnonzero((self.row < 0) & (case.seq[self.message] > 0))
         result = np.zeros(len(self.message), np.bool_)
-        result[candidates] = trimmed_away(case, self.message[candidates], self.device[candidates])
+        end = np.full(len(candidates), len(case.history))
+        result[candidates] = case.retention.trimmed(self.message[candidates], self.device[candidates], end)
         return result
 
 
@@ -63,23 +65,8 @@ def _stays(case: Case, message: Int, device: Int, until_us: Int) -> Bool:
     throughout = sessions.ready_until_us(device, sends.t_inv_us[message]) > promised_us
     done = case.history.rows_of(Kind.SYNC_DONE)
     room = device * (len(case.history.names.conversations) + 1) + sends.conversation[message]
-    synced = Rows(case.deliveries.room(done), done).after(room, known_row)
+    absent_us = np.maximum(sessions.ready_until_us(device, sends.t_inv_us[message]), sends.t_inv_us[message])
+    absent_row = np.searchsorted(case.history.t_us, absent_us) - 1  # what it catches up with lies after its absence began
+    synced = Rows(case.deliveries.room(done), done).after(room, np.maximum(known_row, absent_row))
     synced_us = np.where(synced >= 0, sends.times(synced), FOREVER_US)
     return np.asarray(until_us >= np.where(throughout, promised_us, np.maximum(promised_us, synced_us)))
-
-
-def trimmed_away(case: Case, message: Int, device: Int) -> Bool:
-    """Whether sync told each device that the span with each message is gone, and the contract lets it be."""
-    history = case.history
-    rows = history.rows_of(Kind.TRIMMED)
-    rooms = case.deliveries.room(rows)
-    order = np.argsort(rooms, kind="stable")
-    width = len(history.names.conversations) + 1
-    which, at = matches(rooms[order], device * width + case.sends.conversation[message])
-    row = rows[order][at]
-    seq, epoch = case.seq[message[which]], history.epoch[row]
-    covered = (history.value[row] < seq) & (seq < history.seq[row]) & ((epoch == 0) | (epoch == case.epoch[message[which]]))
-    covered &= ~case.retention.promised(message[which], history.t_us[row])
-    result = np.zeros(len(message), np.bool_)
-    result[which[covered]] = True
-    return result

@@ -133,8 +133,8 @@ def _nonmonotonic(case: Case) -> Finding:
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, past = int(rows[i]), int(before[i])
-        text = f"{say.device(int(history.device[row]))} showed {say.message(int(history.message[row]))} ({say.place(row)}) at "
-        return f"{text}{say.at(row)}, after {say.message(int(history.message[past]))} ({say.place(past)}) at {say.at(past)}", (
+        text = f"{say.device(int(history.device[row]))} showed {say.message(int(history.message[row]))} ({case.place(row)}) at "
+        return f"{text}{say.at(row)}, after {say.message(int(history.message[past]))} ({case.place(past)}) at {say.at(past)}", (
             past,
             row,
         )

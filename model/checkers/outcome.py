@@ -129,7 +129,7 @@ def _conflicting(case: Case) -> Finding:
     after_fail = (fail >= 0) & (fail < rows)
     clash = np.where(after_fail, fail, NONE)
     for differs in (_other_id, _other_position):
-        earlier = differs(history, rows)
+        earlier = differs(case, rows)
         clash = np.where(clash >= 0, clash, earlier)
     bad = np.flatnonzero(clash >= 0)
     bad = bad[first_by(message[bad])]
@@ -145,15 +145,21 @@ def _conflicting(case: Case) -> Finding:
     return Finding("conflicting_ack", rows[bad], message[bad], whole(history.device[rows[bad]]), tell)
 
 
-def _other_id(history: History, rows: Int) -> Int:
-    """For each ok an earlier one of the same send with another message_id, -1 for none."""
-    return _other(rows, history.message[rows], history.value[rows], history.value[rows] != 0)
+def _in_epoch(case: Case, rows: Int) -> Int:
+    """One number per (message, epoch) of oks; where an ok names no epoch, that of the message."""
+    history, message = case.history, case.history.message[rows]
+    epoch = np.where(history.epoch[rows] > 0, history.epoch[rows], case.epoch[message] if len(message) else 0)
+    return whole(message * (int(history.epoch.max(initial=0)) + 1) + epoch)
 
 
-def _other_position(history: History, rows: Int) -> Int:
+def _other_id(case: Case, rows: Int) -> Int:
+    """For each ok an earlier one of the same send with another message_id in the same epoch, -1 for none."""
+    return _other(rows, _in_epoch(case, rows), case.history.value[rows], case.history.value[rows] != 0)
+
+
+def _other_position(case: Case, rows: Int) -> Int:
     """For each ok an earlier one of the same send with another position of the same epoch, -1 for none."""
-    key = history.message[rows] * (int(history.epoch.max(initial=0)) + 1) + history.epoch[rows]
-    return _other(rows, key, history.seq[rows], history.seq[rows] > 0)
+    return _other(rows, _in_epoch(case, rows), case.history.seq[rows], case.history.seq[rows] > 0)
 
 
 def _other(rows: Int, key: Int, value: Int, known: Bool) -> Int:
@@ -208,13 +214,15 @@ def _corrupt(case: Case) -> Finding:
 
 
 def _misdelivered(case: Case) -> Finding:
+    """Sightings by who may not see a message, of the system's too, and in another conversation than its own."""
     history, deliveries, sends = case.history, case.deliveries, case.sends
-    rows = deliveries.seen[history.via[deliveries.seen] != Via.OWN]
-    rows = rows[sends.scheduled[history.message[rows]]]
+    rows = deliveries.seen[(sends.scheduled | sends.of_the_system)[history.message[deliveries.seen]]]
     message = history.message[rows]
-    never = case.members.never(
-        sends.conversation[message], deliveries.device[rows], sends.t_inv_us[message], sends.known_us[message]
-    )
+    system_us = sends.times(sends.system_row)
+    begun_us = np.where(sends.scheduled, sends.t_inv_us, system_us)[message]
+    known_us = np.where(sends.scheduled, sends.known_us, system_us)[message]
+    never = case.members.never(sends.conversation[message], deliveries.device[rows], begun_us, known_us)
+    never &= history.via[rows] != Via.OWN
     strayed = np.isin(rows, deliveries.strayed)
     return _seen_finding(case, "misdelivery", rows[never | strayed], "it is not for this device")
 

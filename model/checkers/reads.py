@@ -6,19 +6,23 @@ Rules of the file:
   to a device. A receive watermark belongs to a device. Positions of different epochs are never compared.
 - What a device is told must not go back. What it was told last, if that was after the highest mark was confirmed, must lie between the
   highest confirmed and the highest asked for, once the drain is complete.
-- An unread count is judged by what must and what may be counted: messages of other users above the read watermark. The time that counts is
-  between the device's question and the answer; without a question, that of the answer. After the drain, everything is known.
+- An unread count is judged by what must and what may be counted: messages of other users, owed to the user (not to the device: a new
+  phone counts what was said before it), above the read watermark of their epoch. The time that counts is between the device's question and
+  the answer; without a question, that of the answer. After the drain, everything is known. Questions of one connection are answered
+  in the order in which they were asked; those that the connection did not outlive, never.
+- Where a mark names no epoch, that of the conversation's latest messages is meant.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Int, Rows, dense, dominated, highest_before, highest_earlier, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, dominated, highest_before, highest_earlier, spans, whole
 from model.checkers.outcome import FAIL
 from model.history.schema import Kind
 
@@ -31,10 +35,19 @@ _TOP = 1 << 62
 
 def judge(case: Case) -> Part:
     """Watermarks that went back, and unread counts that cannot be."""
-    return Part((_regressed(case), _misplaced(case), _unread(case)))
+    regressed = _regressed(case)
+    return Part((regressed, _misplaced(case, regressed.rows), _unread(case)))
 
 
 # watermarks -----------------------------------------------------------------------------------------------------------------
+
+
+def _epoch(case: Case, rows: Int) -> Int:
+    """The epoch of marks, watermarks and receive acks: their own, else the latest of their conversation."""
+    latest = np.zeros(len(case.history.names.conversations) + 1, np.int64)
+    np.maximum.at(latest, case.sends.conversation, case.epoch)
+    own = whole(case.history.epoch[rows])
+    return np.where(own > 0, own, latest[case.history.conversation[rows]])
 
 
 def _told(case: Case) -> tuple[Int, Int]:
@@ -45,7 +58,7 @@ def _told(case: Case) -> tuple[Int, Int]:
     received = history.kind[rows] == Kind.RECEIVE_CONFIRMED
     if not len(rows):
         return rows, rows
-    return rows, dense(received, history.device[rows], history.conversation[rows], history.epoch[rows])
+    return rows, dense(received, history.device[rows], history.conversation[rows], _epoch(case, rows))
 
 
 def _word(case: Case, row: int) -> str:
@@ -78,32 +91,31 @@ def _owner(case: Case, rows: Int) -> Int:
     return whole(owner * (len(history.names.conversations) + 1) + history.conversation[rows])
 
 
-def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int, *, any_epoch: bool = False) -> Int:
-    """For each row of ``rows`` the first row of the highest of these marks of its user before ``until``, -1 for none.
-
-    Of the row's own epoch; with ``any_epoch``, for rows that have none, of the latest.
-    """
+def _highest(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int, epoch: Int) -> Int:
+    """For each row of ``rows`` the first row of the highest of these marks of its user, in an epoch, before ``until``; -1 for none."""
     history, marks = case.history, case.history.rows_of(*kinds)
-    every = np.concatenate([marks, rows])
     if not len(marks) or not len(rows):
         return np.full(len(rows), NONE, np.int64)
-    group = dense(_owner(case, every), history.epoch[every] * (not any_epoch))
-    height = dense(history.epoch[marks], history.seq[marks]) * len(marks) - np.arange(len(marks))
+    group = dense(_owner(case, np.concatenate([marks, rows])), np.concatenate([_epoch(case, marks), epoch]))
+    height = dense(history.seq[marks]) * len(marks) - np.arange(len(marks))
     found = highest_before(group[: len(marks)], marks, height, group[len(marks) :], until)
     return np.where(found >= 0, marks[found], NONE)
 
 
-def _misplaced(case: Case) -> Finding:
-    """Read watermarks that a device was told last, after the highest was confirmed, and that are not where they were put."""
+def _misplaced(case: Case, regressed: Int) -> Finding:
+    """Read watermarks that a device was told last, after the highest was confirmed, and that are not where they were put.
+
+    Those that went back besides are told of once, as that.
+    """
     history, say = case.history, case.say
     rows = history.rows_of(Kind.MARKED, Kind.WATERMARK)
-    place = dense(history.device[rows], history.conversation[rows], history.epoch[rows]) if len(rows) else rows
-    last = rows[::-1][np.unique(place[::-1], return_index=True)[1]] if case.phases.settled else whole([])
-    end = np.full(len(last), len(history))
-    sure, possible = _highest(case, (SURE,), last, end), _highest(case, (SURE, POSSIBLE), last, end)
+    place = dense(history.device[rows], history.conversation[rows], _epoch(case, rows)) if len(rows) else rows
+    last = rows[::-1][np.unique(place[::-1], return_index=True)[1]] if case.drained else whole([])
+    end, epoch = np.full(len(last), len(history)), _epoch(case, last)
+    sure, possible = (_highest(case, kinds, last, end, epoch) for kinds in ((SURE,), (SURE, POSSIBLE)))
     low, high = (np.where(found >= 0, history.seq[found], 0) for found in (sure, possible))
     seq = history.seq[last]
-    bad = np.flatnonzero(((seq < low) & (last > sure)) | (seq > high))
+    bad = np.flatnonzero((((seq < low) & (last > sure)) | (seq > high)) & ~np.isin(last, regressed))
     last, low, high = last[bad], low[bad], high[bad]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
@@ -126,7 +138,7 @@ def _unread(case: Case) -> Finding:
     if not len(rows):
         return Finding("unread_wrong", rows, rows, rows, lambda _: ("", ()))
     asked = _asked(case, rows)
-    settled = case.phases.settled & (asked > case.phases.quiet_row)
+    settled = case.drained & (asked > case.phases.quiet_row)
     least = _least(case, rows, asked)
     most = np.where(settled, _most(case, rows, asked, True), _most(case, rows, asked, False))
     bad = np.flatnonzero((history.value[rows] < least) | (history.value[rows] > most))
@@ -143,12 +155,20 @@ def _unread(case: Case) -> Finding:
 
 
 def _asked(case: Case, rows: Int) -> Int:
-    """For each count the question it answers: the last one of its device before it that nothing has answered; else itself."""
+    """For each count the question it answers: the first open one of its device and connection; itself where none is open."""
     history, room = case.history, case.deliveries.room
-    asks = history.rows_of(Kind.UNREAD_ASKED)
-    question = Rows(room(asks), asks).before(room(rows), rows)
-    previous = Rows(room(rows), rows).before(room(rows), rows)
-    return np.where((question >= 0) & (question > previous), question, rows)
+    asks, ends = history.rows_of(Kind.UNREAD_ASKED), history.rows_of(Kind.DISCONNECTED)
+    every = np.sort(np.concatenate([asks, rows]))
+    ended = Rows(whole(history.device[ends]), ends).before(whole(history.device[every]), every)
+    open_: dict[tuple[int, int], deque[int]] = {}
+    answered: dict[int, int] = {}
+    for row, place, end in zip(every.tolist(), room(every).tolist(), ended.tolist(), strict=True):
+        questions = open_.setdefault((place, end), deque())
+        if history.kind[row] == Kind.UNREAD_ASKED:
+            questions.append(row)
+        else:
+            answered[row] = questions.popleft() if questions else row
+    return whole([answered[row] for row in rows.tolist()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +193,67 @@ class _Log:
         return dominated(group[: len(at)], self.since[at], self.seq[at], group[len(at) :], row, upto + 1)
 
 
-def _mark(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int) -> tuple[Bool, Int, Int]:
-    """Whether there is a mark of the user, and the epoch and place of the highest."""
-    row = _highest(case, kinds, rows, until, any_epoch=True)
-    there = row >= 0
-    return there, np.where(there, case.history.epoch[row], NONE), np.where(there, case.history.seq[row], 0)
+def _above(
+    case: Case, log: _Log, view: Int, kinds: tuple[Kind, ...], rows: Int, marked: Int, counted: Int, *, surely: bool = False
+) -> Int:
+    """How many of each view there were before ``counted`` and above the user's highest marks before ``marked``, epoch by epoch.
+
+    ``surely``: what has no position, or is of an epoch before one that was marked, may have been read.
+    """
+    marks = {epoch: _highest(case, kinds, rows, marked, np.full(len(rows), epoch)) for epoch in _epochs(case, kinds)}
+    latest = np.maximum.reduce([np.full(len(rows), NONE), *(np.where(at >= 0, epoch, NONE) for epoch, at in marks.items())])
+    result = log.before(view, counted)
+    for epoch in {*marks, *(np.unique(log.epoch[log.seq > 0]).tolist() if surely else ())}:
+        at = marks.get(epoch, np.full(len(rows), NONE))
+        upto = np.where(at >= 0, case.history.seq[at], 0)
+        upto = np.where(surely & (latest > epoch), _TOP, upto)
+        result = result - log.placed(view, counted, np.full(len(rows), epoch), upto)
+    if surely and marks:
+        lost = np.flatnonzero(log.seq == 0)
+        nowhere = _Log(log.view[lost], log.since[lost], log.epoch[lost], log.seq[lost])
+        result = result - np.where(latest >= 0, nowhere.before(view, counted), 0)
+    return result
+
+
+def _epochs(case: Case, kinds: tuple[Kind, ...]) -> list[int]:
+    """The epochs of these marks."""
+    return [int(epoch) for epoch in np.unique(_epoch(case, case.history.rows_of(*kinds)))]
 
 
 def _least(case: Case, rows: Int, asked: Int) -> Int:
-    """How many messages a count must have: owed to the device, of others, known before the question, above any mark asked for."""
-    pairs, sends, user = case.obligations, case.sends, case.members.user
-    message, device = pairs.message, pairs.device
-    counts = np.isin(device, case.history.device[rows]) & sends.committed[message] & ~pairs.trimmed
-    counts &= (user[sends.sender[message]] != user[device]) & ~case.revisions.recalled[message]
-    message, device = message[counts], device[counts]
-    width = len(case.history.names.conversations) + 1
-    view = device * width + sends.conversation[message]
-    log = _Log(view, sends.known_row[message], case.epoch[message], case.seq[message])
-    marked, epoch, seq = _mark(case, (SURE, POSSIBLE), rows, rows)
-    room = case.deliveries.room(rows)
-    above = log.placed(room, asked, epoch, np.full(len(rows), _TOP)) - log.placed(room, asked, epoch, seq)
-    return np.where(marked, above, log.before(room, asked))
+    """How many messages a count must have: owed to the user, of others, known before the question, above any mark asked for."""
+    sends, history, retention = case.sends, case.history, case.retention
+    message, device = _meant(case, np.unique(history.device[rows]))
+    kept = retention.kept(message, np.full(len(message), len(history)))
+    message, device = message[kept], device[kept]
+    width = len(history.names.conversations) + 1
+    view, room = device * width + sends.conversation[message], case.deliveries.room(rows)
+    recalled = sends.times(case.revisions.recalled_row)[message] >= 0
+
+    def counted(which: Bool, since: Int, until: Int) -> Int:
+        m = message[which]
+        log = _Log(view[which], since[which], case.epoch[m], case.seq[m])
+        return _above(case, log, room, (SURE, POSSIBLE), rows, rows, until, surely=True)
+
+    known = sends.known_row[message]
+    gone = np.maximum(known, case.revisions.recalled_row[message])
+    return counted(known >= 0, known, asked) - counted(recalled, gone, rows)
+
+
+def _meant(case: Case, devices: Int) -> tuple[Int, Int]:
+    """(message, device), parallel: committed messages of others that the device's user was a member for, certainly and throughout."""
+    sends, members = case.sends, case.members
+    due = np.flatnonzero(sends.committed & ~sends.may_be_shed)
+    due = due[np.argsort(sends.conversation[due], kind="stable")]
+    stay = np.flatnonzero(np.isin(members.device, devices))
+    bounds = (np.searchsorted(sends.conversation[due], members.conversation[stay], side) for side in ("left", "right"))
+    which, at = spans(*bounds)
+    message, stay = due[at], stay[which]
+    meant = (members.joined_row[stay] < sends.begun_row[message]) & (
+        members.until_us[stay] >= sends.known_us[message] + case.contract.promise_us
+    )
+    meant &= members.user[sends.sender[message]] != members.user[members.device[stay]]
+    return message[meant], members.device[stay[meant]]
 
 
 def _most(case: Case, rows: Int, asked: Int, settled: bool) -> Int:
@@ -210,9 +270,7 @@ def _most(case: Case, rows: Int, asked: Int, settled: bool) -> Int:
     conversation = sends.conversation[message]
     everyone = _Log(conversation, since, case.epoch[message], case.seq[message])
     by_author = _Log(conversation * users + author + 1, since, case.epoch[message], case.seq[message])
-    marked, epoch, seq = _mark(case, (SURE,), rows, asked)
     room, user = whole(history.conversation[rows]), case.members.user[case.deliveries.device[rows]]
-    mine = room * users + user + 1
-    every = everyone.before(room, rows) - np.where(marked, everyone.placed(room, rows, epoch, seq), 0)
-    own = by_author.before(mine, rows) - np.where(marked, by_author.placed(mine, rows, epoch, seq), 0)
+    every = _above(case, everyone, room, (SURE,), rows, asked, rows)
+    own = _above(case, by_author, room * users + user + 1, (SURE,), rows, asked, rows)
     return every - np.where(user >= 0, own, 0)

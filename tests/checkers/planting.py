@@ -161,6 +161,10 @@ class Planting:
         others = [device for device, user in self._users.items() if user in self._members[group] and device != sender]
         self.shown(name, " ".join(others), at + took + 0.01)
 
+    def moves(self, name: str, *, pos: int, epoch: int) -> None:
+        """From here on the message stands elsewhere: in a log that was made anew."""
+        self._messages[name].pos, self._messages[name].epoch = pos, epoch
+
     def says_itself(self, name: str, at: float, *, pos: int = 0, group: str = "g") -> None:
         """The system has something to say of itself, and stores it."""
         self._messages[name] = _Message("", group, 1 + len(self._messages), 1000 + len(self._messages), pos=pos, stored=True)
@@ -180,11 +184,13 @@ class Planting:
 
     # what was read -------------------------------------------------------------------------------------------------------
 
-    def marks(self, device: str, upto: int, at: float, *, confirmed: float | None = None, group: str = "g") -> None:
+    def marks(
+        self, device: str, upto: int, at: float, *, confirmed: float | None = None, group: str = "g", epoch: int = EPOCH
+    ) -> None:
         """The person has read up to here; the server confirms it."""
-        self._row(Kind.MARK, at, device=device, group=group, seq=upto, epoch=EPOCH)
+        self._row(Kind.MARK, at, device=device, group=group, seq=upto, epoch=epoch)
         if confirmed is not None:
-            self._row(Kind.MARKED, confirmed, device=device, group=group, seq=upto, epoch=EPOCH)
+            self._row(Kind.MARKED, confirmed, device=device, group=group, seq=upto, epoch=epoch)
 
     def hears_of_mark(self, device: str, upto: int, at: float, *, group: str = "g") -> None:
         """A device is told the user's read watermark."""
@@ -245,9 +251,9 @@ class Planting:
         """A sync request, answered or not."""
         self._row(Kind.SYNC_REQUEST, at, device=device, group=group, seq=after, connection=self._on(device, connection))
 
-    def trimmed(self, device: str, after: int, kept: int, at: float, *, group: str = "g") -> None:
+    def trimmed(self, device: str, after: int, kept: int, at: float, *, group: str = "g", epoch: int = EPOCH) -> None:
         """Sync told the device that nothing between is kept."""
-        self._row(Kind.TRIMMED, at, device=device, group=group, epoch=EPOCH, seq=kept, value=after)
+        self._row(Kind.TRIMMED, at, device=device, group=group, epoch=epoch, seq=kept, value=after)
 
     # read-backs ----------------------------------------------------------------------------------------------------------
 

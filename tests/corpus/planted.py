@@ -440,12 +440,12 @@ def three_recipients_in_a_ring() -> Planting:
 
 @entry(PLANTED, "40_shown_in_another_order_than_the_history_has", "order_changed")
 def shown_in_another_order_than_the_history_has() -> Planting:
+    """The log was made anew, in another order."""
     p = Planting("a b")
-    p.send("x", "a", at=1, ok=1.1, pos=2)
-    p.send("y", "b", at=1, ok=1.1, pos=1)
-    p.shown("x", "b", at=1.2, pos=0)
-    p.shown("y", "b", at=1.3, via=Via.OWN, pos=0)
-    p.shown("y", "a", at=1.3)
+    p.message("x", "a", at=1, pos=1)
+    p.message("y", "b", at=2, pos=2)
+    p.moves("x", pos=2, epoch=2)
+    p.moves("y", pos=1, epoch=2)
     return p
 
 
