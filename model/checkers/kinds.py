@@ -25,6 +25,8 @@ class KindOfAnomaly(msgspec.Struct, frozen=True):
     """Kinds that come with it for the same messages and are reported under it."""
     blame: Blame = "product"
     """What a run with it is: invalid, harness_invalid or unknown."""
+    only_implied: bool = False
+    """Nothing but its cause seen from elsewhere: whoever forgives the cause forgives it."""
     rests_on_time: bool = False
     """Proven by comparing instants or their order: not proven from a clock fault on."""
     rests_on_generator: bool = False
@@ -36,7 +38,7 @@ KINDS: dict[str, KindOfAnomaly] = {
     "lost_stored": KindOfAnomaly("accepted, yet in nobody's history after the run", implies=("lost",)),
     "missed_live": KindOfAnomaly("not delivered live to a ready device, came by sync", False, ("late",), rests_on_time=True),
     "late": KindOfAnomaly("first shown after the promise", False, rests_on_time=True),
-    "gap": KindOfAnomaly("a device went past a position whose message never came", rests_on_time=True),
+    "gap": KindOfAnomaly("a device went past a position whose message never came", only_implied=True, rests_on_time=True),
     "gap_filled": KindOfAnomaly("a device went past a position whose message came later", False, rests_on_time=True),
     "trimmed": KindOfAnomaly("owed, but sync said that it is gone", False),
     "unreachable": KindOfAnomaly("a device that tried and never got in after the heal", implies=("lost", "outage")),

@@ -3,8 +3,8 @@
 ``invalid`` if a failing anomaly is proven, even where the harness failed later; else ``harness_invalid``; else ``unknown``; else ``valid``.
 Rules of the file:
 
-- An instance that another kind explains is reported under it (``implied_by``) and fails nothing itself. Whoever forgives a cause forgives
-  what comes of it, unless the contract names that kind itself.
+- An instance that a failing kind explains is reported under it (``implied_by``) and fails nothing itself. A cause that the contract
+  forgives, or that is not proven, explains nothing away; but a gap is nothing but a loss, forgiven with it unless the contract names it.
 - From a clock fault on, instants cannot be compared: findings that rest on time count only where they lie before it.
 - A generator that was late makes latencies longer: findings that rest on them prove nothing against the product then.
 - A judge that crashes makes the verdict ``unknown``, whatever the others could not find; what others proved stands.
@@ -142,7 +142,8 @@ def _split(case: Case, finding: Finding, clock: int, late: bool) -> Iterator[tup
     left = np.ones(len(finding.rows), np.bool_)
     for cause, mask in finding.causes.items():
         which = left & mask
-        explained = fails(cause, case.contract) or finding.kind not in case.contract.fails
+        forgiven = KINDS[finding.kind].only_implied and finding.kind not in case.contract.fails
+        explained = fails(cause, case.contract) or forgiven
         if which.any() and explained and _implied(cause, finding.kind):
             yield cause, False, which
             left &= ~which

@@ -29,6 +29,8 @@ from model.history.schema import Basis, Contract, FaultKind, Header, Kind, Phase
 
 AUDIT_S, END_S = 200.0, 210.0
 EPOCH = 1
+_UNKNOWN = -1
+"""Content whose hash a row does not tell."""
 
 
 @dataclass
@@ -202,6 +204,10 @@ class Planting:
             self._row(Kind.UNREAD_ASKED, asked, device=device, group=group)
         self._row(Kind.UNREAD, at, device=device, group=group, value=unread)
 
+    def counts_asked(self, device: str, at: float, *, group: str = "g") -> None:
+        """A device asks how many messages its user has not read."""
+        self._row(Kind.UNREAD_ASKED, at, device=device, group=group)
+
     # what devices saw ----------------------------------------------------------------------------------------------------
 
     def shown(
@@ -278,6 +284,12 @@ class Planting:
         """One more complete read-back of a device."""
         for name in names.split():
             self._seen(Kind.READ_BACK, name, device, at, Via.SYNC, None, 0, 1)
+        self._row(Kind.READ_BACK_DONE, at, device=device, group=group)
+
+    def reads_as(self, device: str, names: str, at: float, *, other: str, content: int, group: str = "g") -> None:
+        """A complete read-back in which one message has this content, or 0: none is given."""
+        for name in names.split():
+            self._seen(Kind.READ_BACK, name, device, at, Via.SYNC, None, content or _UNKNOWN if name == other else 0, 1)
         self._row(Kind.READ_BACK_DONE, at, device=device, group=group)
 
     # sessions ------------------------------------------------------------------------------------------------------------
@@ -389,7 +401,7 @@ class Planting:
             via=via,
             epoch=m.epoch,
             seq=m.pos if pos is None else pos,
-            content_hash=content or m.content,
+            content_hash=0 if content == _UNKNOWN else content or m.content,
             value=m.content,
             connection=self._on(device, connection),
         )
