@@ -31,14 +31,24 @@ def check(path: Path) -> tuple[Header, Judged]:
 
 def history(path: Path) -> History:
     """The history of a run folder or a file. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
-    if not path.exists():
-        raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
-    if path.is_dir() and not is_run(path) and (below := [folder for folder in sorted(path.glob("**/")) if is_run(folder)]):
-        raise CannotRun(f"{path}: is no run folder; there are {len(below)} below it, such as {near(below[-1])}", MISSING)
-    found = RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
+    found = RunFolder.open(path).history() if there(path).is_dir() else at_rest.read(path)
     if wrong := problem(found.header.contract):
         raise HistoryError(f"{path}: its header is wrong: {wrong}")
     return found
+
+
+def there(path: Path) -> Path:
+    """The same path, if a run folder or a file is there. Raises :class:`CannotRun`."""
+    if not path.exists():
+        raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
+    if path.is_dir() and not is_run(path):
+        below = [folder for folder in sorted(path.glob("**/")) if is_run(folder)]
+        files = [file for file in sorted(path.iterdir()) if file.suffix in (".jsonl", ".parquet")]
+        found = f"there are {len(below)} below it, such as {near(below[-1])}" if below else "give one that imbench run has made"
+        if files and not below:
+            found = f"there are {len(files)} history files in it, such as {near(files[0])}"
+        raise CannotRun(f"{path}: is no run folder; {found}", MISSING)
+    return path
 
 
 def contract(path: Path, judged: Judged) -> dict[str, Any]:
