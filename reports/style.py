@@ -35,7 +35,7 @@ td{vertical-align:top;font-variant-numeric:tabular-nums;border-bottom:1px solid 
 tr.group td{border-top:2px solid var(--line)}
 .summary th[scope=row]{color:var(--ink);font-weight:400;vertical-align:top}
 tr.group th{border-top:2px solid var(--line)}
-.narrow{display:none}
+.narrow,.hint{display:none}
 .wide:focus-visible,summary:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .number{text-align:right}
 .badge{font-weight:600}
@@ -61,6 +61,7 @@ code{font-size:.85em;overflow-wrap:anywhere}
 .origin td:not(:first-child):not(:last-child) code{white-space:nowrap}
 nav{margin:1em 0}
 .option{white-space:nowrap}
+@media(max-width:880px){.hint{display:inline}}
 @media(max-width:700px){main{padding:16px 14px 48px}h1{font-size:1.3rem}.answers{font-size:1rem}
 .summary th:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}
 .summary td:nth-child(2),.summary thead th:nth-child(2){display:none}.narrow{display:inline}
