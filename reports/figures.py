@@ -152,7 +152,7 @@ def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> 
     """Seconds since the load began, faults shaded, the end of the load marked."""
     ax.set_xlim(*shared.time_s)
     if labelled:
-        ax.set_xlabel("time since the load began (s)")
+        ax.set_xlabel("time of the history (s)" if run.begin_s > 0 else "time since the load began (s)")
     for fault in run.faults:
         if fault.end_s - fault.begin_s > 0.002 * shared.span_s:
             ax.axvspan(fault.begin_s, fault.end_s, color=VERMILLION, alpha=0.16, linewidth=0, zorder=0)
@@ -255,7 +255,8 @@ def _windowed(ax: Axes, run: Series, shared: Scales) -> None:
         found = views.quantiles_over_time(pairs["t_s"].to_numpy(), pairs["latency_ms"].to_numpy(), window_s, q)
         values = found.to_numpy(np.float64)
         seen = np.where(np.isfinite(values), values, np.nan)
-        ax.step(found.index, seen, style, where="mid", color=INK, linewidth=1.1, label=label)
+        if np.isfinite(seen).any():
+            ax.step(found.index, seen, style, where="mid", color=INK, linewidth=1.1, label=label)
 
 
 def _legend_below(figure: Figure, ax: Axes, columns: int = 5) -> None:
