@@ -18,7 +18,7 @@
 # small enough to read; for each, a checker that anybody might write in ten minutes, what it says, and what the judge says and why.
 #
 # All are files of the corpus, `tests/corpus/histories`, JSON Lines that can be opened, changed and judged again with `imbench check FILE`;
-# `docs/judges.md` has the definitions. To run this page without a browser, from any folder that has the checkout's `.venv/bin` on its path:
+# `docs/judges.md` has the definitions. To run this page without a browser:
 # `jupytext --to ipynb --execute notebooks/10_how_the_judge_decides.py --output judge.ipynb`.
 #
 # Four helpers first: `read` a history, `table` what was sent and shown in it, ask `ours`, draw the `life` of a message.

@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.checkers.life import Event, Life, Proof
 from model.history.schema import Kind
 from reports.files import write_text
-from reports.markup import visible
+from reports.markup import line
 from reports.spacetime import svg
 from reports.table import duration
 
@@ -30,7 +30,7 @@ _SIGHTINGS = (Kind.WIRE, Kind.DELIVER, Kind.READ_BACK)
 def told(found: Life | Proof) -> str:
     """As text. Of a life: what became of it, whom it was owed to, what is wrong with it, and every row."""
     lines = _proof(found) if isinstance(found, Proof) else _life(found)
-    return "\n".join(visible(line) for line in lines)
+    return "\n".join(map(line, lines))
 
 
 def _life(life: Life) -> Iterator[str]:

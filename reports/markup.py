@@ -21,6 +21,11 @@ def visible(text: str) -> str:
     return _FORBIDDEN.sub(lambda found: _picture(ord(found[0])), text)
 
 
+def line(text: str) -> str:
+    """The same on one line of a terminal."""
+    return visible(text.replace("\n", "\u240a").replace("\r", "\u240d"))
+
+
 def escape(text: str) -> str:
     """Text as it stands in HTML and XML, in elements and in attributes."""
     return html_escape(visible(text))

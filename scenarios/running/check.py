@@ -13,7 +13,7 @@ from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder, is_run
 from model.history.schema import Header, HistoryError
-from scenarios.running.command import near
+from scenarios.running.command import near, visible
 from scenarios.running.exits import MISSING, CannotRun
 from scenarios.running.run import Judged, judge_safely
 
@@ -77,4 +77,4 @@ def told(path: Path, header: Header, judged: Judged) -> str:
     gaps = judged.measures.get("not_computed", {})
     lines += ["not computed, since the history does not tell:"] * bool(gaps)
     lines += [f"    {', '.join(what)}: {why}" for why, what in gaps.items()]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))

@@ -158,6 +158,14 @@ def exit_code(results: Sequence[RunResult]) -> int:
     return 128 + signals[0] if signals else exits.worst(result.verdict for result in results)
 
 
+_VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def visible(text: str) -> str:
+    """A line in which no name from a file can command the terminal."""
+    return text.translate(_VISIBLE)
+
+
 def target(path: Path, *endings: str) -> Path:
     """The same path, if a file of that kind can be made there. Raises :class:`CannotRun`: no folder is made in passing."""
     if path.suffix not in endings:
@@ -251,5 +259,5 @@ def _history_status(error: HistoryError) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"imbench: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    print(f"imbench: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
     return status
