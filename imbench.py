@@ -125,13 +125,13 @@ def convert(source: Path, target: Path) -> None:
 
 
 @cli.command()
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True, help="File to write."
 )
 @click.option("--plots", is_flag=True, help="Also write each picture, as SVG, PNG and CSV, into plots/ of its run folder.")
 def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
-    """Write one self-contained HTML report on run folders and history files."""
+    """Write one self-contained HTML report on each PATH, a run folder or a history file."""
     from reports.html import write_report
     from reports.plots import write_plots
     from scenarios.running.check import there

@@ -16,6 +16,7 @@ Nothing here touches pyplot or any state of matplotlib beyond the ``with``: figu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -178,8 +179,8 @@ def _name_faults(ax: Axes, run: Series, shared: Scales) -> None:
 
 
 def _plain(name: str) -> str:
-    """A name as matplotlib is to write it: letter by letter, with no formula in it."""
-    return visible(name).replace("$", r"\$")
+    """A name as matplotlib is to write it: letter by letter, with no formula in it, in letters that its font has."""
+    return re.sub("[\u2400-\u2421]", "\ufffd", visible(name)).replace("$", r"\$")
 
 
 _FAULT_WORDS: Final = {"kill": "killed", "cut": "cut off"}

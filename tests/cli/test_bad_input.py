@@ -111,8 +111,13 @@ def test_plots_need_run_folders(imbench: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["check", "report", "convert", "explain"])
 def test_every_command_says_the_same_of_a_folder_that_holds_histories(imbench: Command, tmp_path: Path, command: str) -> None:
-    more = {"convert": [tmp_path / "h.jsonl"], "explain": ["a/x"], "report": ["--out", tmp_path / "r.html"], "check": []}[command]
-    assert_one_line(imbench(command, PLANTED.parent, *more), MISSING, "is no run folder", "history files in it, such as")
+    more: dict[str, list[object]] = {
+        "convert": [tmp_path / "h.jsonl"],
+        "explain": ["a/x"],
+        "report": ["--out", tmp_path / "r.html"],
+        "check": [],
+    }
+    assert_one_line(imbench(command, PLANTED.parent, *more[command]), MISSING, "is no run folder", "history files in it, such as")
 
 
 class TestServe:
