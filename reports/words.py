@@ -113,7 +113,7 @@ def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
 def occasion(run: Run) -> str:
     """What happened to the system, as a title."""
     if run.is_file:
-        return f"The history {run.path.name}"
+        return f"The history {run.path.name}: {run.verdict.replace('_', ' ')}"
     faults = [_fault_words(fault, timed=False) for fault in run.scenario.get("faults") or ()]
     return f"{listed(faults)} under load" if faults else f"{run.manifest.scenario}: load without a fault"
 

@@ -87,6 +87,7 @@ def test_its_page_has_the_verdict_the_proof_the_lives_and_the_gaps() -> None:
         "world planted",
     ):
         assert words in text, words
+    assert "<h1>The history 04_one_loss_and_one_duplicate.jsonl: invalid</h1>" in page
     assert page.index("The lives of witnesses") < page.index(figures.PICTURES[0].title)
 
 
