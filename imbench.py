@@ -1,7 +1,7 @@
 """The command ``imbench``: parses, dispatches, and nothing else.
 
 Results go to stdout, progress and complaints to stderr. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 the harness failed, 64 and up what
-sysexits(3) says, 130 and 143 on signals. Whatever is heavy is imported inside the command that needs it, so that ``--help`` is quick.
+sysexits(3) says, 130, 141 and 143 on signals. Whatever is heavy is imported inside the command that needs it, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def demo(out: Path | None) -> int:
     results = list(demonstration.results(out))
     folders = [result.folder for result in results if result.folder is not None]
     print(render_text(summary(folders), shutil.get_terminal_size((120, 24)).columns))
-    report = write_report(folders, command.runs_root(out) / "demo.html")
+    root = command.runs_root(out)
+    root.mkdir(parents=True, exist_ok=True)
+    report = write_report(folders, root / "demo.html")
     print(f"\nreport: {command.near(report)}")
     if any(result.interrupted for result in results):
         print(f"interrupted: {len(results)} of {demonstration.planned()} runs, the last one partial")
@@ -91,43 +93,56 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 def explain(path: Path, message: str | None, anomaly: str | None, out: Path | None, as_json: bool) -> None:
     """Tell the life of one message of RUN, a run folder or a history file, and draw it.
 
-    MESSAGE is device/id, as imbench check names it.
+    MESSAGE is device/id, as imbench check names it. Of a KIND that is about no message, such as outage, the rows that prove it are told.
     """
+    from model.checkers.life import Proof
     from reports import life as lives
+    from scenarios.running.command import target
     from scenarios.running.explain import explained
 
-    life = explained(path, message, anomaly)
-    drawn = lives.draw(life, out) if out or not as_json else None
-    print(json.dumps(lives.plain(life)) if as_json else lives.told(life) + "\n")
-    if drawn is not None:
-        print(f"diagram: {drawn}", file=sys.stderr if as_json else sys.stdout)
+    out = target(out, ".svg") if out else None
+    found = explained(path, message, anomaly)
+    drawing = "it is about no single message; no diagram"
+    if not isinstance(found, Proof):
+        drawing = f"diagram: {lives.draw(found, out)}" if out or not as_json else ""
+    print(json.dumps(lives.plain(found)) if as_json else f"{lives.told(found)}\n")
+    if drawing and (out or not as_json):
+        print(drawing, file=sys.stderr if as_json else sys.stdout)
 
 
 @cli.command()
 @click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="TARGET", type=click.Path(dir_okay=False, path_type=Path))
 def convert(source: Path, target: Path) -> None:
-    """Write the history of SOURCE, a run folder or a file, to TARGET: JSON Lines if it ends in .jsonl, else Parquet."""
+    """Write the history of SOURCE, a run folder or a file, to TARGET: JSON Lines if it ends in .jsonl, Parquet if in .parquet."""
     from model.history import at_rest
     from scenarios.running import check as checking
+    from scenarios.running.command import target as checked
 
+    checked(target, ".jsonl", ".parquet")
     at_rest.write(checking.history(source), target)
     print(target)
 
 
 @cli.command()
-@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True, help="File to write."
 )
 @click.option("--plots", is_flag=True, help="Also write each picture, as SVG, PNG and CSV, into plots/ of its run folder.")
-def report(folders: tuple[Path, ...], out: Path, plots: bool) -> None:
-    """Write one self-contained HTML report on run folders."""
+def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
+    """Write one self-contained HTML report on each PATH, a run folder or a history file."""
     from reports.html import write_report
     from reports.plots import write_plots
+    from scenarios.running.check import there
+    from scenarios.running.command import target
 
-    print(write_report(list(folders), out))
-    for folder in folders if plots else ():
+    target(out, ".html", ".htm")
+    files = [path for path in paths if there(path).is_file()]
+    if plots and files:
+        raise exits.CannotRun(f"--plots writes into run folders, and {files[0]} is a file; leave out one of them")
+    print(write_report(list(paths), out))
+    for folder in paths if plots else ():
         print("\n".join(str(path) for path in write_plots(folder)))
 
 
@@ -171,9 +186,7 @@ def doctor() -> int:
 
 def main() -> None:
     """The entry point."""
-    status = conclude(lambda: cli.main(prog_name="imbench", standalone_mode=False))
-    sys.stdout.flush()
-    sys.exit(status)
+    sys.exit(conclude(lambda: cli.main(prog_name="imbench", standalone_mode=False)))
 
 
 if __name__ == "__main__":

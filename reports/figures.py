@@ -16,6 +16,7 @@ Nothing here touches pyplot or any state of matplotlib beyond the ``with``: figu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,8 +30,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from model.history.schema import Phase
+from model.history.schema import Kind, Phase
 from reports import series as views
+from reports.markup import visible
 from reports.series import Series
 
 INK: Final = "#1b1f24"
@@ -64,6 +66,7 @@ STYLE: Final[dict[str, Any]] = {
     "figure.dpi": 110,
     "svg.fonttype": "none",
 }
+ANSWERS: Final = (Kind.OK, Kind.FAIL, Kind.INFO)
 _SIZE: Final = (6.2, 3.5)
 _MARGINS_INCH: Final = {"left": 0.96, "right": 0.22, "top": 0.26, "bottom": 0.5}
 _LEGEND_LINE_INCH: Final = 0.21
@@ -84,18 +87,25 @@ class Scales:
     connections_max: float
     attempts_per_s_max: float
 
+    @property
+    def span_s(self) -> float:
+        """How long a time axis is."""
+        return self.time_s[1] - self.time_s[0]
+
 
 def scales(runs: Sequence[Series]) -> Scales:
     """Ranges in which everything of all these runs can be seen."""
     late = np.concatenate([run.pairs["latency_ms"].to_numpy(np.float64) for run in runs])
     others = [np.r_[run.sends["ack_ms"], run.pairs["after_return_ms"]] for run in runs]
     largest = max([1, *(values.size for run in runs for values, _, _, _ in _curves(run))])
-    end_s = max(run.end_s for run in runs)
-    rates = [float(views.outcomes_over_time(run, bin_s(end_s)).sum(axis=1).max()) for run in runs if len(run.sends)]
+    begin_s, end_s = min(run.begin_s for run in runs), max(run.end_s for run in runs)
+    end_s = max(end_s, begin_s + 0.1)
+    width_s = bin_s(end_s - begin_s)
+    rates = [float(views.outcomes_over_time(run, width_s).sum(axis=1).max()) for run in runs if len(run.sends)]
     ready = [float(views.ready_over_time(run)["all"].max()) for run in runs if len(run.ready)]
-    attempts = [float(_attempts_per_s(run, bin_s(end_s))[1].max(initial=0.0)) for run in runs]
+    attempts = [float(_attempts_per_s(run, width_s)[1].max(initial=0.0)) for run in runs]
     return Scales(
-        time_s=(0.0, max(end_s, 0.1)),
+        time_s=(begin_s, end_s),
         late_ms=_decades(late),
         latency_ms=_decades(np.concatenate([late, *others])),
         nines_max=max(3, int(np.log10(largest)) + 1),
@@ -114,8 +124,10 @@ def _decades(values_ms: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def bin_s(span_s: float) -> float:
-    """A round width of bins, seconds, such that 40 to 100 of them cover the span."""
+    """A round width of bins, seconds, such that 40 to 100 of them cover the span; of a long day as many as it takes."""
     wanted = max(span_s, 0.1) / 80
+    if wanted > 60:
+        return float(np.ceil(wanted / 60) * 60)
     return min((0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0), key=lambda width: abs(np.log(width / wanted)))
 
 
@@ -141,9 +153,9 @@ def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> 
     """Seconds since the load began, faults shaded, the end of the load marked."""
     ax.set_xlim(*shared.time_s)
     if labelled:
-        ax.set_xlabel("time since the load began (s)")
+        ax.set_xlabel("time of the history (s)" if run.begin_s > 0 else "time since the load began (s)")
     for fault in run.faults:
-        if fault.end_s - fault.begin_s > 0.002 * shared.time_s[1]:
+        if fault.end_s - fault.begin_s > 0.002 * shared.span_s:
             ax.axvspan(fault.begin_s, fault.end_s, color=VERMILLION, alpha=0.16, linewidth=0, zorder=0)
         else:
             ax.axvline(fault.begin_s, color=VERMILLION, alpha=0.6, linewidth=1.2, zorder=0)
@@ -154,16 +166,21 @@ def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> 
 
 def _name_faults(ax: Axes, run: Series, shared: Scales) -> None:
     """What the shades mean, above the plot."""
-    marks = [(fault.begin_s, f"{fault.node} {_FAULT_WORDS.get(fault.kind, fault.kind)}", ALARM) for fault in run.faults]
+    marks = [(fault.begin_s, f"{_plain(fault.node)} {_FAULT_WORDS.get(fault.kind, fault.kind)}", ALARM) for fault in run.faults]
     drain = run.phases.get(Phase.DRAIN)
     if drain is not None and drain < shared.time_s[1]:
         marks.append((drain, "load ends", INK))
     for at_s, text, colour in marks:
-        late = at_s > 0.8 * shared.time_s[1]
+        late = at_s > shared.time_s[0] + 0.8 * shared.span_s
         ax.annotate(
             text, (at_s, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
             fontsize=9, color=colour, ha="right" if late else "left", va="bottom", annotation_clip=False,
         )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib is to write it: letter by letter, with no formula in it, in letters that its font has."""
+    return re.sub("[\u2400-\u2421]", "\ufffd", visible(name)).replace("$", r"\$")
 
 
 _FAULT_WORDS: Final = {"kill": "killed", "cut": "cut off"}
@@ -234,12 +251,13 @@ def _windowed(ax: Axes, run: Series, shared: Scales) -> None:
     pairs = run.pairs[~run.pairs["away"]]
     if pairs.empty:
         return
-    window_s = max(0.25, bin_s(shared.time_s[1]))
+    window_s = max(0.25, bin_s(shared.span_s))
     for q, style, label in ((0.5, "-", f"median in {window_s:g} s"), (0.9, "--", f"p90 in {window_s:g} s")):
         found = views.quantiles_over_time(pairs["t_s"].to_numpy(), pairs["latency_ms"].to_numpy(), window_s, q)
         values = found.to_numpy(np.float64)
         seen = np.where(np.isfinite(values), values, np.nan)
-        ax.step(found.index, seen, style, where="mid", color=INK, linewidth=1.1, label=label)
+        if np.isfinite(seen).any():
+            ax.step(found.index, seen, style, where="mid", color=INK, linewidth=1.1, label=label)
 
 
 def _legend_below(figure: Figure, ax: Axes, columns: int = 5) -> None:
@@ -278,6 +296,8 @@ def latency_curves(run: Series, shared: Scales | None = None) -> Figure:
 def _curves(run: Series) -> list[tuple[NDArray[np.float64], str, str, str]]:
     away = run.pairs["away"].to_numpy()
     ack_ms = run.sends["ack_ms"].to_numpy(np.float64)
+    if not run.history.rows_of(*ANSWERS).size:  # what nobody recorded is not missing
+        ack_ms = ack_ms[:0]
     return [
         (ack_ms[~np.isnan(ack_ms)], GREEN, ":", "reported as sent"),
         (run.pairs["latency_ms"].to_numpy(np.float64)[~away], BLUE, "-", "receiver connected"),
@@ -316,9 +336,9 @@ def connections_over_time(run: Series, shared: Scales | None = None) -> Figure:
         top.set_ylabel("ready connections")
         _time_axis(top, run, shared, labelled=False)
         _name_faults(top, run, shared)
-        starts, rates = _attempts_per_s(run, bin_s(shared.time_s[1]))
+        starts, rates = _attempts_per_s(run, bin_s(shared.span_s))
         if starts.size:
-            bottom.step(np.r_[starts, starts[-1] + bin_s(shared.time_s[1])], np.r_[rates, 0.0], where="post", color=INK)
+            bottom.step(np.r_[starts, starts[-1] + bin_s(shared.span_s)], np.r_[rates, 0.0], where="post", color=INK)
         bottom.set_ylim(0, shared.attempts_per_s_max)
         bottom.set_ylabel("attempts\nper s")
         bottom.yaxis.set_major_locator(MaxNLocator(3))
@@ -333,7 +353,7 @@ def _stacked_ready(ax: Axes, run: Series, shared: Scales) -> None:
     start_s, end_s = shared.time_s
     levels = views.ready_over_time(run)
     levels = levels[
-        ~pd.Series(np.floor(levels.index * 2000 / end_s)).duplicated(keep="last").to_numpy()
+        ~pd.Series(np.floor((levels.index - start_s) * 2000 / shared.span_s)).duplicated(keep="last").to_numpy()
     ]  # what a line's width holds
     inside = (levels.index > start_s) & (levels.index <= end_s)
     at_s = np.r_[start_s, levels.index[inside], end_s]
@@ -341,7 +361,7 @@ def _stacked_ready(ax: Axes, run: Series, shared: Scales) -> None:
     for place, name in enumerate(_gateways(levels)):
         before = levels[name][levels.index <= start_s]
         values = np.r_[before.iloc[-1] if len(before) else 0, levels[name][inside].to_numpy()]
-        ax.stairs(below + values, at_s, baseline=below, fill=True, color=CYCLE[place % len(CYCLE)], alpha=0.8, label=name)
+        ax.stairs(below + values, at_s, baseline=below, fill=True, color=CYCLE[place % len(CYCLE)], alpha=0.8, label=_plain(name))
         below = below + values
     ax.set_ylim(0, shared.connections_max)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -353,8 +373,8 @@ def _gateways(levels: pd.DataFrame) -> list[str]:
 
 def _attempts_per_s(run: Series, width_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Beginnings of bins in seconds, from the beginning of the load, and attempts per second in each."""
-    attempts_s = run.attempts_s[run.attempts_s >= 0]
-    edges = np.arange(0.0, run.end_s + 2 * width_s, width_s)
+    attempts_s = run.attempts_s[run.attempts_s >= run.begin_s]
+    edges = np.arange(run.begin_s, run.end_s + 2 * width_s, width_s)
     counts, _ = np.histogram(attempts_s, edges)
     return edges[:-1], counts / width_s
 
@@ -365,7 +385,7 @@ def outcomes_over_time(run: Series, shared: Scales | None = None) -> Figure:
     with mpl.rc_context(STYLE):
         figure = _figure(legend_lines=2)
         ax = figure.subplots()
-        width = bin_s(shared.time_s[1])
+        width = bin_s(shared.span_s)
         rates = views.outcomes_over_time(run, width)
         edges = np.r_[rates.index, rates.index[-1] + width] if len(rates) else np.array([0.0, width])
         below = np.zeros(len(edges) - 1)
@@ -399,6 +419,8 @@ class Picture:
     frame: Callable[[Series], pd.DataFrame]
     tell: Callable[[Series], str]
     """What is to be seen, in words."""
+    lacks: Callable[[Series], str]
+    """Which rows a history lacks that has nothing to draw; "" where there is something."""
 
 
 def _latency_frame(run: Series) -> pd.DataFrame:
@@ -418,7 +440,7 @@ def _curves_frame(run: Series) -> pd.DataFrame:
 
 
 def _outcomes_frame(run: Series) -> pd.DataFrame:
-    return views.outcomes_over_time(run, bin_s(run.end_s)).reset_index()
+    return views.outcomes_over_time(run, bin_s(run.end_s - run.begin_s)).reset_index()
 
 
 def _tell_latency(run: Series) -> str:
@@ -442,15 +464,17 @@ def _shares(values: NDArray[np.float64]) -> str:
 
 def _tell_connections(run: Series) -> str:
     levels = views.ready_over_time(run)["all"]
-    loaded = levels[levels.index >= 0]
+    loaded = levels[levels.index >= run.begin_s]
     least = f", {loaded.min():,} at the least under load" if len(loaded) else ""
-    return f"{levels.max() if len(levels) else 0:,} ready at the most{least}; {(run.attempts_s >= 0).sum():,} attempts under load"
+    return f"{levels.max() if len(levels) else 0:,} ready at the most{least}; {(run.attempts_s >= run.begin_s).sum():,} attempts under load"
 
 
 def _tell_outcomes(run: Series) -> str:
     counts = run.sends["outcome"].value_counts()
     return ", ".join(f"{counts[name]:,} {label}" for name, (_, label) in OUTCOME_STYLE.items() if name in counts) or "no sends"
 
+
+_NOTHING_OWED: Final = "no message is known to have been owed to anyone"
 
 PICTURES: Final[tuple[Picture, ...]] = (
     Picture(
@@ -461,6 +485,7 @@ PICTURES: Final[tuple[Picture, ...]] = (
         latency_over_time,
         _latency_frame,
         _tell_latency,
+        lambda run: _NOTHING_OWED * run.pairs.empty,
     ),
     Picture(
         "latency_curves",
@@ -470,6 +495,7 @@ PICTURES: Final[tuple[Picture, ...]] = (
         latency_curves,
         _curves_frame,
         _tell_curves,
+        lambda run: _NOTHING_OWED * run.pairs.empty,
     ),
     Picture(
         "connections_over_time",
@@ -478,6 +504,7 @@ PICTURES: Final[tuple[Picture, ...]] = (
         connections_over_time,
         lambda run: views.ready_over_time(run).reset_index(),
         _tell_connections,
+        lambda run: "no ready or connecting rows" * (run.ready.empty and not run.attempts_s.size),
     ),
     Picture(
         "outcomes_over_time",
@@ -486,5 +513,6 @@ PICTURES: Final[tuple[Picture, ...]] = (
         outcomes_over_time,
         _outcomes_frame,
         _tell_outcomes,
+        lambda run: "no ok, fail or info rows" * (not run.history.rows_of(*ANSWERS).size),
     ),
 )

@@ -1,13 +1,16 @@
-"""The report: one self-contained HTML page on any number of runs, for a reader who has never heard of the project.
+"""The report: one self-contained HTML page on any number of runs and histories, for a reader who has never heard of the project.
 
 It begins with what happened, in words; then one table; then, for each preset, the pictures of its runs side by side on the same
-scales, what its anomalies were, and why; and at the bottom where everything comes from. Runs of another scenario, or of another form of
-it (the short and the full one), have a part of their own: their numbers are not comparable.
+scales, what its anomalies were, and why; and at the bottom what the kinds mean and where everything comes from. Runs of another
+scenario, or of another form of it (the short and the full one), have a part of their own: their numbers are not comparable. A history
+file has the same page, without what only a run folder knows; how it came to its anomalies is left to its rows, for nobody here knows
+its design.
 
 Rules of the file:
 
 - The page asks the network for nothing: pictures are inline SVG, styles are inline, there is no script, fonts are the system's.
-- Every text from a run folder is escaped. Numbers in the table are those of the verdicts, by way of :mod:`reports.table`.
+- Every text from a run or a history is escaped (:mod:`reports.markup`). Numbers in the table are those of the verdicts, by way of
+  :mod:`reports.table`.
 - It starts nothing and writes one file.
 """
 
@@ -15,14 +18,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Final
 
-from model.checkers.life import Explainer
+from model.checkers.kinds import KINDS
+from model.checkers.life import WORLDS, Explainer
 from model.history.schema import HistoryError
 from reports import figures, series, spacetime, table, words
 from reports.files import write_text
+from reports.markup import escape
 from reports.plots import inline_svg
 from reports.results import Anomaly, Run, load_all
 from reports.series import Series
@@ -54,6 +58,7 @@ def page(runs: Sequence[Run]) -> str:
             f"<title>imbench: {escape(', '.join(scenarios))}</title>",
             f"<style>{CSS}</style></head><body><main>",
             *sections,
+            _meanings(runs),
             _provenance(runs),
             "</main></body></html>",
             "",
@@ -94,18 +99,21 @@ def _sentence(text: str) -> str:
 
 
 def _anchor(*parts: object) -> str:
-    return "-".join("".join(c if c.isalnum() else "-" for c in str(part)) for part in parts)
+    """An identifier that no other parts have."""
+    return "-".join("".join(c if c.isalnum() else f"_{ord(c):x}_" for c in str(part)) for part in parts)
 
 
 def _histories(runs: Sequence[Run]) -> tuple[dict[Path, Series], dict[Path, str]]:
-    """The series of those runs whose history can be read, and why not of the others."""
+    """The series of those runs whose history can be drawn, and why not of the others."""
     drawn: dict[Path, Series] = {}
     broken: dict[Path, str] = {}
     for run in runs:
         try:
             drawn[run.path] = series.of(run.history)
         except HistoryError as error:
-            broken[run.path] = str(error)
+            broken[run.path] = f"Its history cannot be read: {error}"
+        except Exception as error:  # like a judge that crashes: the rest of the page stands
+            broken[run.path] = f"Its history cannot be drawn ({type(error).__name__}: {error}); this is a bug of imbench"
     return drawn, broken
 
 
@@ -150,7 +158,7 @@ def _row(row: table.Row, columns: Sequence[table.Column], begins_group: bool) ->
         classes = ["number"] if column.numeric else []
         if column.title == "verdict":
             text = escape(row.verdict.replace("_", " "))
-            classes.append(f"verdict-{_anchor(row.verdict)}")
+            classes.append(f"verdict-{escape(row.verdict.replace('_', '-'))}")
             text = f'<span class="badge">{text}</span>'
         cells.append(f'<td class="{" ".join(classes)}">{text}</td>' if classes else f"<td>{text}</td>")
     return f"<tr{_class('group', begins_group)}>{''.join(cells)}</tr>"
@@ -161,16 +169,15 @@ def _row(row: table.Row, columns: Sequence[table.Column], begins_group: bool) ->
 
 def _preset(runs: Sequence[Run], drawn: dict[Path, Series], broken: dict[Path, str], shared: figures.Scales | None) -> str:
     manifest = runs[0].manifest
-    what = words.PRESETS.get(manifest.preset, "")
+    found = ["<h3>Anomalies</h3>", _side_by_side([_anomalies(run) for run in runs]), _lives(runs, drawn)]
+    parts = ["".join(_picture(picture, runs, drawn, shared) for picture in figures.PICTURES), "".join(found)]
+    what = words.PRESETS.get(manifest.preset, "") if manifest.world in WORLDS else ""
     return "\n".join(
         [
             f'<section id="{_anchor(*_form(runs[0]), manifest.preset)}"><h2>{escape(manifest.preset)}</h2>',
             f"<p>{escape(what[:1].upper() + what[1:])}.</p>" if what else "",
             _side_by_side([_story(run, drawn, broken) for run in runs]),
-            *(_picture(picture, runs, drawn, shared) for picture in figures.PICTURES),
-            "<h3>Anomalies</h3>",
-            _side_by_side([_anomalies(run) for run in runs]),
-            _lives(runs, drawn),
+            *(reversed(parts) if all(run.is_file for run in runs) else parts),  # of a foreign system, what is proven comes first
             "</section>",
         ]
     )
@@ -181,14 +188,14 @@ def _side_by_side(cells: Sequence[str]) -> str:
 
 
 def _label(run: Run) -> str:
-    return f"{run.manifest.world}, seed {run.manifest.seed}"
+    return run.path.name if run.is_file else f"{run.manifest.world}, seed {run.manifest.seed}"
 
 
 def _story(run: Run, drawn: dict[Path, Series], broken: dict[Path, str]) -> str:
     """What happened in this run and why, from its history."""
     head = f"<h3>{escape(_label(run))}: {escape(run.verdict.replace('_', ' '))}</h3>"
     if run.path in broken:
-        return f'{head}<p class="warning">Its history cannot be read: {escape(broken[run.path])}</p>'
+        return f'{head}<p class="warning">{escape(broken[run.path])}</p>'
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in run.reasons)
     history = drawn[run.path]
     warning = '<p class="warning">Only the salvaged part of this run is shown: its recording ended early.</p>'
@@ -196,7 +203,8 @@ def _story(run: Run, drawn: dict[Path, Series], broken: dict[Path, str]) -> str:
         [
             head,
             warning if history.history.header.truncated else "",
-            f"<p>{escape(words.fault_sentence(history))} {escape(words.explanation(history))}</p>",
+            "" if run.is_file else f"<p>{escape(words.fault_sentence(history))} {escape(words.explanation(history))}</p>",
+            f"<p>{escape(words.fault_sentence(history))}</p>" if run.is_file and history.faults else "",
             f"<details><summary>What the judges remark</summary><ul>{reasons}</ul></details>" if reasons else "",
             _not_computed(run),
         ]
@@ -211,17 +219,23 @@ def _not_computed(run: Run) -> str:
 
 
 def _picture(picture: figures.Picture, runs: Sequence[Run], drawn: dict[Path, Series], shared: figures.Scales | None) -> str:
-    cells = []
-    for run in runs:
-        if run.path in drawn:
-            name = _anchor(picture.name, run.manifest.scenario, run.path.name)
-            svg = inline_svg(picture.draw(drawn[run.path], shared), name)
-            label = f"{picture.title}: {run.name}: {picture.tell(drawn[run.path])}"
-            svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
-            cells.append(f"<figure><figcaption>{escape(_label(run))}</figcaption>{svg}</figure>")
-    return (
-        f'<h3>{escape(picture.title)}</h3><p class="legend">{escape(picture.caption)}</p>{_side_by_side(cells)}' if cells else ""
-    )
+    """A picture of each run, or what its history lacks for it."""
+    here = [run for run in runs if run.path in drawn]
+    lacking = dict.fromkeys(why for run in here if (why := picture.lacks(drawn[run.path])))
+    cells = [_figure(picture, run, drawn[run.path], shared) for run in here]
+    if not any("<svg" in cell for cell in cells):
+        return f'<p class="legend">Not drawn: {escape(picture.title)}: {escape(", ".join(lacking))}.</p>' if here else ""
+    return f'<h3>{escape(picture.title)}</h3><p class="legend">{escape(picture.caption)}</p>{_side_by_side(cells)}'
+
+
+def _figure(picture: figures.Picture, run: Run, history: Series, shared: figures.Scales | None) -> str:
+    caption = f"<figcaption>{escape(_label(run))}</figcaption>"
+    if why := picture.lacks(history):
+        return f'<figure>{caption}<p class="legend">Not drawn: {escape(why)}.</p></figure>'
+    svg = inline_svg(picture.draw(history, shared), _anchor(picture.name, run.manifest.scenario, run.path))
+    label = f"{picture.title}: {run.name}: {picture.tell(history)}"
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+    return f"<figure>{caption}{svg}</figure>"
 
 
 # anomalies --------------------------------------------------------------------------------------------------------------
@@ -235,16 +249,19 @@ def _anomalies(run: Run) -> str:
 
 
 def _anomaly(anomaly: Anomaly, run: Run) -> str:
-    style = "fails" if anomaly.fails else "counted"
+    style, opened = ("fails", " open") if anomaly.fails else ("counted", "")
     mark = f'<span class="{style}">{escape(words.consequence(anomaly.kind, anomaly.fails))}</span>'
     messages = words.in_messages(anomaly)
     cause = f"; comes with {anomaly.implied_by}" if anomaly.implied_by else ""
+    name = (
+        f'<a href="#{_kind_anchor(anomaly.kind)}">{escape(anomaly.kind)}</a>' if anomaly.kind in KINDS else escape(anomaly.kind)
+    )
     shown = anomaly.witnesses[:WITNESSES_MAX]
     items = "".join(f"<li>{escape(witness)}</li>" for witness in shown)
     more = anomaly.count - len(shown)
     rest = f"<p>… and {more:,} more.</p>" if more > 0 and shown else ""
     return (
-        f"<details><summary><b>{escape(anomaly.kind)}</b> × {anomaly.count:,}{messages} {mark}<br>"
+        f"<details{opened}><summary><b>{name}</b> × {anomaly.count:,}{messages} {mark}<br>"
         f'<span class="legend">{escape(words.kind(anomaly.kind) + cause)}</span></summary>'
         f'<ol class="witnesses">{items}</ol>{rest}{_link(anomaly, run)}</details>'
     )
@@ -263,7 +280,7 @@ def _told(run: Run) -> dict[str, list[str]]:
 
 
 def _life_anchor(run: Run, message: str) -> str:
-    return _anchor("life", run.path.name, message)
+    return _anchor("life", run.path, message)
 
 
 def _link(anomaly: Anomaly, run: Run) -> str:
@@ -276,7 +293,8 @@ def _lives(runs: Sequence[Run], drawn: Mapping[Path, Series]) -> str:
     """The diagrams of all witnesses of these runs; "" where there is none."""
     cells = [_life(run, *told) for run in runs if run.path in drawn for told in _drawn_lives(run)]
     caption = "Where each came from, where it went, and when; the first witness of every kind that fails a run."
-    return f'<h3>The lives of witnesses</h3><p class="legend">{caption}</p>{"".join(cells)}' if cells else ""
+    hint = '<span class="hint"> Wider than the screen: they scroll sideways.</span>'
+    return f'<h3>The lives of witnesses</h3><p class="legend">{caption}{hint}</p>{"".join(cells)}' if cells else ""
 
 
 def _drawn_lives(run: Run) -> list[tuple[str, list[str], str]]:
@@ -293,32 +311,62 @@ def _life(run: Run, message: str, kinds: Sequence[str], diagram: str) -> str:
     summary = f"<b>{escape(', '.join(kinds))}</b>: {escape(message)} <span class=legend>({escape(_label(run))})</span>"
     command = f"imbench explain {shlex.quote(str(run.path))} {shlex.quote(message)}"
     return (
-        f'<details open id="{_life_anchor(run, message)}"><summary>{summary}</summary><figure class="life">{diagram}</figure>'
+        f'<details open id="{_life_anchor(run, message)}"><summary>{summary}</summary><figure class="life" tabindex="0">{diagram}</figure>'
         f'<p class="legend">All of its rows: <code>{escape(command)}</code></p></details>'
     )
+
+
+# what the kinds mean -------------------------------------------------------------------------------------------------------
+
+
+def _kind_anchor(kind: str) -> str:
+    return f"kind-{kind}"
+
+
+def _meanings(runs: Sequence[Run]) -> str:
+    """The kinds that were found, each in a line; "" where nothing was."""
+    found = {anomaly.kind for run in runs for anomaly in run.anomalies}
+    lines = "".join(
+        f'<dt id="{_kind_anchor(kind)}">{kind}</dt><dd>{escape(known.meaning)}</dd>'
+        for kind, known in KINDS.items()
+        if kind in found
+    )
+    more = "docs/judges.md defines each, with its smallest history and its usual causes."
+    return f'<section><h2>What the kinds mean</h2><dl>{lines}</dl><p class="legend">{more}</p></section>' if lines else ""
 
 
 # provenance -------------------------------------------------------------------------------------------------------------
 
 
 def _provenance(runs: Sequence[Run]) -> str:
+    folders, files = [run for run in runs if not run.is_file], [run for run in runs if run.is_file]
     parts = ["<section><h2>Where this comes from</h2>"]
-    for text, same in _grouped([(run, _machine(run)) for run in runs]):
+    for text, same in [*_grouped([(run, _machine(run)) for run in folders]), *_grouped([(run, _contract(run)) for run in runs])]:
         parts.append(f"<p>{escape(text)} <span class=legend>({escape(_which(same, runs))})</span></p>")
-    for text, same in _grouped([(run, _contract(run)) for run in runs]):
-        parts.append(f"<p>{escape(text)} <span class=legend>({escape(_which(same, runs))})</span></p>")
+    parts += [_origins(folders)] if folders else []
+    parts += [f"<p>Histories, judged as this page was made:</p><ul>{''.join(map(_source, files))}</ul>"] if files else []
+    return "".join([*parts, "</section>"])
+
+
+def _source(run: Run) -> str:
+    """Where a history lies, and how to judge it alone."""
+    command = f"imbench check {shlex.quote(str(run.path))}"
+    return f"<li>{escape(str(run.path))}: <code>{escape(command)}</code></li>"
+
+
+def _origins(runs: Sequence[Run]) -> str:
+    """A table of run folders: what each is of, and how to make it again."""
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _origin(run))}</tr>" for run in runs)
     head = "".join(
         f'<th scope="col">{name}</th>'
         for name in ("run", "scenario digest", "trace digest", "commit", "started (UTC)", "reproduce with")
     )
-    parts.append('<div class="wide" role="region" tabindex="0" aria-label="Origin of each run">')
-    parts.append(f'<table class="origin"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
-    parts.append(
+    return (
+        '<div class="wide" role="region" tabindex="0" aria-label="Origin of each run">'
+        f'<table class="origin"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         "<p class=legend>Digests are cut to 16 digits, commits to 12. A run made again has another scenario digest where fields were"
         " changed with --set: scenario.json in the run folder holds them all, beside the whole history and the verdict.</p>"
     )
-    return "".join([*parts, "</section>"])
 
 
 def _grouped(texts: Sequence[tuple[Run, str]]) -> list[tuple[str, list[Run]]]:
@@ -330,7 +378,11 @@ def _grouped(texts: Sequence[tuple[Run, str]]) -> list[tuple[str, list[Run]]]:
 
 
 def _which(same: Sequence[Run], runs: Sequence[Run]) -> str:
-    return "all runs" if len(same) == len(runs) else words.listed([f"{run.manifest.preset} {_label(run)}" for run in same])
+    return (
+        "all runs"
+        if len(same) == len(runs)
+        else words.listed([_label(run) if run.is_file else f"{run.manifest.preset} {_label(run)}" for run in same])
+    )
 
 
 def _machine(run: Run) -> str:
@@ -345,7 +397,7 @@ def _contract(run: Run) -> str:
     numbers = [
         f"{key.removesuffix('_us').replace('_', ' ')} {table.duration(value)}"
         for key, value in contract.items()
-        if key.endswith("_us")
+        if key.endswith("_us") and value is not None
     ]
     others = [
         f"{key.replace('_', ' ')}{'' if value is True else f' {value:g}'}"

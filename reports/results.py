@@ -1,4 +1,4 @@
-"""A run as a report sees it: what its folder says of it, and its history when a picture needs it.
+"""A run as a report sees it: what its folder says of it, and its history when a picture needs it; or a history file from anywhere.
 
 Rules of the file:
 
@@ -6,13 +6,15 @@ Rules of the file:
 - A run that nobody has judged is ``unknown``, with the reason in words; a run that did not come to its end says so beside its
   verdict. Nothing missing is ever shown as 0: :meth:`Run.measure` answers None.
 - The history is read once, and only when it is asked for: a table of a hundred runs needs none.
+- A history file comes without a verdict, so it is judged as it is loaded; its name is that of its header's scenario and preset, or of
+  the file. What only a run folder knows (machine, commit, how to run it again) it does not have.
 
 What this does not do: put anything into words (:mod:`reports.words`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +22,10 @@ from typing import Any, Final
 
 import msgspec
 
+from model.checkers.kinds import problem
+from model.checkers.verdict import judge
 from model.core.policies import Timers
+from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import SCENARIO, VERDICT, Manifest, RunFolder, RunFolderError, finished_runs
 
@@ -48,7 +53,7 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. ``scenario`` is the effective scenario as plain values, empty where the folder has none."""
+    """One run. ``scenario`` is the effective scenario as plain values, empty where the folder has none."""
 
     path: Path
     manifest: Manifest
@@ -58,10 +63,15 @@ class Run:
     """Why the verdict is no plain one, in words; empty otherwise."""
     anomalies: tuple[Anomaly, ...]
     measures: Mapping[str, Any]
+    read: Callable[[], History]
+    is_file: bool = False
+    """Whether it is a history file, not a run folder."""
 
     @property
     def name(self) -> str:
         """What tells this run from the others of a report."""
+        if self.is_file:
+            return self.path.name
         return f"{self.manifest.scenario} {self.manifest.preset} {self.manifest.world} seed {self.manifest.seed}"
 
     @property
@@ -81,7 +91,11 @@ class Run:
     @cached_property
     def history(self) -> History:
         """The history, read on first use. Raises :class:`model.history.schema.HistoryError`."""
-        return RunFolder(self.path).history()
+        return self.read()
+
+    def computed(self, name: str) -> bool:
+        """Whether the history told enough for this kind, or part of a measure."""
+        return not any(name in what for what in (self.measure("not_computed") or {}).values())
 
     def measure(self, *keys: str) -> Any:
         """One value of ``measures`` by its path, such as ``measure("sends", "ok")``; None where it is not there."""
@@ -94,10 +108,12 @@ class Run:
 
 
 def load(path: Path) -> Run:
-    """A run folder as a :class:`Run`.
+    """A run folder, or a history file, as a :class:`Run`.
 
-    Raises :class:`model.history.run_folder.RunFolderError`, one line, where ``path`` is no run folder or a file in it is damaged.
+    Raises :class:`model.history.schema.HistoryError`, one line, where ``path`` is neither, or damaged.
     """
+    if path.is_file():
+        return _of_file(path)
     folder = RunFolder.open(path)
     manifest = folder.manifest()
     scenario = _mapping(folder, SCENARIO) if (path / SCENARIO).exists() else {}
@@ -114,17 +130,49 @@ def load(path: Path) -> Run:
         reasons=tuple(reasons),
         anomalies=_anomalies(judged.get("anomalies") or ()),
         measures=judged.get("measures") or {},
+        read=folder.history,
+    )
+
+
+def _of_file(path: Path) -> Run:
+    """A history file, judged."""
+    history = at_rest.read(path)
+    header = history.header
+    if wrong := problem(header.contract):
+        raise RunFolderError(f"{path}: its header is wrong: {wrong}")
+    found = judge(history)
+    judged = msgspec.json.decode(msgspec.json.encode(found, enc_hook=lambda number: number.tolist()))
+    manifest = Manifest(
+        scenario=header.scenario or path.stem,
+        scenario_digest=header.scenario_digest,
+        seed=header.seed,
+        world=header.world,
+        preset=header.preset or path.stem,
+        started="",
+        complete=not header.truncated,
+    )
+    return Run(
+        path=path,
+        manifest=manifest,
+        scenario={"contract": msgspec.to_builtins(header.contract)},
+        verdict=found.verdict,
+        reasons=found.notes,
+        anomalies=_anomalies(judged["anomalies"]),
+        measures=judged["measures"],
+        read=lambda: history,
+        is_file=True,
     )
 
 
 def load_all(paths: Sequence[Path]) -> list[Run]:
-    """Runs in the order of a report: by scenario and preset as they come, sim before live, then by seed.
+    """Runs in the order of a report: by scenario and preset as they come, sim before live, then by seed. One that is given twice is
+    there once.
 
     Raises :class:`RunFolderError` where there is none, or as :func:`load` does.
     """
     if not paths:
         raise RunFolderError("a report needs at least one run folder; make one with `imbench run NAME`", "usage")
-    runs = [load(path) for path in paths]
+    runs = [load(path) for path in {path.resolve(): path for path in paths}.values()]
     groups = list(dict.fromkeys((run.manifest.scenario, run.manifest.preset) for run in runs))
     scenarios = list(dict.fromkeys(run.manifest.scenario for run in runs))
 

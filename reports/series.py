@@ -8,8 +8,12 @@ Rules of the file:
 - A receiver *was away* if it had no ready session at the intended instant of the send; then ``latency_ms`` still counts from that
   instant (what a person waited), ``after_return_ms`` from the receiver's next ready session (what catching up took).
 
-The judges have their own computations (:mod:`model.checkers`); these are for the eye, and tests hold the two against each other.
-What this does not do: memberships that change (everyone is a member from the beginning, so far), edits, recalls.
+- A history that lacks something is read as the judges read it: a send that is in no schedule counts from its invocation, a device of
+  which no connection is recorded was connected throughout.
+
+Who was owed what, and what counts as shown, is the judges' word (:mod:`model.checkers`): memberships change, and two readings of them
+would differ. Everything else is computed here, for the eye, and tests hold the two against each other.
+What this does not do: edits, recalls.
 """
 
 from __future__ import annotations
@@ -21,8 +25,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from model.checkers.case import Case
 from model.history.columns import History
-from model.history.schema import Basis, FaultKind, Kind, Phase, Via
+from model.history.schema import Basis, FaultKind, Kind, Phase
 
 OUTCOMES: Final = ("ok", "ok_late", "unknown", "failed", "open")
 """What became of a send: ok within the promise, ok later, given up without an answer, rejected for certain, or none of these."""
@@ -59,6 +64,8 @@ class Series:
     phases: dict[Phase, float]
     end_s: float
     """Where pictures end: nothing of interest happens later."""
+    begin_s: float = 0.0
+    """Where they begin: at the beginning of the load, or where nobody said when that was (hours on a wall clock), at the first send."""
 
 
 def of(history: History) -> Series:
@@ -77,7 +84,10 @@ def of(history: History) -> Series:
     ]
     last += attempts_s[-1:].tolist()
     end_s = max(last)
-    return Series(history, sends, pairs, _ready(history, sessions), attempts_s, _faults(history, end_s), phases, end_s)
+    first_s = float(sends["t_s"].min()) if len(sends) else 0.0
+    begin_s = first_s if history.header.load_begin_us == 0 and first_s > end_s / 2 else min(0.0, first_s)
+    ready = _ready(history, sessions)
+    return Series(history, sends, pairs, ready, attempts_s, _faults(history, end_s), phases, end_s, begin_s)
 
 
 def _seconds(history: History, t_us: NDArray[Any]) -> NDArray[np.float64]:
@@ -118,7 +128,9 @@ def _faults(history: History, end_s: float) -> tuple[Fault, ...]:
 
 
 def _sends(history: History) -> pd.DataFrame:
-    intended = history.rows_of(Kind.INTEND)
+    planned = _mentioned(history, Kind.INTEND)
+    begun = history.rows_of(Kind.INTEND, Kind.INVOKE)
+    intended = begun[(history.kind[begun] == Kind.INTEND) | ~planned[history.message[begun]]]
     message = history.message[intended]
     t_int_us = history.t_us[intended]
     count = len(history.message_sender)
@@ -228,14 +240,16 @@ def _readiness(pairs: pd.DataFrame, sessions: pd.DataFrame) -> tuple[NDArray[np.
 
 
 def _pairs(history: History, sends: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
-    pairs = _owed(history, sends)
-    shown = _shown(history)
+    case = Case(history)
+    pairs = _owed(case, sends)
+    shown = _shown(history, case.deliveries.shown)
     pairs = pairs.merge(shown, how="left", on=["message", "device"])
     pairs["copies"] = pairs["copies"].fillna(0).astype(np.int64)
     pairs["connections"] = pairs["connections"].fillna(0).astype(np.int64)
     pairs["again_ms"] = (pairs.pop("last_us") - pairs["first_us"]) / 1e3
     pairs["t_us"] = np.round(pairs["t_s"] * 1e6).astype(np.int64) + history.header.load_begin_us
     ready, return_us = _readiness(pairs, sessions)
+    ready |= ~_observed(history)[pairs["device"]]
     arrived_us = pairs.pop("first_us").fillna(np.inf).to_numpy(np.float64)
     t_us = pairs.pop("t_us").to_numpy(np.float64)
     pairs["away"] = ~ready
@@ -247,24 +261,23 @@ def _pairs(history: History, sends: pd.DataFrame, sessions: pd.DataFrame) -> pd.
     return pairs
 
 
-def _owed(history: History, sends: pd.DataFrame) -> pd.DataFrame:
-    """(message, device) for every member's device but the sender's, of sends that are ok or were seen by anyone."""
-    registered, joined = history.rows_of(Kind.DEVICE), history.rows_of(Kind.MEMBER)
-    devices = pd.DataFrame({"user": history.user[registered], "device": history.device[registered]})
-    members = pd.DataFrame({"user": history.user[joined], "conversation": history.conversation[joined]}).drop_duplicates()
-    receivers = members.merge(devices, on="user")[["conversation", "device"]]
-    deliver = history.rows_of(Kind.DELIVER)
-    seen = _mentioned(history, Kind.READ_BACK)
-    seen[history.message[deliver[history.via[deliver] != Via.OWN]]] = True
-    owed = sends[sends["outcome"].isin(("ok", "ok_late")) | seen[sends.index]]
-    pairs = owed[["t_s", "sender", "conversation"]].reset_index().merge(receivers, on="conversation")
-    return pairs.loc[pairs["device"] != pairs["sender"], ["message", "device", "t_s"]].reset_index(drop=True)
+def _observed(history: History) -> NDArray[np.bool_]:
+    """By device, whether anything is recorded of its connections."""
+    found = np.zeros(len(history.names.devices), np.bool_)
+    found[history.device[history.rows_of(Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)]] = True
+    return found
 
 
-def _shown(history: History) -> pd.DataFrame:
+def _owed(case: Case, sends: pd.DataFrame) -> pd.DataFrame:
+    """(message, device) of everything that was owed."""
+    owed = case.obligations.owed
+    pairs = pd.DataFrame({"message": case.obligations.message[owed], "device": case.obligations.device[owed].astype(np.int32)})
+    pairs["t_s"] = sends["t_s"].loc[pairs["message"]].to_numpy()
+    return pairs
+
+
+def _shown(history: History, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Of each (message, device): the first and the last time it was shown, how often, and on how many connections."""
-    rows = history.rows_of(Kind.DELIVER)
-    rows = rows[np.isin(history.via[rows], (Via.LIVE, Via.SYNC))]
     frame = pd.DataFrame(
         {
             "message": history.message[rows],
@@ -311,7 +324,8 @@ def quantiles_over_time(t_s: NDArray[np.float64], values: NDArray[np.float64], w
     """A quantile of ``values`` in consecutive windows of ``t_s``, by the middle of the window in seconds."""
     window = np.floor(t_s / window_s).astype(np.int64)
     found = pd.Series(values).groupby(window).agg(lambda group: quantile(group.to_numpy(np.float64), q))
-    found = found.reindex(range(int(window.min(initial=0)), int(window.max(initial=0)) + 1))
+    if window.size:
+        found = found.reindex(range(int(window.min()), int(window.max()) + 1))
     found.index = (found.index.to_numpy() + 0.5) * window_s
     return found
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import Final
 
 from model.checkers.life import Event, Life
 from model.history.schema import Basis, Kind, Via
+from reports.markup import escape
 from reports.table import duration
 
 DEVICES_MAX: Final = 8
@@ -59,7 +59,7 @@ class _Scale:
         widths = [math.log10(10 + (b - a) / 50) for a, b in zip(self._times, self._times[1:], strict=False)]
         unit = (end - begin) / max(sum(widths), 1e-9) if widths else 0.0
         unit = min(unit, 90.0)
-        self._places = [begin]
+        self._places = [begin] if self._times else []  # of what was read back only there is nothing to place
         for width in widths:
             self._places.append(self._places[-1] + width * unit)
 

@@ -19,6 +19,7 @@ h1{font-size:1.5rem;line-height:1.35;font-weight:500;margin:.2em 0 .5em;max-widt
 h2{margin:2.2em 0 .2em;padding-top:.6em;border-top:2px solid var(--line);font-size:1.35rem}
 h3{margin:1.6em 0 0;font-size:1.05rem}
 h4{margin:.8em 0 .2em;font-size:.95rem}
+h1,h2,h3,h4,p,li,summary,figcaption{overflow-wrap:anywhere}
 p{margin:.3em 0 .6em;max-width:85em}
 a{color:var(--link)}
 .question{font-style:italic}
@@ -35,7 +36,7 @@ td{vertical-align:top;font-variant-numeric:tabular-nums;border-bottom:1px solid 
 tr.group td{border-top:2px solid var(--line)}
 .summary th[scope=row]{color:var(--ink);font-weight:400;vertical-align:top}
 tr.group th{border-top:2px solid var(--line)}
-.narrow{display:none}
+.narrow,.hint{display:none}
 .wide:focus-visible,summary:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .number{text-align:right}
 .badge{font-weight:600}
@@ -61,8 +62,12 @@ code{font-size:.85em;overflow-wrap:anywhere}
 .origin td:not(:first-child):not(:last-child) code{white-space:nowrap}
 nav{margin:1em 0}
 .option{white-space:nowrap}
+@media(max-width:880px){.hint{display:inline}}
 @media(max-width:700px){main{padding:16px 14px 48px}h1{font-size:1.3rem}.answers{font-size:1rem}
-.summary th:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}
+.wide:has(.summary){scroll-snap-type:x mandatory;scroll-padding-left:7rem}
+.summary thead th{scroll-snap-align:start}
+.summary th:first-child{position:sticky;left:0;z-index:1;background:var(--paper);box-shadow:1px 0 var(--line);
+width:7rem;min-width:7rem;max-width:7rem;white-space:normal;overflow-wrap:anywhere;scroll-snap-align:none}
 .summary td:nth-child(2),.summary thead th:nth-child(2){display:none}.narrow{display:inline}
 dl{grid-template-columns:1fr}dd{margin:0 0 .4em}}
 @media print{details{break-inside:avoid}figure{break-inside:avoid}}

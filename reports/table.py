@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 NOTHING: Final = "–"
+BY_POSITION: Final = "session_nonmonotonic"
+"""What can be computed where there are positions, and only there."""
 NEVER: Final = "> run"
 """How an infinite latency reads: longer than the run."""
 LEGEND: Final = (
@@ -79,6 +81,8 @@ class Row:
     notes: tuple[str, ...]
     """What must be said beside the numbers, in words: an unexpected verdict, a run that did not end."""
     folder: Path
+    is_file: bool = False
+    """Whether it is a history file: then its "preset" may be no more than its name."""
 
     @property
     def as_expected(self) -> bool | None:
@@ -106,12 +110,12 @@ def row_of(run: Run) -> Row:
         verdict=run.verdict,
         expected=run.expected,
         sent=run.measure("sends", "intended"),
-        ok=run.measure("sends", "ok"),
+        ok=run.measure("sends", "ok") if _answered(run) else None,
         unknown=_unknown(run),
         lost=run.measure("owed", "lost_messages"),
         lost_pairs=run.measure("owed", "lost_pairs"),
         shown_twice=run.measure("duplicates", "shown_twice"),
-        out_of_order=run.measure("order", "out_of_order"),
+        out_of_order=_out_of_order(run),
         p50=_quantile(run.measure("latency", "end_to_end_live"), "p50_us"),
         p99=_quantile(run.measure("latency", "end_to_end_live"), "p99_us"),
         reconnect_p90=_quantile(run.measure("reconnect"), "p90_us"),
@@ -119,6 +123,7 @@ def row_of(run: Run) -> Row:
         outages={name: _outage(found) for name, found in sorted(gateways.items())},
         notes=_notes(run),
         folder=run.path,
+        is_file=run.is_file,
     )
 
 
@@ -129,9 +134,20 @@ def _notes(run: Run) -> tuple[str, ...]:
     return run.reasons if run.verdict not in ("valid", "invalid") or not run.manifest.complete else ()
 
 
+def _out_of_order(run: Run) -> int | None:
+    """None found means little where there are no positions."""
+    found = run.measure("order", "out_of_order")
+    return None if not found and not run.computed(BY_POSITION) else found
+
+
+def _answered(run: Run) -> bool:
+    """Whether the record has what senders were told; that of another system may have no word of it."""
+    return not run.is_file or any(run.measure("sends", word) for word in ("ok", "fail", "info"))
+
+
 def _unknown(run: Run) -> int | None:
     given_up = run.measure("sends", "info")
-    return None if given_up is None else int(given_up) + int(run.measure("sends", "open") or 0)
+    return None if given_up is None or not _answered(run) else int(given_up) + int(run.measure("sends", "open") or 0)
 
 
 def _outage(found: Mapping[str, Any]) -> Outage:
@@ -229,9 +245,15 @@ COLUMNS: Final[tuple[Column, ...]] = (
 _SEED: Final = Column("seed", lambda row: str(row.seed), "what all luck of the run comes from")
 
 
+_HISTORY: Final = Column("history", lambda row: row.preset, "what was judged", False)
+
+
 def columns(rows: Sequence[Row]) -> tuple[Column, ...]:
     """The columns these rows need."""
-    return (*COLUMNS[:2], _SEED, *COLUMNS[2:]) if len({row.seed for row in rows}) > 1 else COLUMNS
+    found = (*COLUMNS[:2], _SEED, *COLUMNS[2:]) if len({row.seed for row in rows}) > 1 else COLUMNS
+    if not all(row.is_file for row in rows):
+        return found
+    return (_HISTORY, *(column for column in found[1:] if column.text is not _expected))
 
 
 def name(row: Row, rows: Sequence[Row]) -> str:

@@ -17,7 +17,7 @@ from model.history.columns import History
 from model.history.schema import Kind, Phase, Via
 from reports.results import Anomaly, Run
 from reports.series import Fault, Series, when_written
-from reports.table import count, duration
+from reports.table import BY_POSITION, count, duration
 
 PRESETS: Final[Mapping[str, str]] = {
     "naive": "written once and shown as sent; nothing is acknowledged, repeated, deduped or fetched later",
@@ -73,21 +73,30 @@ def headline(runs: Sequence[Run]) -> list[str]:
 
 
 def _preset_headline(preset: str, runs: Sequence[Run]) -> str:
-    judged = [
-        run for run in runs if run.measure("owed", "lost_messages") is not None and run.measure("sends", "intended") is not None
-    ]
-    if not judged:
-        return f"{preset} could not be judged for losses"
+    judged = [run for run in runs if run.measure("sends", "intended") is not None]
+    settled = [run for run in judged if run.measure("owed", "lost_messages") is not None]
+    if not settled:
+        return f"{preset} could not be judged for losses{_seen_at_least(judged)}"
+    judged = settled
     sent = _amount(judged, ("sends", "intended"))
     if not any(run.measure("owed", "pairs") for run in judged):
-        return f"{preset} could not be judged: none of its {sent} messages is known to have been accepted"
+        return f"{preset} could not be judged: none of its {sent} messages is known to have been accepted{_seen_at_least(judged)}"
     text = f"{preset} lost {_amount(judged, ('owed', 'lost_messages'), 'nothing')} of {sent} messages"
     text += f", showed {_amount(judged, ('duplicates', 'shown_twice'), 'nothing')} twice"
     text += f" and {_amount(judged, ('order', 'out_of_order'), 'nothing')} out of order"
+    text += "" if all(run.computed(BY_POSITION) for run in judged) else ", as far as can be told without positions"
     worlds = list(dict.fromkeys(run.manifest.world for run in judged))
     where = ", in both worlds" if set(worlds) == {"sim", "live"} else f", in {listed(worlds)}"
+    where = "" if all(run.is_file for run in judged) else where
     doubtful = [run.manifest.world for run in judged if run.verdict in ("unknown", "harness_invalid")]
     return f"{text}{where}" + (f" (in doubt in {listed(doubtful)}: see the verdict)" if doubtful else "")
+
+
+def _seen_at_least(runs: Sequence[Run]) -> str:
+    """What is wrong whatever else may be; "" where nothing is."""
+    found = [("duplicates", "shown_twice", "twice"), ("order", "out_of_order", "out of order")]
+    parts = [f"{_amount(runs, (part, key))} {how}" for part, key, how in found if any(run.measure(part, key) for run in runs)]
+    return f", but showed {listed(parts)}" if parts else ""
 
 
 def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
@@ -103,12 +112,26 @@ def _amount(runs: Sequence[Run], path: tuple[str, str], zero: str = "0") -> str:
 
 def occasion(run: Run) -> str:
     """What happened to the system, as a title."""
+    if run.is_file:
+        return f"The history {run.path.name}: {run.verdict.replace('_', ' ')}"
     faults = [_fault_words(fault, timed=False) for fault in run.scenario.get("faults") or ()]
     return f"{listed(faults)} under load" if faults else f"{run.manifest.scenario}: load without a fault"
 
 
 def setting(run: Run) -> str:
-    """What was done to the system, in one sentence, from the effective scenario; empty where the folder has none."""
+    """What was done to the system, in one sentence, from the effective scenario; empty where the folder has none.
+
+    Of a history file, how much it holds.
+    """
+    if run.is_file:
+        names = run.history.names
+        sizes = (
+            (len(run.history), "row"),
+            (len(names.client_message_ids), "message"),
+            (len(names.devices), "device"),
+            (len(names.conversations), "conversation"),
+        )
+        return f"{listed([many(number, one) for number, one in sizes])}; world {run.manifest.world}."
     scenario = run.scenario
     workload, population = scenario.get("workload") or {}, scenario.get("population") or {}
     parts = [many(int(population["users"]), "user")] if "users" in population else []

@@ -3,6 +3,8 @@
 What a history does not record is not made up: a send is known to have reached a gateway, or the storage, only where a row proves it.
 Whoever had no connection when the message was sent lost it before, and that row is told too. Where an anomaly is about two messages, a
 wrong order say, the rows of the other one that prove it are told beside its own.
+
+An anomaly that is about no message has no life to tell: of it, the :class:`Proof` is what it says and the rows it rests on.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from model.checkers.outcome import FAIL, INFO, OK
 from model.checkers.sessions import Fault
 from model.checkers.verdict import JUDGES
 from model.history.columns import History
-from model.history.schema import Basis, Kind, Via
+from model.history.schema import Basis, FaultKind, Kind, Phase, Via
 
 WORLDS = ("sim", "live")
 """The worlds of our own systems."""
@@ -46,7 +48,15 @@ _WORDS = {
     Kind.RECEIVE_CONFIRMED: "had its receipt confirmed",
     Kind.FAULT_BEGUN: "was hit by a fault",
     Kind.FAULT_HEALED: "was back",
+    Kind.CONNECTING: "tried to connect",
+    Kind.MARK: "read",
+    Kind.MARKED: "had its read mark confirmed",
+    Kind.WATERMARK: "was told the read mark",
+    Kind.UNREAD_ASKED: "asked how many are unread",
+    Kind.READ_BACK_DONE: "had read back all of its history",
 }
+_UPTO = frozenset({Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED, Kind.MARK, Kind.MARKED, Kind.WATERMARK})
+"""Rows that say something of all positions up to theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,20 @@ class Life:
     """Whether the system is one of ours, whose layers are known: business and storage behind the gateways."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The first instance of an anomaly that is about no message."""
+
+    kind: str
+    text: str
+    """What it says."""
+    instances: int
+    """How many there are of this kind."""
+    load_begin_us: int
+    events: tuple[Event, ...]
+    """The rows that prove it; none where it rests on what is not there, or on the run as a whole."""
+
+
 class Explainer:
     """One history, to be asked about its messages. Messages are indexes into ``history.names.client_message_ids``."""
 
@@ -112,20 +136,32 @@ class Explainer:
         exact = [m for m in every if self._case.say.message(m) == name]
         return exact or [m for m in every if self._case.history.names.client_message_ids[m] == name]
 
+    def names(self) -> list[str]:
+        """Of every message, as ``sending device/client_message_id``."""
+        return [self._case.say.message(m) for m in range(self._case.sends.count)]
+
     def first_witness(self, kind: str) -> int | None:
         """The message that the first instance of a kind is about, instances with another cause last; None for none."""
-        found: list[tuple[bool, int, int]] = []
-        for finding in self._findings:
+        found = [one for one in self._instances(kind) if one[2] >= 0]
+        return min(found)[2] if found else None
+
+    def proof(self, kind: str) -> Proof | None:
+        """What proves the first instance of a kind, instances with another cause last; None where there is none."""
+        found = list(self._instances(kind))
+        if not found:
+            return None
+        *_, number, i = min(found)
+        text, rows = self._findings[number].tell(i)
+        events = tuple(_event(self._case, row, _said(self._case, row), own=False) for row in sorted(set(rows)))
+        return Proof(kind, text, len(found), self._case.history.header.load_begin_us, events)
+
+    def _instances(self, kind: str) -> Iterator[tuple[bool, int, int, int, int]]:
+        """(whether it has another cause, row, message, which finding, which instance of it)."""
+        for number, finding in enumerate(self._findings):
             if finding.kind == kind:
                 explained = np.any([finding.rows < 0, *finding.causes.values()], axis=0)
                 every = zip(explained.tolist(), finding.rows.tolist(), finding.messages.tolist(), strict=True)
-                found += [one for one in every if one[2] >= 0]
-        return min(found)[2] if found else None
-
-    def first_words(self, kind: str) -> str | None:
-        """What the first instance of a kind says; None for none."""
-        said = [f.tell(int(np.argmin(f.rows)))[0] for f in self._findings if f.kind == kind and len(f.rows)]
-        return said[0] if said else None
+                yield from ((*one, number, i) for i, one in enumerate(every))
 
     @cached_property
     def _findings(self) -> list[Finding]:
@@ -286,21 +322,41 @@ def _covers(case: Case, rows: Int, message: int) -> Bool:
     return np.asarray((seq > 0) & (asked | done | confirmed))
 
 
+def _said(case: Case, row: int) -> str:
+    """Any row, told on its own."""
+    message, conversation = int(case.history.message[row]), int(case.history.conversation[row])
+    if message != NONE:
+        return f"{case.say.message(message)}: {_told(case, row, message)}"
+    return _context(case, row) + (f" in {case.say.conversation(conversation)}" if conversation != NONE else "")
+
+
 def _context(case: Case, row: int) -> str:
     history, kind = case.history, Kind(int(case.history.kind[row]))
     node = _node(case, row)
-    if kind in (Kind.FAULT_BEGUN, Kind.FAULT_HEALED):
-        fault = next((f.kind for f in case.faults if f.number == history.value[row]), "fault")
-        return f"a {fault} took effect" if kind is Kind.FAULT_BEGUN else f"back after the {fault}"
-    if kind is Kind.READY:
-        return f"connected to {node}" if node else _WORDS[kind]
+    if kind in (Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED):
+        fault = _fault(case, row)
+        return {Kind.FAULT_PLANNED: f"a {fault} is planned", Kind.FAULT_BEGUN: f"a {fault} took effect"}.get(
+            kind, f"back after the {fault}"
+        )
+    if kind is Kind.PHASE:
+        return f"the phase {Phase(int(history.code[row])).name.lower()} begins"
+    if kind in (Kind.READY, Kind.CONNECTING) and node:
+        return f"connected to {node}" if kind is Kind.READY else f"{_WORDS[kind]} to {node}"
     if kind is Kind.DISCONNECTED and not _was_ready(case, row):
         return "did not get a connection"
     if kind is Kind.SYNC_REQUEST:
         return f"{_WORDS[kind]}, above position {history.seq[row]}"
-    if kind in (Kind.SYNC_DONE, Kind.RECEIVE_CONFIRMED):
-        return f"{_WORDS[kind]}, up to position {history.seq[row]}"
-    return _WORDS[kind]
+    if kind is Kind.UNREAD:
+        return f"was told that {history.value[row]} are unread"
+    words = _WORDS.get(kind, kind.name.lower())
+    return f"{words}, up to position {history.seq[row]}" if kind in _UPTO else words
+
+
+def _fault(case: Case, row: int) -> str:
+    """What a fault's row is about, in a word: as it began, for its end may not say so again."""
+    number, code = case.history.value[row], case.history.code[row]
+    begun = [fault.kind for fault in case.faults if fault.number == number]
+    return [*begun, *(kind.name.lower() for kind in FaultKind if kind == code), "fault"][0]
 
 
 def _was_ready(case: Case, row: int) -> bool:

@@ -13,7 +13,7 @@ from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder, is_run
 from model.history.schema import Header, HistoryError
-from scenarios.running.command import near
+from scenarios.running.command import near, visible
 from scenarios.running.exits import MISSING, CannotRun
 from scenarios.running.run import Judged, judge_safely
 
@@ -31,14 +31,24 @@ def check(path: Path) -> tuple[Header, Judged]:
 
 def history(path: Path) -> History:
     """The history of a run folder or a file. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
-    if not path.exists():
-        raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
-    if path.is_dir() and not is_run(path) and (below := [folder for folder in sorted(path.glob("**/")) if is_run(folder)]):
-        raise CannotRun(f"{path}: is no run folder; there are {len(below)} below it, such as {near(below[-1])}", MISSING)
-    found = RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
+    found = RunFolder.open(path).history() if there(path).is_dir() else at_rest.read(path)
     if wrong := problem(found.header.contract):
         raise HistoryError(f"{path}: its header is wrong: {wrong}")
     return found
+
+
+def there(path: Path) -> Path:
+    """The same path, if a run folder or a file is there. Raises :class:`CannotRun`."""
+    if not path.exists():
+        raise CannotRun(f"{path}: there is no such file or folder; give a run folder or a history file", MISSING)
+    if path.is_dir() and not is_run(path):
+        below = [folder for folder in sorted(path.glob("**/")) if is_run(folder)]
+        files = [file for file in sorted(path.iterdir()) if file.suffix in (".jsonl", ".parquet")]
+        found = f"there are {len(below)} below it, such as {near(below[-1])}" if below else "give one that imbench run has made"
+        if files and not below:
+            found = f"there are {len(files)} history files in it, such as {near(files[0])}"
+        raise CannotRun(f"{path}: is no run folder; {found}", MISSING)
+    return path
 
 
 def contract(path: Path, judged: Judged) -> dict[str, Any]:
@@ -67,4 +77,4 @@ def told(path: Path, header: Header, judged: Judged) -> str:
     gaps = judged.measures.get("not_computed", {})
     lines += ["not computed, since the history does not tell:"] * bool(gaps)
     lines += [f"    {', '.join(what)}: {why}" for why, what in gaps.items()]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))

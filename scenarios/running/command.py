@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -123,8 +126,6 @@ def runs(
 
 def runs_root(out: Path | None) -> Path:
     """Where run folders go. Raises :class:`model.history.run_folder.RunFolderError` where no place is given."""
-    import os
-
     from model.history.run_folder import runs_root as chosen
     from scenarios.running.run import ROOT
 
@@ -157,6 +158,23 @@ def exit_code(results: Sequence[RunResult]) -> int:
     return 128 + signals[0] if signals else exits.worst(result.verdict for result in results)
 
 
+_VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def visible(text: str) -> str:
+    """A line in which no name from a file can command the terminal."""
+    return text.translate(_VISIBLE)
+
+
+def target(path: Path, *endings: str) -> Path:
+    """The same path, if a file of that kind can be made there. Raises :class:`CannotRun`: no folder is made in passing."""
+    if path.suffix not in endings:
+        raise CannotRun(f"{path}: would be no {endings[0][1:]} file by its name; give one that ends in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise CannotRun(f"{path.parent}: there is no such folder to write into; make it, or choose another", exits.CANNOT_CREATE)
+    return path
+
+
 # how commands end ------------------------------------------------------------------------------------------------------------------
 
 
@@ -169,20 +187,22 @@ def conclude(command: Callable[[], object]) -> int:
     """Call a command and return its exit code; what went wrong in a way that a person can mend is one line on stderr."""
     try:
         status = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # while an error can still be told
     except click.UsageError as error:
         return _misused(error)
     except click.ClickException as error:
         return _complain(error.format_message(), exits.USAGE)
     except CannotRun as error:
         return _complain(str(error), error.status)
-    except Interrupted as signal:
+    except Interrupted as stop:
         return _complain(
-            "interrupted; a live run keeps what it has recorded, in its folder that ends in .partial", 128 + signal.number
+            "interrupted; a live run keeps what it has recorded, in its folder that ends in .partial", 128 + stop.number
         )
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except SystemExit:  # so click ends when whoever read our output has gone
-        return exits.IO_ERROR
+        return _unheard()
     except Exception as error:
         return _outside(error)
     return status if isinstance(status, int) else 0
@@ -204,14 +224,29 @@ def _outside(error: Exception) -> int:
     if isinstance(error, HistoryError):
         return _complain(str(error), _history_status(error))
     if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # whoever read us has gone; nothing is left to say
-        return exits.IO_ERROR
+        return _unheard()
     if isinstance(error, OSError):
+        if error.filename is None and error.errno in _FULL:  # whoever writes a file says which
+            _drop_output()
+            return _complain("standard output: no space left; write it where there is room", exits.IO_ERROR)
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _complain(f"{what}; check the path, its permissions and the free space", exits.IO_ERROR)
     raise error
 
 
+def _unheard() -> int:
+    """Whoever read us has gone, and nothing is left to say: end as one whom the signal killed."""
+    _drop_output()
+    return 128 + signal.SIGPIPE
+
+
+def _drop_output() -> None:
+    """Let what waits to be written go nowhere, for the interpreter tries once more as it ends."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}
 
 
@@ -224,5 +259,5 @@ def _history_status(error: HistoryError) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"imbench: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    print(f"imbench: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
     return status

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from model.checkers import judge
 from model.checkers.life import Explainer, Life
 from model.history.schema import Kind, Via
 from tests.checkers.planting import Planting
+from tests.corpus import files
 from tests.corpus.planted import PLANTED
+from tests.judged import random_history
 
 
 def life_of(p: Planting, name: str) -> Life:
@@ -107,3 +110,35 @@ def test_what_nothing_explains_comes_before_what_something_does() -> None:
     assert explainer.first_witness("lost") == explainer.find("w")[0]
     assert explainer.first_witness("phantom") is None
     assert explainer.first_witness("unreachable") is None
+    assert explainer.proof("unreachable") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("22_read_watermark_back_on_the_second_device", "watermark_regressed", ["was told the read mark, up to position 3 in g"]),
+        ("23_unread_three_where_one_or_two", "unread_wrong", ["was told that 3 are unread in g"]),
+        ("36_never_gets_in_after_the_heal", "unreachable", ["tried to connect to gateway-1"]),
+        ("33_planned_fault_did_not_happen", "fault_unproven", ["a kill is planned"]),
+        ("30_p99_still_ten_times_the_base", "not_recovered", ["a kill took effect"]),
+        ("35_drain_ran_into_its_bound", "drain_incomplete", ["the phase drain_bound begins"]),
+        ("34_no_send_succeeds", "vacuous", []),
+    ],
+)
+def test_what_is_about_no_message_has_its_proof(name: str, kind: str, words: list[str]) -> None:
+    history = files.named(name)
+    proof = Explainer(history).proof(kind)
+    assert proof is not None
+    assert [event.text for event in proof.events][: len(words)] == words
+    (anomaly,) = [a for a in judge(history).anomalies if a.kind == kind and a.implied_by is None]
+    assert proof.text in [witness.text for witness in anomaly.witnesses]
+    assert proof.instances == anomaly.count
+
+
+def test_every_anomaly_of_random_histories_has_a_witness_or_a_proof() -> None:
+    for seed in range(20):
+        explainer = Explainer(random_history.history(seed))
+        for anomaly in judge(random_history.history(seed)).anomalies:
+            proof = explainer.proof(anomaly.kind)
+            assert proof is not None
+            assert all(event.text for event in proof.events)

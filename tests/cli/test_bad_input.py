@@ -9,8 +9,10 @@ import pytest
 
 from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, UNAVAILABLE, USAGE
 from tests.cli.conftest import Answer, Command
+from tests.corpus.files import FOLDER
 
 RUN = ("run", "access_restart")
+PLANTED = FOLDER / "03_lost_for_one_of_five.jsonl"
 
 
 def assert_one_line(answer: Answer, status: int, *words: str) -> None:
@@ -88,10 +90,34 @@ def test_a_run_folder_cannot_be_made_below_a_file(imbench: Command, tmp_path: Pa
     assert_one_line(imbench(*RUN, "--short", "--out", tmp_path / "file" / "runs"), CANNOT_CREATE, "--out", "IMBENCH_RUNS")
 
 
-def test_a_report_cannot_be_written_below_a_file(imbench: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["file", "absent"])
+def test_a_report_is_written_into_a_folder_that_is_there(imbench: Command, tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("")
-    answer = imbench("report", tmp_path, "--out", tmp_path / "file" / "report.html")
-    assert answer.status == MISSING  # the run folder is looked at first
+    out = tmp_path / folder / "report.html"
+    assert_one_line(imbench("report", PLANTED, "--out", out), CANNOT_CREATE, str(out.parent), "no such folder")
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "report.svg"])
+def test_a_report_is_a_page(imbench: Command, tmp_path: Path, name: str) -> None:
+    assert_one_line(imbench("report", PLANTED, "--out", tmp_path / name), USAGE, name, "ends in .html or .htm")
+
+
+def test_plots_need_run_folders(imbench: Command, tmp_path: Path) -> None:
+    answer = imbench("report", PLANTED, "--out", tmp_path / "report.html", "--plots")
+    assert_one_line(answer, USAGE, "--plots", str(PLANTED))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["check", "report", "convert", "explain"])
+def test_every_command_says_the_same_of_a_folder_that_holds_histories(imbench: Command, tmp_path: Path, command: str) -> None:
+    more: dict[str, list[object]] = {
+        "convert": [tmp_path / "h.jsonl"],
+        "explain": ["a/x"],
+        "report": ["--out", tmp_path / "r.html"],
+        "check": [],
+    }
+    assert_one_line(imbench(command, PLANTED.parent, *more[command]), MISSING, "is no run folder", "history files in it, such as")
 
 
 class TestServe:

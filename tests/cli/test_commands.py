@@ -14,7 +14,9 @@ import pytest
 from model.history.run_folder import RunFolder
 from scenarios.running.exits import IO_ERROR, VALID
 from tests.cli.conftest import Command
+from tests.corpus.files import FOLDER
 
+PLANTED = FOLDER / "04_one_loss_and_one_duplicate.jsonl"
 ROOT = Path(__file__).resolve().parent.parent.parent
 TINY = ("--set", "population.users=10", "--set", "workload.rate_per_s=20", "--set", "duration_s=2", "--set", "warm_up_s=0.5")
 CALM = ("run", "access_restart", "--short", *TINY, "--set", "faults=[]")
@@ -126,6 +128,33 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path: Path) -> 
     (partial,) = (tmp_path / "access_restart").iterdir()
     assert partial.name.endswith(".partial")
     assert not RunFolder.open(partial).manifest().complete
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("list",), ("check", PLANTED, PLANTED), ("--help",)])
+def test_a_reader_that_goes_away_ends_it_like_the_signal(arguments: tuple[object, ...], buffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = ended_with(arguments, writing, buffered)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("list",), ("check", PLANTED)])
+def test_output_onto_a_full_disk_is_told_as_such(arguments: tuple[object, ...], buffered: str) -> None:
+    with open("/dev/full", "w") as full:
+        ended = ended_with(arguments, full.fileno(), buffered)
+    assert ended.returncode == IO_ERROR
+    assert ended.stderr == "imbench: standard output: no space left; write it where there is room\n"
+
+
+def ended_with(arguments: tuple[object, ...], output: int, unbuffered: str) -> subprocess.CompletedProcess[str]:
+    """The command, writing to a file that is open."""
+    command = [sys.executable, "-m", "imbench", *map(str, arguments)]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    return subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("check", "--help"), ("serve", "--help")])

@@ -66,7 +66,7 @@ class Parsed(HTMLParser):
 
 
 def report(tmp_path: Path, *folders: Path) -> str:
-    return html.write_report(folders, tmp_path / "out" / "report.html").read_text()
+    return html.write_report(folders, tmp_path / "report.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +170,9 @@ def test_anomalies_come_with_a_count_a_meaning_and_at_most_five_witnesses(tmp_pa
         {"kind": "lost", "count": 1234, "messages": 900, "fails": True, "witnesses": witnesses},
     )
     page = report(tmp_path, make_run(anomalies=anomalies, verdict="invalid"))
-    assert "<b>lost</b> × 1,234 in 900 messages" in page
+    assert "lost</a></b> × 1,234 in 900 messages" in page
     assert KINDS["lost"].meaning in page
-    assert page.index("<b>lost</b>") < page.index("<b>late</b>")
+    assert page.index(">lost</a>") < page.index(">late</a>")
     assert page.count("never came at d&lt;2&gt;") == html.WITNESSES_MAX
     assert "and 1,229 more" in page
     assert "fails the run" in page
@@ -232,7 +232,7 @@ def test_a_wrong_folder_is_one_clear_line_and_no_report(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="there is no such folder") as error:
         report(tmp_path, tmp_path / "nowhere")
     assert "\n" not in str(error.value)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.usefixtures("one_picture")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from model.checkers.life import Explainer
+from model.history.columns import History
+from model.history.schema import Kind
+from reports.life import told
 from reports.spacetime import DEVICES_MAX, svg
-from tests.checkers.planting import Planting
+from tests.checkers.planting import Planting, only
 from tests.checkers.test_life import killed, life_of
 from tests.corpus import files
+from tests.judged import random_history
 
 
 def texts(picture: str) -> list[str]:
@@ -56,13 +61,46 @@ def test_of_many_devices_those_with_trouble_are_drawn() -> None:
     assert any("22 more devices are left out" in text for text in found)
 
 
-@pytest.mark.parametrize("name", files.ENTRIES)
-def test_every_message_of_the_corpus_can_be_drawn(name: str) -> None:
-    explainer = Explainer(files.named(name))
-    for message in range(min(len(files.named(name).names.client_message_ids), 6)):
-        picture = svg(explainer.life(message))
+def draw_all(history: History) -> None:
+    """Draw and tell every life of a history."""
+    explainer = Explainer(history)
+    for message in range(len(history.names.client_message_ids)):
+        life = explainer.life(message)
+        picture = svg(life)
         ElementTree.fromstring(picture)
         assert "nan" not in picture
+        assert life.message in told(life)
+
+
+@pytest.mark.parametrize("name", files.ENTRIES)
+def test_every_message_of_the_corpus_can_be_drawn(name: str) -> None:
+    draw_all(files.named(name))
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_every_message_of_random_histories_can_be_drawn(first: int) -> None:
+    for seed in range(first, first + 10):
+        draw_all(random_history.history(seed))
+
+
+def test_what_was_read_back_only_has_no_times_and_is_drawn() -> None:
+    p = Planting()
+    p.message("x", "a", at=1, pos=1)
+    p.shown("x", "b c", at=1.1)
+    history = p.history()
+    ghost = only(history, np.flatnonzero((history.message != 0) | (history.kind == Kind.READ_BACK)))
+    life = Explainer(ghost).life(0)
+    assert {event.kind for event in life.events} == {Kind.READ_BACK}
+    assert "not owed, in its history" in texts(svg(life))
+
+
+def test_names_that_xml_cannot_hold_are_made_visible() -> None:
+    name = "\x01\x1b[31m\ufffe]]>"
+    p = Planting("a b", {name: "a b"})
+    p.message("x", "a", at=1, pos=1, group=name)
+    life = life_of(p, "a/x")
+    assert "a/x in ␁␛[31m\ufffd]]>: ok, position 1" in texts(svg(life))
+    assert not set("\x01\x1b") & set(told(life))
 
 
 def test_names_are_escaped() -> None:
