@@ -115,7 +115,7 @@ class _Past:
         return shown[np.argsort(self._came[shown], kind="stable")]
 
     def _maybe_late(self, rooms: Int, effects: Int) -> Int:
-        """Of what is owed, what makes a claim and was not shown before all that was sent after it; what never came, after the drain only."""
+        """Of what is owed, what makes a claim and was not shown before all sent after it; what never came, after the drain only."""
         begun, came = self._case.sends.begun_row, self._came
         counts = np.full(len(came), self._case.phases.settled)
         counts[came >= 0] = self._case.history.via[came[came >= 0]] != Via.BACKFILL

@@ -61,8 +61,8 @@ def near_edited_back_and_forth() -> Planting:
 def edits_that_a_device_catches_up_with() -> Planting:
     p = Planting()
     three(p)
-    for at, content in ((5, 555), (6, 666), (7, 555)):
-        p.edits("z", "a", at=at, content=content)
+    for asked, content in ((5, 555), (6, 666), (7, 555)):
+        p.edits("z", "a", at=asked, content=content)
     p.sync("b", after=2, upto=3, at=8, done=9)
     for at, content in ((8.1, 555), (8.2, 666), (8.3, 555)):
         p.shown("z", "b", at=at, via=Via.SYNC, content=content)
