@@ -71,6 +71,16 @@ def edits_that_a_device_catches_up_with() -> Planting:
     return p
 
 
+@entry(NEAR_MISSES, "edited_back_to_what_it_was")
+def edited_back_to_what_it_was() -> Planting:
+    p = Planting()
+    three(p)
+    for at, content in ((5, 555), (6, p._messages["z"].content)):
+        p.edits("z", "a", at=at, content=content)
+        p.shown("z", "b c", at=at + 0.1, content=content)
+    return p
+
+
 @entry(NEAR_MISSES, "an_edit_sent_after_the_confirmation")
 def an_edit_sent_after_the_confirmation() -> Planting:
     p = connected()
