@@ -33,7 +33,7 @@ PROOF_STARTS_MAX = 50
 PROOF_STEPS_MAX = 1_000_000
 """Deliveries looked at in that search, about a second; the search from one message is always finished."""
 REMAINDER_ROWS_MAX = 300_000
-"""Deliveries at devices with pairs left out, for which it is worked out what remains: 1 GiB, four seconds. With more, nothing is implied."""
+"""Deliveries at devices with pairs left out, for which what remains is worked out: 1 GiB, four seconds. Of more, nothing is implied."""
 
 
 def judge_disagreement(case: Case) -> tuple[tuple[Finding, ...], dict[str, Any]]:
