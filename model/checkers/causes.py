@@ -27,7 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Filed, Int, dense, highest_before, highest_earlier, numbered, place_of, whole
+from model.checkers.grouped import (
+    NONE,
+    Bool,
+    Filed,
+    Int,
+    dense,
+    earliest,
+    highest_before,
+    highest_earlier,
+    numbered,
+    place_of,
+    whole,
+)
 from model.history.schema import Via
 
 if TYPE_CHECKING:
@@ -116,7 +128,7 @@ class _Past:
 
     def _maybe_late(self, rooms: Int, effects: Int) -> Int:
         """Of what is owed, what makes a claim and was not shown before all sent after it; what never came, after the drain only."""
-        begun, came = self._case.sends.begun_row, self._came
+        begun, came, born = self._case.sends.begun_row, self._came, self._born()
         counts = np.full(len(came), self._case.phases.settled)
         counts[came >= 0] = self._case.history.via[came[came >= 0]] != Via.BACKFILL
         some = np.flatnonzero(counts & self._claims[self._owed])
@@ -124,7 +136,20 @@ class _Past:
         latest = highest_before(rooms[effects], came[effects], begun[self._owed[effects]], rooms[some], until)
         if not len(effects):
             return some[:0]
-        return whole(some[(latest >= 0) & (begun[self._owed[effects[latest]]] > begun[self._owed[some]])])
+        return whole(some[(latest >= 0) & (begun[self._owed[effects[latest]]] > born[self._owed[some]])])
+
+    def _born(self) -> Int:
+        """By message the row before which it is in nobody's past: its send, or a sighting before that, of it or a later one of its sender.
+
+        Only a clock that is wrong, or a recording without some invocations, shows a message before it was sent.
+        """
+        begun, sent, history = self._case.sends.begun_row, self._sent.items, self._case.history
+        seen = earliest(history.message[self._shown.items], self._shown.items, len(begun))
+        born = np.where((seen >= 0) & (seen < begun), seen, begun)
+        if len(sent) and (born < begun).any():
+            group = dense(self._sent.keys, self._case.sends.sender[sent])
+            born[sent] = born[sent[highest_before(group, -begun[sent], -born[sent], group, 1 - begun[sent])]]
+        return born
 
     def _crowded(self, scope: Int, device: Int) -> Bool:
         """Of scopes with their owed devices: which have enough devices, authors or owed ones, for anything to be wrong."""

@@ -225,6 +225,17 @@ def test_causes_are_the_same_in_blocks_of_one_sender(name: str, monkeypatch: pyt
     assert judge(files.named(name)) == whole_
 
 
+def test_a_cause_may_be_seen_before_the_first_trace_of_its_send() -> None:
+    p = Planting()
+    p.intends("question", "a", at=1)
+    p.shown("question", "b", at=1.1)
+    p.message("answer", "b", at=2)
+    p.ok("question", 2.4)
+    p.shown("question", "c", at=2.5)
+    (finding,) = causes.judge(case := Case(p.history())).findings
+    assert [case.say.message(message) for message in finding.messages.tolist()] == ["a/question"]
+
+
 def _mergeable(orders: list[list[str]]) -> bool:
     left = [list(order) for order in orders if order]
     while left:
