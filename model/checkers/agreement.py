@@ -22,6 +22,8 @@ from model.checkers.grouped import (
     first_by,
     highest_earlier,
     matches,
+    outranked,
+    outranked_from_elsewhere,
     place_of,
     spans,
     whole,
@@ -48,7 +50,8 @@ def _order_changed(case: Case) -> Finding:
     group = dense(history.device[rows], history.conversation[rows], history.epoch[source])
     before = highest_earlier(group, history.seq[source])
     late = np.flatnonzero((before >= 0) & (history.seq[source[before]] > history.seq[source])) if len(rows) else both
-    causes: dict[str, Bool] = {"session_nonmonotonic": deliveries.overtaken_by[both[late]] >= 0}
+    overtaken = deliveries.overtaken_by[both] != NONE
+    causes: dict[str, Bool] = {"session_nonmonotonic": _only_as_shown(case, rows, group, history.seq[source], overtaken)[late]}
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         y, x = int(late[i]), int(before[late[i]])
@@ -62,6 +65,26 @@ def _order_changed(case: Case) -> Finding:
         return f"{text} and {say.place(int(source[y]))}", (past, shown, int(source[x]), int(source[y]))
 
     return Finding("order_changed", rows[late], history.message[rows[late]], whole(history.device[rows[late]]), tell, causes)
+
+
+def _only_as_shown(case: Case, rows: Int, group: Int, read: Int, overtaken: Bool) -> Bool:
+    """Of first deliveries that ``session_nonmonotonic`` names: whether it names them against all that their group's read-back puts behind.
+
+    Args:
+        group: by device, conversation and epoch of the read-back.
+        read: the position in the read-back.
+    """
+    epoch, seq = case.deliveries.placed(rows)
+    if not overtaken.any():
+        return overtaken
+    differs = (seq != read) | (epoch != epoch[np.unique(group, return_index=True)[1]][group])  # else D inverts all that R inverts
+    some = np.flatnonzero(np.isin(group, group[differs]))
+    group, read, seq = group[some], read[some], seq[some]
+    part = np.where(seq > 0, epoch[some], NONE)
+    apart = outranked(dense(group, part), read, seq) | outranked_from_elsewhere(group, part, read) if len(some) else some > 0
+    result = overtaken.copy()
+    result[some] &= ~apart
+    return result
 
 
 def _divergence(case: Case) -> Finding:

@@ -9,7 +9,11 @@ Rules of the file:
 - At d, every message of the frontier that was ok (under ``pipelined`` also: seen) and is owed to d must have been shown before. One that
   never came is claimed only after a completed drain; one that came by backfill says nothing of order.
 - Where a conversation's positions agree with its causes and a device shows in the order of positions without a loss, nothing can be
-  wrong there: that is decided for all devices at once, and frontiers are worked out for the rest only.
+  wrong there. Nor can it with a message that d showed before all that were sent after it. Both are decided for all devices at once, and
+  frontiers are worked out for the rest only: of the senders of messages that may be missing, a block of them at a time.
+- What remains quadratic is sends x senders of such messages within one scope, and deliveries x such senders at a device that has them.
+  Whether one send lies in another's past is reachability, for which nothing better is known; with few senders to a conversation it is
+  linear, with one group in which everybody sends and loses something it is not. Memory is bounded by ``FRONTIERS_MAX``.
 
 The joining of frontiers is that of vector clocks (Fidge 1988, Mattern 1989).
 """
@@ -23,7 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Filed, Int, dense, highest_before, highest_earlier, place_of, whole
+from model.checkers.grouped import (
+    NONE,
+    Bool,
+    Filed,
+    Int,
+    dense,
+    earliest,
+    highest_before,
+    highest_earlier,
+    numbered,
+    place_of,
+    whole,
+)
 from model.history.schema import Via
 
 if TYPE_CHECKING:
@@ -31,6 +47,8 @@ if TYPE_CHECKING:
 
 DEVICES_MIN = 3
 """Two authors and a third that is owed both: with fewer devices nothing can be wrong."""
+FRONTIERS_MAX = 1 << 25
+"""Numbers held at a time, 128 MiB, and as much again at one device: sends x senders."""
 
 
 def judge(case: Case) -> Part:
@@ -76,8 +94,7 @@ class _Past:
         pairs = case.obligations
         known = np.flatnonzero(sends.committed[pairs.message] & ~pairs.trimmed & ((pairs.row >= 0) | pairs.missing))
         self._owed_in, self._owed_at = self._scope(pairs.message[known]), pairs.device[known]
-        self._owed = pairs.message[known]
-        self._missing = pairs.missing[known]
+        self._owed, self._came, self._missing = pairs.message[known], pairs.row[known], pairs.missing[known]
         self._claims: Bool = sends.committed if case.contract.pipelined else sends.ok_row >= 0
 
     def _scope(self, messages: Int) -> Int:
@@ -87,8 +104,8 @@ class _Past:
 
     # where something may be wrong --------------------------------------------------------------------------------------------
 
-    def suspects(self) -> Iterator[tuple[int, list[tuple[int, Int]]]]:
-        """Scopes, with their suspicious devices and what is owed to each."""
+    def suspects(self) -> Iterator[tuple[int, list[tuple[int, Int, Int]]]]:
+        """Scopes, with their suspicious devices, and at each the messages that may lack there and the rows that show what is owed."""
         if not len(self._owed):
             return
         rooms = dense(self._owed_in, self._owed_at)
@@ -96,9 +113,43 @@ class _Past:
         scope, device = self._owed_in[first], self._owed_at[first]
         rank = self._ranks()
         wanted = self._crowded(scope, device) & (np.isin(scope, self._against_positions(rank)) | self._unsettled(rank, rooms))
-        owed = Filed(rooms, self._owed)
+        effects = self._effects()
+        maybe = self._maybe_late(rooms, effects)
+        wanted &= np.bincount(rooms[maybe], minlength=len(wanted)) > 0
+        causes, shown = Filed(rooms[maybe], self._owed[maybe]), Filed(rooms[effects], self._came[effects])
         for at, devices in _runs(scope[wanted], np.flatnonzero(wanted)):
-            yield at, [(int(device[room]), owed.of(room)) for room in devices.tolist()]
+            yield at, [(int(device[room]), causes.of(room), shown.of(room)) for room in devices.tolist()]
+
+    def _effects(self) -> Int:
+        """Of what is owed, what was shown and says something of order, in order of time."""
+        shown = np.flatnonzero(self._came >= 0)
+        shown = shown[self._case.history.via[self._came[shown]] != Via.BACKFILL] if len(shown) else shown
+        return shown[np.argsort(self._came[shown], kind="stable")]
+
+    def _maybe_late(self, rooms: Int, effects: Int) -> Int:
+        """Of what is owed, what makes a claim and was not shown before all sent after it; what never came, after the drain only."""
+        begun, came, born = self._case.sends.begun_row, self._came, self._born()
+        counts = np.full(len(came), self._case.phases.settled)
+        counts[came >= 0] = self._case.history.via[came[came >= 0]] != Via.BACKFILL
+        some = np.flatnonzero(counts & self._claims[self._owed])
+        until = np.where(came[some] >= 0, came[some], len(self._case.history))
+        latest = highest_before(rooms[effects], came[effects], begun[self._owed[effects]], rooms[some], until)
+        if not len(effects):
+            return some[:0]
+        return whole(some[(latest >= 0) & (begun[self._owed[effects[latest]]] > born[self._owed[some]])])
+
+    def _born(self) -> Int:
+        """By message the row before which it is in nobody's past: its send, or a sighting before that, of it or a later one of its sender.
+
+        Only a clock that is wrong, or a recording without some invocations, shows a message before it was sent.
+        """
+        begun, sent, history = self._case.sends.begun_row, self._sent.items, self._case.history
+        seen = earliest(history.message[self._shown.items], self._shown.items, len(begun))
+        born = np.where((seen >= 0) & (seen < begun), seen, begun)
+        if len(sent) and (born < begun).any():
+            group = dense(self._sent.keys, self._case.sends.sender[sent])
+            born[sent] = born[sent[highest_before(group, -begun[sent], -born[sent], group, 1 - begun[sent])]]
+        return born
 
     def _crowded(self, scope: Int, device: Int) -> Bool:
         """Of scopes with their owed devices: which have enough devices, authors or owed ones, for anything to be wrong."""
@@ -144,28 +195,32 @@ class _Past:
 
     # what is wrong -----------------------------------------------------------------------------------------------------------
 
-    def violations(self, scope: int, devices: list[tuple[int, Int]]) -> Iterator[tuple[Int, Int, Int]]:
-        """(message, row of the delivery that should have come after it, device), parallel arrays for each device."""
-        history = self._case.history
-        sent = self._sent.of(scope)
-        column = np.unique(self._case.sends.sender[sent], return_inverse=True)[1]
-        number = _numbers(column)
-        shown = self._shown.of(scope)
+    def violations(self, scope: int, devices: list[tuple[int, Int, Int]]) -> Iterator[tuple[Int, Int, Int]]:
+        """(message, row of the delivery that should have come after it, device), parallel arrays for each device and block of senders."""
+        sender, message = self._case.sends.sender, self._case.history.message
+        sent, shown = self._sent.of(scope), self._shown.of(scope)
+        number = numbered(sender[sent]) + 1
         heard = Filed(self._case.deliveries.device[shown], shown)
-        frontier = self._frontiers(sent, heard, column, number)
-        for device, owed in devices:
-            effects = heard.of(device)
-            effects = effects[(history.via[effects] != Via.BACKFILL) & np.isin(history.message[effects], owed)]
-            causes = owed[self._claims[owed]]
-            if len(effects) and len(causes):
-                past = np.maximum.accumulate(frontier[self._place[history.message[effects]]], axis=0)
-                at = self._place[causes]
-                yield self._late(device, causes, effects, _first_with(past, column[at], number[at]))
+        wanted = np.unique(sender[np.concatenate([causes for _, causes, _ in devices])])
+        width = max(1, FRONTIERS_MAX // len(sent))
+        for begin in range(0, len(wanted), width):
+            block = wanted[begin : begin + width]
+            frontier = self._frontiers(sent, heard, place_of(block, sender[sent]), number, len(block))
+            for device, causes, effects in devices:
+                at = place_of(block, sender[causes])
+                mine, columns = causes[at >= 0], at[at >= 0]
+                used = np.unique(columns)
+                if len(mine):
+                    past = np.maximum.accumulate(frontier[self._place[message[effects]]][:, used], axis=0)
+                    first = _first_with(past, np.searchsorted(used, columns), number[self._place[mine]])
+                    yield self._late(device, mine, effects, first)
 
-    def _frontiers(self, sent: Int, heard: Filed, column: Int, number: Int) -> NDArray[np.int32]:
-        """For each send the frontier of its past, its own sender's part left out; shape (sends, senders)."""
+    def _frontiers(self, sent: Int, heard: Filed, column: Int, number: Int, width: int) -> NDArray[np.int32]:
+        """For each send the frontier of its past, its own sender's part left out; shape (sends, senders of a block).
+
+        ``column`` is the place of each send's sender in the block, -1 for none.
+        """
         sends = self._case.sends
-        width = int(column.max(initial=-1)) + 1
         result = np.zeros((len(sent), width), np.int32)
         counts = number.astype(np.int32)
         begun, senders = sends.begun_row[sent].tolist(), sends.sender[sent].tolist()
@@ -180,10 +235,13 @@ class _Past:
             if high > low:
                 source = sources[sender][low:high]
                 np.maximum(mine, result[source].max(axis=0), out=mine)
-                np.maximum.at(mine, column[source], counts[source])
+                within = source[column[source] >= 0]
+                np.maximum.at(mine, column[within], counts[within])
             result[at] = mine
-            mine[column[at]] = counts[at]
-        result[np.arange(len(sent)), column] = 0
+            if column[at] >= 0:
+                mine[column[at]] = counts[at]
+        own = np.flatnonzero(column >= 0)
+        result[own, column[own]] = 0
         return result
 
     def _late(self, device: int, causes: Int, effects: Int, first: Int) -> tuple[Int, Int, Int]:
@@ -198,20 +256,13 @@ class _Past:
 
 
 def _first_with(past: NDArray[np.int32], column: Int, number: Int) -> Int:
-    """The first row of a rising ``past`` (rows, senders) that has each (sender, number); its length for none."""
-    result = np.empty(len(column), np.int64)
-    for sender in np.unique(column).tolist():
-        mine = column == sender
-        result[mine] = np.searchsorted(past[:, sender], number[mine])
-    return result
-
-
-def _numbers(column: Int) -> Int:
-    """For each send its number, from 1, among those of its sender."""
-    filed = Filed(column, np.arange(len(column)))
-    result = np.empty(len(column), np.int64)
-    result[filed.items] = filed.places + 1
-    return result
+    """The first row of a rising ``past`` (rows, senders) that has each (sender, number); its length for none. By halving, all at once."""
+    low, high = np.zeros(len(column), np.int64), np.full(len(column), len(past))
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        has = past[np.where(open_, middle, 0), column] >= number
+        low, high = np.where(open_ & ~has, middle + 1, low), np.where(open_ & has, middle, high)
+    return low
 
 
 def _runs(keys: Int, items: Int) -> Iterator[tuple[int, Int]]:

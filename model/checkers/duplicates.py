@@ -1,17 +1,19 @@
 """What there was twice: ``dup_stored``, ``seq_conflict``, ``dup_app``, ``redelivery``.
 
 ``dup_app`` looks at what the user saw, however far apart and across connections; ``redelivery`` at the wire, where a second copy is in
-order as long as nobody knows that the first one arrived, and a sync may bring what it was asked for.
+order as long as nobody knows that the first one arrived, and a sync may bring what it was asked for. All copies are judged at once, by
+running counts and sorted look-ups, in O(n log n): a server that sends one message over and over costs no more than one that does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.checkers.findings import Finding, Part, distinct
-from model.checkers.grouped import Bool, Filed, Int, dense, first_by, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, dominated, first_by, first_reaching, whole
 from model.checkers.revisions import ORIGINAL
 from model.history.schema import Kind, Via
 
@@ -83,12 +85,12 @@ def _dup_app(case: Case) -> Finding:
 
 
 def _new_version(case: Case, shown: Int, rows: Int) -> Bool:
-    """Which of ``rows``, of those shown, are the first to show a revision at their device."""
-    version = case.revisions.version(shown)
-    revised = np.flatnonzero(version != ORIGINAL)
+    """Which of ``rows``, of those shown, are the first to show a giving of a revision at their device."""
+    content, given = case.revisions.showing(shown)
+    revised = np.flatnonzero((content != ORIGINAL) | (given > 1))
     if not len(revised):
         return np.zeros(len(rows), np.bool_)
-    first = revised[first_by(dense(case.deliveries.pair_of(shown[revised]), version[revised]))]
+    first = revised[first_by(dense(case.deliveries.pair_of(shown[revised]), content[revised], given[revised]))]
     return np.isin(rows, shown[first])
 
 
@@ -98,20 +100,20 @@ def _new_version(case: Case, shown: Int, rows: Int) -> Bool:
 def _redelivery(case: Case, dup_app: Finding) -> Finding:
     """Copies on the wire that nothing excuses."""
     history, say = case.history, case.say
-    rows = case.deliveries.wired
-    rows = rows[(history.via[rows] != Via.BACKFILL) & (history.via[rows] != Via.PUSH)]
-    found: list[tuple[int, int, str]] = []
     ledger = _Ledger(case)
-    for copies in _copies(case, rows):
-        found.extend(ledger.unexcused(copies))
-    found.sort()
-    bad, first = whole([row for row, _, _ in found]), whole([origin for _, origin, _ in found])
+    at, told = ledger.unexcused()
+    bad, first = ledger.rows[at], ledger.origin[at]
+    order = np.argsort(bad)
+    at, bad, first = at[order], bad[order], first[order]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, origin = int(bad[i]), int(first[i])
         what = f"{say.message(int(history.message[row]))} at {say.place(row)}"
-        text = f"{say.device(int(history.device[row]))} was sent {what} at {say.at(origin)} and again at {say.at(row)}"
-        return f"{text}: {found[i][2]}", (origin, row)
+        had = "was sent" if history.kind[origin] == Kind.WIRE else "had"
+        text = (
+            f"{say.device(int(history.device[row]))} {had} {what} at {say.at(origin)} and {'was sent it ' * (had == 'had')}again"
+        )
+        return f"{text} at {say.at(row)}: {told(int(at[i]))}", (origin, row)
 
     messages, devices = history.message[bad], whole(history.device[bad])
     shown_twice = np.sort(case.deliveries.pair(dup_app.messages, dup_app.devices))
@@ -119,84 +121,124 @@ def _redelivery(case: Case, dup_app: Finding) -> Finding:
     return Finding("redelivery", bad, messages, devices, tell, causes)
 
 
-def _copies(case: Case, rows: Int) -> list[Int]:
-    """The rows of every (device, message, position, revision) that came more than once, each in order of time."""
-    if not len(rows):
-        return []
-    history = case.history
-    key = dense(case.deliveries.pair_of(rows), history.epoch[rows], history.seq[rows], case.revisions.version(rows))
-    order = np.argsort(key, kind="stable")
-    counts = np.bincount(key)
-    ends = np.cumsum(counts)
-    many = np.flatnonzero(counts > 1)
-    return [rows[order[end - count : end]] for end, count in zip(ends[many].tolist(), counts[many].tolist(), strict=True)]
-
-
 class _Ledger:
-    """What excuses a second copy: no confirmation yet, connections that ended, resends, and sync requests."""
+    """What excuses a copy: no confirmation yet, connections that ended, resends, and sync requests.
+
+    Copies are kept by (device, message, position, revision) and in each such set by time, so that what there was "so far" is a running
+    count. Arrays have shape (copies,).
+    """
 
     def __init__(self, case: Case) -> None:
-        self._history = history = case.history
-        self._deliveries = case.deliveries
-        self._resends = case.contract.resends_allowed
-        confirmed, requests = history.rows_of(Kind.RECEIVE_CONFIRMED), history.rows_of(Kind.SYNC_REQUEST)
-        ended = history.rows_of(Kind.DISCONNECTED)
-        self._confirmed = Filed(case.deliveries.room(confirmed), confirmed)
-        self._requests = Filed(case.deliveries.room(requests), requests)
-        self._ended = Filed(case.deliveries.device[ended], ended)
-        self._asks = set(np.unique(case.deliveries.device[requests]).tolist())
+        self._case = case
+        history, deliveries = case.history, case.deliveries
+        wired = deliveries.wired[history.via[deliveries.wired] != Via.PUSH]
+        content, given = case.revisions.showing(wired)
+        sent = history.via[wired] != Via.BACKFILL
+        rows, epoch, seq = wired[sent], *case.deliveries.placed(wired[sent])
+        key = dense(deliveries.pair_of(rows), epoch, seq, content[sent], given[sent]) if len(rows) else rows
+        order = np.argsort(key, kind="stable")
+        self.rows, self._seq, self._key = rows[order], seq[order], key[order]
+        self._begin = np.searchsorted(self._key, self._key)
+        """The place of the first copy of each one's set."""
+        self._room, self._device = deliveries.room(self.rows), deliveries.device[self.rows]
+        self._synced: Bool = history.via[self.rows] == Via.SYNC
+        self._seen = self._first_sightings(wired, content, given)[sent][order]
+        """The first row in which the device saw that giving of that content, in the app or on the wire, backfill included."""
+        revised = (content != ORIGINAL) | (given > 1)
+        self._known = self._confirmations(epoch[order], np.where(revised[sent][order], self._seen, NONE))
+        first = self.rows[self._begin] if len(self.rows) else self.rows
+        self.origin = np.where(first == self.rows, self._seen, first)
+        """The row that a copy repeats."""
 
-    def unexcused(self, copies: Int) -> list[tuple[int, int, str]]:
-        """(row, first row, why) of the copies that are redeliveries."""
-        history, first = self._history, int(copies[0])
-        room, seq = int(self._deliveries.room(copies[:1])[0]), int(history.seq[first])
-        confirmed = self._confirmation(room, seq, int(history.epoch[first]), first)
-        requests = self._requests.of(room)
-        requests = requests[history.seq[requests] < seq] if seq else requests
-        answers: dict[int, int] = {}
-        live = 0
-        found = []
-        for row in copies.tolist():
-            synced = history.via[row] == Via.SYNC
-            if synced:
-                connection = int(history.connection[row])
-                answers[connection] = answers.get(connection, 0) + 1
-                why = self._unasked(requests, connection, answers[connection], row, confirmed)
-            else:
-                live += 1
-                why = self._too_many(int(history.device[row]), live, copies, row, confirmed)
-            if why and row != first:
-                found.append((row, first, why))
-        return found
+    def unexcused(self) -> tuple[Int, Callable[[int], str]]:
+        """The copies that are redeliveries, and a function that tells why one of them is."""
+        confirmed = self._known < self.rows
+        live, allowed = self._so_far(~self._synced), self._allowed()
+        synced, asked = self._so_far(self._synced), self._asked()
+        wrong = np.where(self._synced, self._unasked(synced, asked), confirmed | (live > allowed))
+        repeats = confirmed | (np.arange(len(self.rows)) != self._begin)
 
-    def _confirmation(self, room: int, seq: int, epoch: int, first: int) -> int:
-        """The first confirmation after the first copy of a receive ack that covers the position; else past the end."""
-        history, rows = self._history, self._confirmed.of(room)
-        rows = rows[np.searchsorted(rows, first) :]
-        covers = np.where(history.value[rows] == 1, history.seq[rows] >= seq, history.seq[rows] == seq)
-        covers &= (history.epoch[rows] == 0) | (history.epoch[rows] == epoch)
-        covering = rows[covers] if seq else rows[:0]
-        return int(covering[0]) if len(covering) else len(history)
+        def why(i: int) -> str:
+            if self._synced[i]:
+                return f"sync copy {synced[i]} of {asked[i]} asked for"
+            return "its receive ack had been confirmed" if confirmed[i] else f"live copy {live[i]} where {allowed[i]} are allowed"
 
-    def _unasked(self, requests: Int, connection: int, nth: int, row: int, confirmed: int) -> str:
-        """Why the nth sync copy on a connection is one too many; "" if it is the answer to a request of its own.
+        return np.flatnonzero(wrong & repeats & (self.rows != self._seen)), why
 
-        After the confirmation only requests written before it count. A device that records no requests cannot be judged.
+    def _so_far(self, counted: Bool) -> Int:
+        """How many of the copies counted there were in each one's set, up to itself."""
+        total = np.concatenate([[0], np.cumsum(counted)])
+        return whole(total[1:] - total[self._begin])
+
+    def _first_sightings(self, wired: Int, content: Int, given: Int) -> Int:
+        shown = self._case.deliveries.shown
+        rows = np.concatenate([shown, wired])
+        parts = [np.concatenate(pair) for pair in zip(self._case.revisions.showing(shown), (content, given), strict=True)]
+        key = dense(self._case.deliveries.pair_of(rows), *parts) if len(rows) else rows
+        first = np.full(int(key.max(initial=NONE)) + 1, len(self._case.history), np.int64)
+        np.minimum.at(first, key, rows)
+        return first[key[len(shown) :]]
+
+    def _confirmations(self, epoch: Int, after: Int) -> Int:
+        """By copy the first confirmation, after a row, of a receive ack that covers its position; past the end where there is none."""
+        history, never = self._case.history, len(self._case.history)
+        rows = history.rows_of(Kind.RECEIVE_CONFIRMED)
+        upto, room = history.value[rows] == 1, self._case.deliveries.room(rows)
+        found = np.full(len(self.rows), never, np.int64)
+        if not len(rows) or not len(found):
+            return found
+        for said in (epoch, np.zeros(len(epoch), np.int64)):  # a confirmation without an epoch speaks of any
+            key = dense(np.concatenate([room, self._room]), np.concatenate([whole(history.epoch[rows]), said]))
+            mine, seq = key[: len(rows)], history.seq[rows]
+            place = first_reaching(mine[upto], rows[upto], seq[upto], key[len(rows) :], after, self._seq)
+            single = dense(key, np.concatenate([seq, self._seq]))
+            alone = Rows(single[: len(rows)][~upto], rows[~upto]).after(single[len(rows) :], after)
+            covering = np.where(place >= 0, rows[upto][place], never) if upto.any() else found
+            found = np.minimum(found, np.minimum(covering, np.where(alone >= 0, alone, never)))
+        return np.where(self._seq > 0, found, never)
+
+    def _allowed(self) -> Int:
+        """How many live copies connections that ended, or the policy's resends, excuse. Attempts that failed are no connections."""
+        history, device = self._case.history, self._case.deliveries.device
+        ended, ready = history.rows_of(Kind.DISCONNECTED), history.rows_of(Kind.READY)
+        every = np.concatenate([ended, ready])
+        on = dense(history.device[every], history.connection[every]) if len(every) else every
+        had = np.isin(on[: len(ended)], on[len(ended) :]) | ~np.isin(device[ended], device[ready])
+        filed = Rows(device[ended[had]], ended[had])
+        first = self.rows[self._begin] if len(self.rows) else self.rows
+        between = filed.count(self._device, self.rows) - filed.count(self._device, first)
+        fresh = np.zeros(len(self.rows), np.bool_)
+        if len(self.rows):
+            fresh[first_by(dense(self._key, history.connection[self.rows]))] = True
+        changed = self._so_far(fresh) - 1
+        return whole(1 + np.maximum(between, changed)) + self._case.contract.resends_allowed
+
+    def _asked(self) -> Int:
+        """How many requests cover each copy: written before it, and before the confirmation, asking for what lies below it."""
+        history = self._case.history
+        requests = history.rows_of(Kind.SYNC_REQUEST)
+        at = np.flatnonzero(self._synced)
+        result = np.zeros(len(self.rows), np.int64)
+        below = np.where(self._seq[at] > 0, self._seq[at], int(history.seq[requests].max(initial=0)) + 1)
+        before = np.minimum(self.rows, self._known)[at]
+        if len(requests) and len(at):
+            result[at] = dominated(
+                self._case.deliveries.room(requests), requests, history.seq[requests], self._room[at], before, below
+            )
+        return result
+
+    def _unasked(self, synced: Int, asked: Int) -> Bool:
+        """Which sync copies are no answer to a request of their own; nobody knows of a device that records no requests.
+
+        A copy takes a request that no earlier one has taken; one that finds none takes none. ``asked - synced`` is what would be left if
+        all had taken one; each new low of it below zero is a copy that found none.
         """
-        history = self._history
-        if int(history.device[row]) not in self._asks:
-            return ""
-        mine = requests[history.connection[requests] == connection]
-        asked = int(np.searchsorted(mine, min(row, confirmed)))
-        return "" if nth <= asked else f"sync copy {nth} of {asked} asked for"
-
-    def _too_many(self, device: int, live: int, copies: Int, row: int, confirmed: int) -> str:
-        """Why a live copy is one too many; "" if connections that ended, or the policy's resends, excuse it."""
-        if row > confirmed:
-            return "its receive ack had been confirmed"
-        so_far = copies[copies <= row]
-        changed = len(np.unique(self._history.connection[so_far])) - 1
-        ended = self._ended.of(device)
-        between = int(np.searchsorted(ended, row) - np.searchsorted(ended, so_far[0]))
-        allowed = 1 + max(between, changed) + self._resends
-        return "" if live <= allowed else f"live copy {live} where {allowed} are allowed"
+        at = np.flatnonzero(self._synced)
+        left, key = (asked - synced)[at], dense(self._key[at]) if len(at) else at
+        span = int(left.max(initial=0)) - int(left.min(initial=0)) + 1
+        falling = np.minimum.accumulate(np.concatenate([[0], left - key * span])) if len(at) else left
+        low = np.minimum(falling[:-1] + key * span, 0)
+        records = np.unique(self._case.deliveries.device[self._case.history.rows_of(Kind.SYNC_REQUEST)])
+        result = np.zeros(len(self.rows), np.bool_)
+        result[at] = (left < low) & np.isin(self._device[at], records)
+        return result

@@ -6,6 +6,8 @@ Keys are any numbers; they are made dense before they are combined with somethin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,8 +96,26 @@ def spans(begin: NDArray[np.integer], end: NDArray[np.integer]) -> tuple[Int, In
     return whole(which), whole(within + begin[which])
 
 
+def halves(place: Int) -> Iterator[tuple[Int, Bool]]:
+    """Divide and conquer, level by level: for each element the number of its block, and whether it is in the block's lower half.
+
+    Two elements of different places are in different halves of one block at exactly one level.
+    """
+    for level in range(int(place.max(initial=0)).bit_length()):
+        yield place >> (level + 1), (place >> level) & 1 == 0
+
+
+def numbered(key: Int) -> Int:
+    """Of each element its place, from 0, among those of its key, in their order."""
+    order = np.argsort(key, kind="stable")
+    filed = key[order]
+    result = np.empty(len(key), np.int64)
+    result[order] = np.arange(len(key)) - np.searchsorted(filed, filed)
+    return result
+
+
 class Rows:
-    """Rows filed under keys: the nearest one before or after a given row."""
+    """Rows filed under keys: the nearest one before or after a given row, and how many before it."""
 
     __slots__ = ("_codes", "_keys", "_span")
 
@@ -116,9 +136,15 @@ class Rows:
         at = np.searchsorted(self._codes, codes, "right")
         return self._pick(group, at)
 
+    def count(self, keys: Int, rows: Int) -> Int:
+        """How many rows under each key are below the given one."""
+        group, codes = self._queries(keys, rows)
+        low = np.searchsorted(self._codes, group * self._span)
+        return np.where(group >= 0, np.searchsorted(self._codes, codes, "left") - low, 0)
+
     def _queries(self, keys: Int, rows: Int) -> tuple[Int, Int]:
         group = place_of(self._keys, keys)
-        return group, group * self._span + np.clip(rows, 0, self._span - 1)
+        return group, group * self._span + np.clip(rows, NONE, self._span - 1)
 
     def _pick(self, group: Int, at: NDArray[np.integer]) -> Int:
         if not len(self._codes):
@@ -199,3 +225,55 @@ def highest_before(group: Int, at: Int, value: Int, query_group: Int, query_at: 
     highest[order] = np.maximum.accumulate(codes[order]) % (count + 1) - 1
     found = highest[count:]
     return np.where(found >= 0, by_rank[found] if count else NONE, NONE)
+
+
+def first_reaching(group: Int, at: Int, value: Int, query_group: Int, query_at: Int, query_value: Int) -> Int:
+    """For each query the first event of its group with ``at`` above its own and a value no lower; -1 for none. O((n + q) log n).
+
+    A tree of maxima over the events by (group, at): up from the query's place until a block has such a value, then down to it.
+    """
+    count = len(group)
+    order = np.lexsort((at, group))
+    codes = dense(np.concatenate([group, query_group]), np.concatenate([at, query_at])) if count + len(query_at) else at
+    begin, end = np.searchsorted(codes[order], codes[count:], "right"), np.searchsorted(group[order], query_group, "right")
+    levels = [value[order]]
+    while len(levels[-1]) > 1:
+        below = levels[-1] if len(levels[-1]) % 2 == 0 else np.append(levels[-1], levels[-1][-1])
+        levels.append(np.maximum(below[::2], below[1::2]))
+    place, found = whole(begin), np.full(len(query_at), NONE, np.int64)
+    for level, highest in enumerate(levels):
+        inside = (found == NONE) & (place < end)
+        alone = inside & ((place >> level) % 2 == 1) if level + 1 < len(levels) else inside
+        has = np.zeros(len(place), np.bool_)
+        has[alone] = highest[place[alone] >> level] >= query_value[alone]
+        found[has] = level
+        place = np.where(alone & ~has, place + (1 << level), place)
+    for level in range(len(levels) - 1, 0, -1):
+        here = np.flatnonzero(found == level)
+        lower = levels[level - 1][place[here] >> (level - 1)] >= query_value[here]
+        place[here] += np.where(lower, 0, 1 << (level - 1))
+        found[here] = level - 1
+    reached = (found >= 0) & (place < end)
+    return np.where(reached, order[np.where(reached, place, 0)], NONE) if count else found
+
+
+def outranked(group: Int, high: Int, low: Int) -> Bool:
+    """Whether an earlier element of each one's group has a higher ``high``, yet no higher ``low``; O(n log² n)."""
+    result = np.zeros(len(group), np.bool_)
+    for block, early in halves(numbered(group)):
+        key, late = dense(group, block), np.flatnonzero(~early)
+        above = highest_before(key[early], 2 * low[early], high[early], key[late], 2 * low[late] + 1)
+        result[late] |= (above >= 0) & (high[early][above] > high[late]) if early.any() else False
+    return result
+
+
+def outranked_from_elsewhere(group: Int, part: Int, high: Int) -> Bool:
+    """Whether an earlier element of each one's group, in another part of it, has a higher ``high``; O(n log n log parts)."""
+    result, order = np.zeros(len(group), np.bool_), np.arange(len(group))
+    for block, lower in halves(dense(part) if len(part) else part):
+        key = dense(group, block)
+        for mine in (np.flatnonzero(lower), np.flatnonzero(~lower)):
+            other = np.setdiff1d(order, mine, assume_unique=True)
+            above = highest_before(key[other], order[other], high[other], key[mine], mine)
+            result[mine] |= (above >= 0) & (high[other][above] > high[mine]) if len(other) else False
+    return result
