@@ -8,6 +8,7 @@ from model.checkers.availability import Operations
 from model.checkers.deliveries import Deliveries, positions
 from model.checkers.findings import Speech
 from model.checkers.grouped import Int
+from model.checkers.harness import unread
 from model.checkers.latency import Latencies, measure
 from model.checkers.members import Members
 from model.checkers.obligations import Obligations
@@ -92,7 +93,16 @@ class Case:
     @cached_property
     def absences(self) -> Absences:
         """Devices that were missing at the end."""
-        return absences(self.history, self.sessions, self.phases)
+        return absences(self.history, self.sessions, self.phases, self.faults)
+
+    @cached_property
+    def drained(self) -> bool:
+        """Whether everything had settled, with every device there to see it: what had not come by then never does.
+
+        A device that kept trying was there, and a device that the schedule left switched off is owed nothing.
+        """
+        healed = all(fault.healed_us >= 0 for fault in self.faults)
+        return self.phases.settled and healed and not self.absences.silent.any() and not len(unread(self)[0])
 
     @cached_property
     def obligations(self) -> Obligations:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from model.checkers.kinds import KINDS, Blame, problem
+from model.checkers.kinds import KINDS, Blame, header_problem
 from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder, is_run
@@ -36,7 +36,7 @@ def history(path: Path) -> History:
     if path.is_dir() and not is_run(path) and (below := [folder for folder in sorted(path.glob("**/")) if is_run(folder)]):
         raise CannotRun(f"{path}: is no run folder; there are {len(below)} below it, such as {near(below[-1])}", MISSING)
     found = RunFolder.open(path).history() if path.is_dir() else at_rest.read(path)
-    if wrong := problem(found.header.contract):
+    if wrong := header_problem(found.header):
         raise HistoryError(f"{path}: its header is wrong: {wrong}")
     return found
 
