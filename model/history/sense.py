@@ -243,7 +243,7 @@ def _backwards(history: History) -> Iterator[Finding]:
         if _ORDER[phase] < _ORDER[before] and (before, phase) != (Phase.QUIET, Phase.DRAIN):
             yield (
                 row,
-                f"the phase {phase.name.lower()} begins after {before.name.lower()}; docs/history.md has the order of phases",
+                f"the phase {phase.name.lower()} begins after {before.name.lower()}, but no phase runs backwards",
             )
             return
 

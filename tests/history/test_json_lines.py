@@ -160,10 +160,10 @@ def phases(*codes: str) -> str:
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        ("audit drain", "line 6: the phase drain begins after audit; docs/history.md has the order of phases"),
-        ("end warm_up drain", "line 6: the phase warm_up begins after end;"),
-        ("drain measure", "line 6: the phase measure begins after drain;"),
-        ("drain quiet audit quiet", "line 8: the phase quiet begins after audit;"),
+        ("audit drain", "line 6: the phase drain begins after audit, but no phase runs backwards"),
+        ("end warm_up drain", "line 6: the phase warm_up begins after end,"),
+        ("drain measure", "line 6: the phase measure begins after drain,"),
+        ("drain quiet audit quiet", "line 8: the phase quiet begins after audit,"),
     ],
 )
 def test_phases_that_run_backwards_are_refused(tmp_path: Path, codes: str, said: str) -> None:
