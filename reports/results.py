@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
-from model.checkers.kinds import problem
+from model.checkers.kinds import header_problem
 from model.checkers.verdict import judge
 from model.core.policies import Timers
 from model.history import at_rest
@@ -138,7 +138,7 @@ def _of_file(path: Path) -> Run:
     """A history file, judged."""
     history = at_rest.read(path)
     header = history.header
-    if wrong := problem(header.contract):
+    if wrong := header_problem(header):
         raise RunFolderError(f"{path}: its header is wrong: {wrong}")
     found = judge(history)
     judged = msgspec.json.decode(msgspec.json.encode(found, enc_hook=lambda number: number.tolist()))

@@ -5,8 +5,9 @@ Rules of the file:
 - Everything intended counts, in the order of t_int, whether or not the client got round to it. A send that is scheduled to be
   rejected does not count: one of that class, or of a sender who cannot be a member then.
 - Two classes: ``send`` (ok within the deadline) and ``delivery`` (within it at all of Must(m) that the schedule left switched on).
-- Three scopes: all, each gateway, each device. A send belongs to its sender's device and home gateway. A delivery belongs to those
-  it is owed to: in a narrower scope it succeeds if all of Must(m) *within that scope* got it, so a deaf device shows by itself.
+- Three scopes: all, each gateway, each device. A send belongs to its sender's device and to the gateway at which that was last ready
+  by t_int, else its home gateway. A delivery belongs to those it is owed to: in a narrower scope it succeeds if all of Must(m) *within
+  that scope* got it, so a deaf device shows by itself.
 - What is an outage only because of devices that are unreachable is implied by that.
 - Where no sender was ever told anything, yet messages were shown, answers were not recorded, and there are no operations of class send.
 - An outage is a run of at least two failing operations in a row. A class without a success at any device is ``vacuous`` and has
@@ -59,6 +60,8 @@ class Outages:
     operations: Int
     first: Int
     """The message of the first failing operation."""
+    begin: Int
+    """Its place in the stream."""
 
 
 class Operations:
@@ -73,7 +76,8 @@ class Operations:
         counted = sends.scheduled & allowed & ((due_us <= case.phases.end_us) | (not case.phases.truncated))
         self.intended = whole(np.flatnonzero(counted))
         answers = case.history.rows_of(Kind.OK, Kind.FAIL, Kind.INFO)
-        self._answered = bool(len(answers)) or not len(case.deliveries.shown)
+        self.answered = bool(len(answers)) or not len(case.deliveries.shown)
+        """Whether answers were recorded at all."""
         self.sent: Bool = (sends.t_ok_us >= 0) & (sends.t_ok_us <= due_us)
         """By message."""
         pairs = case.obligations
@@ -83,7 +87,7 @@ class Operations:
         self._message, self._device = pairs.message[self._owed], pairs.device[self._owed]
         self._came = (pairs.row >= 0)[self._owed] & (pairs.t_us <= due_us[pairs.message])[self._owed]
         self._t_int_us = sends.t_int_us
-        self._sender, self._home = sends.sender, members.home
+        self._sender, self._home, self._sessions = sends.sender, members.home, case.sessions
         self._reachable: Bool = ~case.absences.unreachable
         self._streams: dict[tuple[Scope, bool], tuple[Stream, Stream]] = {}
 
@@ -93,20 +97,22 @@ class Operations:
             self._streams[scope, reachable] = self._send(scope, reachable), self._delivery(scope, reachable)
         return self._streams[scope, reachable]
 
-    def _place(self, scope: Scope, device: Int) -> Int:
-        return {"all": np.zeros(len(device), np.int64), "gateway": self._home[device], "device": device}[scope]
+    def _place(self, scope: Scope, device: Int, message: Int) -> Int:
+        if scope == "gateway":
+            return self._sessions.node(device, self._t_int_us[message], self._home[device])
+        return device if scope == "device" else np.zeros(len(device), np.int64)
 
     def _send(self, scope: Scope, reachable: bool) -> Stream:
-        message = self.intended if self._answered else self.intended[:0]
+        message = self.intended if self.answered else self.intended[:0]
         if reachable:
             message = message[(self._sender[message] < 0) | self._reachable[self._sender[message]]]
-        place = self._place(scope, self._sender[message])
+        place = self._place(scope, self._sender[message], message)
         return _stream("send", scope, place, message, self._t_int_us[message], self.sent[message])
 
     def _delivery(self, scope: Scope, reachable: bool) -> Stream:
         kept = self._reachable[self._device] if reachable else np.ones(len(self._device), np.bool_)
         message, came = self._message[kept], self._came[kept]
-        place = self._place(scope, self._device[kept])
+        place = self._place(scope, self._device[kept], message)
         group = dense(place, message) if len(place) else place
         _, first = np.unique(group, return_index=True)
         failed = np.bincount(group, ~came, minlength=len(first)) > 0
@@ -140,6 +146,7 @@ def outages(stream: Stream) -> Outages:
         at_least=~closed,
         operations=end - begin,
         first=stream.message[begin],
+        begin=begin,
     )
 
 
@@ -155,12 +162,17 @@ def judge(case: Case) -> Part:
     measures = {
         "all": _measure(found["all"], everyone, 0),
         "gateways": {
-            say.node(node): _measure(found["gateway"], case.operations.streams("gateway"), node)
-            for node in np.unique(case.members.home[case.members.home >= 0]).tolist()
+            say.node(node): _measure(found["gateway"], case.operations.streams("gateway"), node) for node in _gateways(case)
         },
         "devices_worst": _worst(case, found["device"]),
     }
     return Part((*findings, *_vacuous(case, vacuous)), {"availability": measures})
+
+
+def _gateways(case: Case) -> list[int]:
+    """The homes of devices, and where operations belonged."""
+    homes = case.members.home[case.members.home >= 0]
+    return [int(node) for node in np.unique(np.concatenate([homes, *(s.place for s in case.operations.streams("gateway"))]))]
 
 
 def _explained(case: Case, found: Outages) -> Bool:
@@ -176,7 +188,8 @@ def _outage_finding(case: Case, found: Outages, explained: Bool) -> Finding:
     at = np.flatnonzero(found.length_us > case.contract.outage_budget_us)
     say, stream = case.say, found.stream
     device = found.place[at] if stream.scope == "device" else np.full(len(at), NONE)
-    rows = case.sends.intend_row[found.first[at]]
+    rows = _planned_row(case, found.first[at])
+    proven = _planned_row(case, whole([_passes(found, k, case.contract.outage_budget_us) for k in at.tolist()]))
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         k = int(at[i])
@@ -186,7 +199,20 @@ def _outage_finding(case: Case, found: Outages, explained: Bool) -> Finding:
         text = f"{place}: no {stream.of} within its deadline for {long} from {say.seconds(float(found.begin_us[k]))}"
         return f"{text}, {found.operations[k]} operations in a row", (int(rows[i]),)
 
-    return Finding("outage", rows, found.first[at], device, tell, {"unreachable": explained[at]})
+    return Finding("outage", rows, found.first[at], device, tell, {"unreachable": explained[at]}, proven=proven)
+
+
+def _planned_row(case: Case, message: Int) -> Int:
+    """Where each operation stands in the schedule; where that was not recorded, where it begins."""
+    return np.where(case.sends.intend_row >= 0, case.sends.intend_row, case.sends.begun_row)[message]
+
+
+def _passes(found: Outages, k: int, budget_us: int) -> int:
+    """The message of the operation, failing or the success that ends the outage, that is the first one beyond the budget."""
+    begin = int(found.begin[k])
+    until = begin + int(found.operations[k]) + (not found.at_least[k])
+    at = begin + int(np.searchsorted(found.stream.t_us[begin:until], found.begin_us[k] + budget_us, "right"))
+    return int(found.stream.message[min(at, until - 1)])
 
 
 def _vacuous(case: Case, classes: list[str]) -> list[Finding]:

@@ -8,6 +8,7 @@ from model.checkers.availability import Operations
 from model.checkers.deliveries import Deliveries
 from model.checkers.findings import Speech
 from model.checkers.grouped import Int, whole
+from model.checkers.harness import unread
 from model.checkers.latency import Latencies, measure
 from model.checkers.loss import stored_losses
 from model.checkers.members import Members
@@ -91,11 +92,6 @@ class Case:
         """The faults that took effect."""
         return faults(self.history)
 
-    @property
-    def drained(self) -> bool:
-        """Whether the drain was completed: what did not come by then never does."""
-        return self.phases.settled
-
     @cached_property
     def stored_losses(self) -> Int:
         """Messages that were committed and are in nobody's R."""
@@ -104,7 +100,21 @@ class Case:
     @cached_property
     def absences(self) -> Absences:
         """Devices that were missing at the end."""
-        return absences(self.history, self.sessions, self.phases)
+        return absences(self.history, self.sessions, self.phases, self.faults)
+
+    @cached_property
+    def drained(self) -> bool:
+        """Whether everything had settled, with every device there to see it: what had not come by then never does.
+
+        A device that kept trying was there, and a device that the schedule left switched off is owed nothing.
+        """
+        healed = all(fault.healed_us >= 0 for fault in self.faults)
+        return self.phases.settled and healed and not self.absences.silent.any() and not len(self.unread[0])
+
+    @cached_property
+    def unread(self) -> tuple[Int, Int]:
+        """The (devices, conversations) that were to be read back and were not, parallel."""
+        return unread(self)
 
     @cached_property
     def obligations(self) -> Obligations:

@@ -129,7 +129,7 @@ class _Past:
     def _maybe_late(self, rooms: Int, effects: Int) -> Int:
         """Of what is owed, what makes a claim and was not shown before all sent after it; what never came, after the drain only."""
         begun, came, born = self._case.sends.begun_row, self._came, self._born()
-        counts = np.full(len(came), self._case.phases.settled)
+        counts = np.full(len(came), self._case.drained)
         counts[came >= 0] = self._case.history.via[came[came >= 0]] != Via.BACKFILL
         some = np.flatnonzero(counts & self._claims[self._owed])
         until = np.where(came[some] >= 0, came[some], len(self._case.history))
@@ -251,7 +251,7 @@ class _Past:
         missing = came < 0
         ordered = missing | (case.history.via[came] != Via.BACKFILL)
         effect = effects[np.minimum(first, len(effects) - 1)]
-        wrong = (first < len(effects)) & ordered & np.where(missing, case.phases.settled, came > effect)
+        wrong = (first < len(effects)) & ordered & np.where(missing, case.drained, came > effect)
         return causes[wrong], effect[wrong], np.full(int(wrong.sum()), device, np.int64)
 
 

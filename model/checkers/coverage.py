@@ -110,7 +110,7 @@ def _content(case: Case) -> Iterator[Gap]:
 
 
 def _drain(case: Case) -> Iterator[Gap]:
-    if not case.phases.settled:
+    if not case.drained:
         yield (
             "no completed drain, so what has not come may still come",
             ("lost", "gap", "causal_live without the cause", "watermarks and unread counts at the end"),

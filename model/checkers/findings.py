@@ -63,6 +63,8 @@ class Finding:
     """Of which instances another kind is the cause; the first that fails the run counts."""
     fails: bool | None = None
     """None: as the contract says."""
+    proven: Int | None = None
+    """The row at which each is proven, where that is later than the row at which it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ class Part:
     """Reasons why this judge cannot say; each makes a verdict of "valid" an "unknown"."""
 
 
-def of_the_run(kind: str, text: str, rows: tuple[int, ...] = (), fails: bool | None = None) -> Finding:
+def of_the_run(kind: str, text: str, rows: tuple[int, ...] = (), fails: bool | None = None, proven: int | None = None) -> Finding:
     """A finding of one instance that concerns no message and no device."""
     at = whole([rows[0] if rows else 0])
     none = whole([NONE])
-    return Finding(kind, at, none, none, lambda _: (text, rows), fails=fails)
+    return Finding(kind, at, none, none, lambda _: (text, rows), fails=fails, proven=None if proven is None else whole([proven]))
 
 
 class Speech:

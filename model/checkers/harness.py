@@ -7,6 +7,7 @@ when the run ended.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from model.checkers.findings import Finding, Part, of_the_run
 from model.checkers.grouped import NONE, Int, whole
 from model.checkers.latency import nearest_rank
+from model.checkers.sessions import Fault, same_fault
 from model.history.schema import Kind
 
 if TYPE_CHECKING:
@@ -125,11 +127,23 @@ def _generator_lag(case: Case) -> list[Finding]:
 
 
 def _fault_unproven(case: Case) -> list[Finding]:
+    """Plans without a proof of the same id, node and kind; a proof counts once, for the first of several such plans."""
     history = case.history
-    planned = history.rows_of(Kind.FAULT_PLANNED)
-    begun = set(history.value[history.rows_of(Kind.FAULT_BEGUN)].tolist())
-    missing = [row for row in planned.tolist() if int(history.value[row]) not in begun]
+    planned, begun = history.rows_of(Kind.FAULT_PLANNED), history.rows_of(Kind.FAULT_BEGUN)
+    if case.phases.truncated:
+        planned = planned[history.t_us[planned] <= case.phases.end_us]
+    which = same_fault(history, np.concatenate([planned, begun])).tolist()
+    proofs = Counter(which[len(planned) :])
+    missing = []
+    for row, fault in zip(planned.tolist(), which, strict=False):
+        missing += [row] * (not proofs[fault])
+        proofs[fault] -= proofs[fault] > 0
     return [of_the_run("fault_unproven", _planned(case, row), (row,)) for row in missing]
+
+
+def told(case: Case, fault: Fault) -> str:
+    """A fault in words."""
+    return f"fault {fault.number} ({fault.kind} of {case.say.node(fault.node)} at {case.say.seconds(fault.begun_us)})"
 
 
 def _planned(case: Case, row: int) -> str:
@@ -144,28 +158,29 @@ def _drain_incomplete(case: Case) -> list[Finding]:
         return [of_the_run("drain_incomplete", text, (phases.bound_row,))]
     if phases.truncated:
         return []
-    texts = [] if phases.settled else ["the run ended without a quiet time"]
-    silent = np.flatnonzero(case.absences.silent)
-    texts += [f"{say.device(int(d))} was not connected at the end and did not try" for d in silent[:5]]
-    texts += _unread(case)
+    texts = [] if phases.settled else ["the run ended without a quiet time after the drain"]
+    texts += [f"{told(case, fault)} was never healed" for fault in case.faults if fault.healed_us < 0]
+    gone = case.absences
+    for device in np.flatnonzero(gone.silent)[:5].tolist():
+        texts.append(f"{say.device(device)} was not connected at the end{'' if gone.trying[device] else ' and did not try'}")
+    device, conversation = case.unread
+    for d, g in zip(device[:5].tolist(), conversation[:5].tolist(), strict=True):
+        texts.append(f"{say.device(d)} did not finish reading {say.conversation(g)} back")
     return [of_the_run("drain_incomplete", text) for text in texts]
 
 
-def _unread(case: Case) -> list[str]:
-    """Read-backs that were not completed, of devices that were there, in an audit that took place."""
+def unread(case: Case) -> tuple[Int, Int]:
+    """The (devices, conversations) that were to be read back, in an audit or in what a truncated recording lacks, and have no R."""
     deliveries, members, gone = case.deliveries, case.members, case.absences
-    if case.phases.audit_row < 0 or not (len(deliveries.read_done) + len(deliveries.read)):
-        return []
+    if case.phases.audit_row < 0 and not case.phases.truncated:
+        return whole([]), whole([])
     used = np.unique(case.sends.conversation[case.sends.committed])
     there = ~(gone.unreachable | gone.silent | gone.off)[members.device] & np.isin(members.conversation, used)
     there &= members.until_us > case.phases.audit_us
     device, conversation = members.device[there], members.conversation[there]
     width = len(case.history.names.conversations) + 1
-    unread = np.flatnonzero(deliveries.done_row(device * width + conversation) < 0)[:5]
-    return [
-        f"{case.say.device(int(device[i]))} did not finish reading {case.say.conversation(int(conversation[i]))} back"
-        for i in unread
-    ]
+    left = deliveries.done_row(device * width + conversation) < 0
+    return device[left], conversation[left]
 
 
 def _truncated(case: Case) -> list[Finding]:

@@ -10,8 +10,15 @@ from typing import Literal
 
 import msgspec
 
-from model.history.schema import Contract
+from model.history.schema import Contract, Header
 
+DURATION_MAX_US = 1 << 53
+"""Whole numbers up to here are exact in every language that may write a header, and sums of a few fit 64 bits."""
+STEPS_MAX = 1000
+"""Steps of one window: finer ones only take time."""
+RESENDS_MAX = 1_000_000
+CPU_SHARE_MAX = 2.0
+"""A second's share of a core comes out a little above 1 at times; what is far above is a percentage."""
 Blame = Literal["product", "harness", "unknown"]
 
 
@@ -83,21 +90,53 @@ def problem(contract: Contract) -> str | None:
     return next((text for holds, text in _conditions(contract) if not holds), None)
 
 
+def header_problem(header: Header) -> str | None:
+    """What is wrong with a header, its contract included, in words; None if the judges can judge by it."""
+    cpu, begin_us = header.generator_cpu_max, header.load_begin_us
+    if cpu is not None and not 0 <= cpu <= CPU_SHARE_MAX:
+        return f"generator_cpu_max is {cpu:g}; give a share of one core, 0 to 1, or null where it was not measured"
+    if not 0 <= begin_us <= DURATION_MAX_US:
+        return f"load_begin_us is {begin_us}; give 0 to {DURATION_MAX_US} microseconds"
+    return problem(header.contract)
+
+
 def _conditions(contract: Contract) -> Iterator[tuple[bool, str]]:
-    for kind in contract.fails:
+    for kind, failing in contract.fails.items():
         yield kind in KINDS, f"contract.fails names '{kind}', which is no kind of anomaly; docs/judges.md lists them"
+        yield (
+            failing or KINDS[kind].blame == "product",
+            f"contract.fails forgives '{kind}', but a run in which that happened proves nothing; leave it out",
+        )
     for name in contract.__struct_fields__:
-        found = getattr(contract, name)
-        if name.endswith("_us") and found is not None:
-            least = 1 if name.startswith("window") else 0
-            yield found >= least, f"contract.{name} is {found}; give at least {least} microseconds"
+        if name.endswith("_us") and (found := getattr(contract, name)) is not None:
+            yield _within(f"contract.{name}", found, 1 if name.startswith("window") else 0)
+    yield from _of_windows(contract)
     kept = contract.retention_messages
     yield kept is None or kept >= 1, f"contract.retention_messages is {kept}; give at least 1, or null"
-    yield contract.resends_allowed >= 0, f"contract.resends_allowed is {contract.resends_allowed}; give at least 0"
+    resends = contract.resends_allowed
+    yield 0 <= resends <= RESENDS_MAX, f"contract.resends_allowed is {resends}; give 0 to {RESENDS_MAX}"
     for promise in contract.latency:
         yield promise.of in LATENCIES, f"contract.latency is of '{promise.of}'; give {' or '.join(LATENCIES)}"
         yield 0 < promise.quantile <= 1, f"contract.latency has the quantile {promise.quantile:g}; give more than 0, at most 1"
-        yield promise.at_most_us >= 0, f"contract.latency has at_most_us {promise.at_most_us}; give at least 0"
+        yield _within("at_most_us in contract.latency", promise.at_most_us, 0)
+
+
+def _within(name: str, found: int, least: int) -> tuple[bool, str]:
+    wanted = f"at least {least}" if found < least else f"at most {DURATION_MAX_US}"
+    return least <= found <= DURATION_MAX_US, f"{name} is {found}; give {wanted} microseconds"
+
+
+def _of_windows(contract: Contract) -> Iterator[tuple[bool, str]]:
+    """The numbers by which recovery is judged."""
+    step_us, window_us = contract.window_step_us, contract.window_us
+    least_us = -(-window_us // STEPS_MAX)
+    yield (
+        least_us <= step_us <= window_us,
+        f"contract.window_step_us is {step_us}; give {least_us} to {window_us}, at most {STEPS_MAX} steps of window_us",
+    )
+    share, ratio = contract.recovery_availability, contract.recovery_latency_ratio
+    yield 0 < share <= 1, f"contract.recovery_availability is {share:g}; give a share of the base, more than 0, at most 1"
+    yield 0 < ratio < float("inf"), f"contract.recovery_latency_ratio is {ratio:g}; give more than 0"
 
 
 LATENCIES = ("ack", "end_to_end")

@@ -6,7 +6,9 @@ Rules of the file:
 - Classes are never pooled: live, catch-up, push. ``service`` is the uncorrected number, beside the others and in no promise.
 - A quantile is the nearest rank. It is withheld (null) with fewer than ten samples beyond it; the largest value is always given.
 - A promise is judged on the nearest rank as soon as its quantile has one sample beyond it; with fewer samples a largest value within the
-  promise keeps it, and any other leaves it open, which makes the run unknown.
+  promise keeps it, and any other leaves it open, which makes the run unknown. A quantile of 1 is the largest value.
+- What never came is infinite only where that is known: after a completed drain, or where a sender's client gave up. Of a truncated
+  recording what is still open counts once it has waited longer than any number it is measured by; else it is left out.
 - Negative samples stay in; they are a ``clock_fault``.
 """
 
@@ -43,8 +45,11 @@ class Latencies:
 
     ack: Samples
     ack_t_us: Int
+    ack_settled_us: Int
+    """When it was known: at the ok, for an infinite one when the client gave up or its deadline passed."""
     live: Samples
     live_t_us: Int
+    live_settled_us: Int
     catch_up: Samples
     push: Samples
     fan_out: Samples
@@ -65,7 +70,7 @@ def judge(case: Case) -> Part:
         "service": summary(samples.service),
     }
     kept = [(promise, exceeded(_of(samples, promise), promise)) for promise in case.contract.latency]
-    findings = tuple(_broken(samples, promise) for promise, broken in kept if broken)
+    findings = tuple(_broken(case, promise) for promise, broken in kept if broken)
     unproven = tuple(f"{_named(promise)} cannot be judged: too few samples" for promise, broken in kept if broken is None)
     return Part(findings, {"latency": measures}, (), unproven)
 
@@ -78,18 +83,19 @@ def _named(promise: LatencyPromise) -> str:
     return f"the promise of {promise.of} p{promise.quantile * 100:g} <= {promise.at_most_us / 1000:g} ms"
 
 
-def _broken(samples: Latencies, promise: LatencyPromise) -> Finding:
-    of = _of(samples, promise)
+def _broken(case: Case, promise: LatencyPromise) -> Finding:
+    of = _of(case.latencies, promise)
     value = printed(nearest_rank(of, promise.quantile))
     shown = "> run" if value == OVER_RUN else f"{float(value or 0) / 1000:g} ms"
     never = int(np.isinf(of).sum())
-    return of_the_run("latency", f"{_named(promise)} is exceeded: {shown}, n {len(of)}, of which {never} never came")
+    text = f"{_named(promise)} is exceeded: {shown}, n {len(of)}, of which {never} never came"
+    return of_the_run("latency", text, proven=len(case.history) - 1)
 
 
 def exceeded(samples: Samples, promise: LatencyPromise) -> bool | None:
     """Whether a promise was broken; None where there are too few samples to say."""
     enough = len(samples) - math.ceil(promise.quantile * len(samples)) >= 1
-    if enough:
+    if enough or (promise.quantile == 1 and len(samples)):
         return nearest_rank(samples, promise.quantile) > promise.at_most_us
     return False if len(samples) and samples.max() <= promise.at_most_us else None
 
@@ -98,22 +104,29 @@ def exceeded(samples: Samples, promise: LatencyPromise) -> bool | None:
 
 
 def measure(case: Case) -> Latencies:
-    """All samples of a run. Of a truncated run only what had the promise's time to happen."""
+    """All samples of a run, but for those that are still open."""
     sends, pairs = case.sends, case.obligations
-    ack_at = np.flatnonzero(sends.scheduled & ((sends.outcome == OK) | (sends.outcome == INFO)) & _had_time(case, sends.t_inv_us))
+    given_up = sends.info_row >= 0
+    known = (sends.outcome == OK) | ((sends.outcome == INFO) & _never(case, "ack", sends.t_int_us, given_up))
+    ack_at = np.flatnonzero(sends.scheduled & known & case.operations.answered)
     ack = _since(sends.t_ok_us[ack_at], sends.t_int_us[ack_at], sends.ok_row[ack_at] >= 0)
+    due_us = sends.t_int_us + case.contract.deadline_us
+    ended_us = np.where(given_up, np.minimum(sends.times(sends.info_row), due_us), due_us)
     begin_us, live = delivery_begin_us(case)
-    owed = pairs.owed & ((pairs.row >= 0) | _had_time(case, sends.known_us[pairs.message]))
     came = pairs.row >= 0
+    owed = pairs.owed & (came | _never(case, "end_to_end", begin_us))
     end_to_end = _since(pairs.t_us, begin_us, came)
     t_int_us = sends.t_int_us[pairs.message]
-    lag = sends.scheduled & ((sends.invoke_row >= 0) | (_had_time(case, sends.t_int_us) & (sends.outcome == 0)))
+    settled_us = np.where(came, pairs.t_us, due_us[pairs.message])
+    lag = sends.scheduled & ((sends.invoke_row >= 0) | (_had_time(case, "ack", sends.t_int_us) & (sends.outcome == 0)))
     service = np.flatnonzero((sends.ok_row >= 0) & (sends.attempt_row >= 0))
     return Latencies(
         ack=ack,
         ack_t_us=sends.t_int_us[ack_at],
+        ack_settled_us=np.where(sends.ok_row >= 0, sends.t_ok_us, ended_us)[ack_at],
         live=end_to_end[owed & live],
         live_t_us=t_int_us[owed & live],
+        live_settled_us=settled_us[owed & live],
         catch_up=end_to_end[owed & ~live],
         push=_push(case),
         fan_out=_fan_out(pairs.message[owed], _since(pairs.t_us, t_int_us, came)[owed]),
@@ -126,10 +139,21 @@ def _since(end_us: Int, begin_us: Int, came: Bool) -> Samples:
     return np.where(came, end_us - begin_us, np.inf).astype(np.float64)
 
 
-def _had_time(case: Case, t_us: Int) -> Bool:
+def _never(case: Case, of: str, since_us: Int, given_up: Bool | None = None) -> Bool:
+    """Of what has not come, what is known never to come, or to be later than anything it is measured by."""
+    if case.phases.truncated:
+        return _had_time(case, of, since_us)
+    gave_up = np.zeros(len(since_us), np.bool_) if given_up is None else given_up
+    return gave_up | case.drained
+
+
+def _had_time(case: Case, of: str, since_us: Int) -> Bool:
+    """What has waited, in a recording that broke off, longer than any number by which it is judged."""
     if not case.phases.truncated:
-        return np.ones(len(t_us), np.bool_)
-    return np.asarray(t_us + case.contract.promise_us <= case.phases.end_us)
+        return np.ones(len(since_us), np.bool_)
+    contract = case.contract
+    promised = [promise.at_most_us for promise in contract.latency if promise.of == of]
+    return np.asarray(since_us + max(contract.promise_us, contract.deadline_us, *promised) < case.phases.end_us)
 
 
 def _fan_out(message: Int, samples: Samples) -> Samples:

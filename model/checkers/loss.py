@@ -45,24 +45,12 @@ def judge(case: Case) -> Part:
 
 
 def stored_losses(case: Case) -> Int:
-    """Committed messages that are in no R, although everyone there who may see them has read their conversation back."""
+    """Committed messages that are in no R, where everyone who was to read their conversation back has, and somebody who may see them."""
     sends = case.sends
     owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read
-    gone = np.flatnonzero(owed & ~_half_read(case)[sends.conversation])
+    gone = np.flatnonzero(owed & ~np.isin(sends.conversation, case.unread[1]))
     gone = gone[_may_be_read(case, gone)]
     return whole(gone[case.retention.kept_after_the_drain(gone)])
-
-
-def _half_read(case: Case) -> Bool:
-    """By conversation, whether a member's device that was there did not finish reading it back: what it would have had is not known."""
-    members, gone = case.members, case.absences
-    asked_us = case.phases.audit_us if case.phases.audit_us >= 0 else case.phases.end_us
-    there = ~(gone.unreachable | gone.silent | gone.off)[members.device] & (members.until_us > asked_us)
-    width = len(case.history.names.conversations) + 1
-    unread = there & (case.deliveries.done_row(members.device * width + members.conversation) < 0)
-    result = np.zeros(width, np.bool_)
-    result[members.conversation[unread]] = True
-    return result
 
 
 def _may_be_read(case: Case, message: Int) -> Bool:

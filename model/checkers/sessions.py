@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.checkers.grouped import NONE, Bool, Int, Rows, earliest, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, dense, earliest, whole
 from model.history.columns import History
 from model.history.schema import FaultKind, Kind, Phase
 
@@ -21,18 +21,17 @@ _OBSERVED_KINDS = tuple(kind for kind in Kind if kind not in (Kind.INTEND, Kind.
 class Intervals:
     """Disjoint intervals [begin, end) by device. Queries are arrays of devices and instants."""
 
-    __slots__ = ("_codes", "_span", "_zero", "begin_us", "device", "end_us")
+    __slots__ = ("_begins_us", "_codes", "begin_us", "device", "end_us")
 
     def __init__(self, device: Int, begin_us: Int, end_us: Int) -> None:
         order = np.lexsort((begin_us, device))
         self.device, self.begin_us, self.end_us = device[order], begin_us[order], end_us[order]
-        self._zero = int(begin_us.min(initial=0))
-        self._span = int(begin_us.max(initial=0)) - self._zero + 2
-        self._codes = self.device * self._span + self.begin_us - self._zero
+        self._begins_us = np.unique(begin_us)
+        self._codes = self._code(self.device, self.begin_us)
 
     def until_us(self, device: Int, t_us: Int) -> Int:
         """The end of the interval that holds each instant, -1 where none does."""
-        at = self._last_begun(device, t_us)
+        at = self.last_begun(device, t_us)
         end = self.end_us[at] if len(self.end_us) else at
         return np.where((at >= 0) & (end > t_us), end, NONE)
 
@@ -47,14 +46,16 @@ class Intervals:
 
     def meets(self, device: Int, begin_us: Int, end_us: Int) -> Bool:
         """Whether an interval of the device shares an instant with [begin, end]."""
-        at = self._last_begun(device, end_us)
+        at = self.last_begun(device, end_us)
         end = self.end_us[at] if len(self.end_us) else at
         return np.asarray((at >= 0) & (end > begin_us))
 
     def _code(self, device: Int, t_us: Int) -> Int:
-        return device * self._span + np.clip(t_us - self._zero, -1, self._span - 1)
+        """Of ranks instead of instants: microseconds since 1970 times a number of devices do not fit."""
+        return whole(device * (len(self._begins_us) + 1) + np.searchsorted(self._begins_us, t_us, "right"))
 
-    def _last_begun(self, device: Int, t_us: Int) -> Int:
+    def last_begun(self, device: Int, t_us: Int) -> Int:
+        """The place of the device's interval that began last by each instant, -1 for none."""
         at = np.searchsorted(self._codes, self._code(device, t_us), "right") - 1
         if not len(self._codes):
             return np.full(len(device), NONE, np.int64)
@@ -64,7 +65,7 @@ class Intervals:
 class Sessions:
     """Readiness and switches of all devices."""
 
-    __slots__ = ("off", "ready", "watched")
+    __slots__ = ("_attached", "off", "ready", "watched")
 
     def __init__(self, history: History) -> None:
         rows = history.rows_of(Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
@@ -72,6 +73,14 @@ class Sessions:
         self.watched[history.device[rows]] = True
         self.ready = _ready(history)
         self.off = _off(history)
+        rows = history.rows_of(Kind.READY)
+        rows = rows[history.node[rows] >= 0]
+        self._attached = Intervals(whole(history.device[rows]), history.t_us[rows], whole(history.node[rows]))  # ends are nodes
+
+    def node(self, device: Int, t_us: Int, otherwise: Int) -> Int:
+        """The gateway at which each device was last ready, by each instant; what is given where it had not been."""
+        at = self._attached.last_begun(device, t_us)
+        return np.where(at >= 0, self._attached.end_us[at], otherwise) if len(self._attached.end_us) else otherwise
 
     def ready_until_us(self, device: Int, t_us: Int) -> Int:
         """Until when a device that is ready at an instant stays ready; -1 where it is not ready."""
@@ -135,7 +144,7 @@ class Phases:
     drain_us: int
     """End of the load; where no phase says so, the last intended instant."""
     quiet_row: int
-    """Where everything had settled."""
+    """Where everything had settled, after the drain was begun last."""
     audit_us: int
     audit_row: int
     bound_row: int
@@ -144,7 +153,7 @@ class Phases:
     """The last instant at which anything was observed."""
     truncated: bool
     settled: bool
-    """The drain was completed: what did not come by then never does."""
+    """The harness saw everything come to rest. Whether all were there to see it is :attr:`Case.drained`."""
 
 
 def phases(history: History) -> Phases:
@@ -160,6 +169,8 @@ def phases(history: History) -> Phases:
         return int(history.t_us[row]) if row >= 0 else NONE
 
     intended = history.t_us[history.rows_of(Kind.INTEND, Kind.INVOKE)]
+    quiet = row_of(Phase.QUIET, last=True)
+    quiet = quiet if quiet > row_of(Phase.DRAIN, last=True) else NONE
     audit = row_of(Phase.AUDIT, last=True)
     bound = row_of(Phase.DRAIN_BOUND)
     truncated = history.header.truncated or row_of(Phase.END) == NONE
@@ -167,19 +178,19 @@ def phases(history: History) -> Phases:
     return Phases(
         measure_us=t_us(row_of(Phase.MEASURE)),
         drain_us=t_us(drain) if drain >= 0 else int(intended.max(initial=0)),
-        quiet_row=row_of(Phase.QUIET, last=True),
+        quiet_row=quiet,
         audit_us=t_us(audit),
         audit_row=audit,
         bound_row=bound,
         end_us=int(history.t_us[history.rows_of(*_OBSERVED_KINDS)].max(initial=0)),
         truncated=truncated,
-        settled=not truncated and bound == NONE and row_of(Phase.QUIET) >= 0,
+        settled=not truncated and bound == NONE and quiet >= 0,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault that was proven. ``healed_us`` is -1 where no heal was proven."""
+    """One fault that was proven. ``healed_us`` is -1 where no heal was proven; a cut is over as it begins."""
 
     number: int
     node: int
@@ -190,9 +201,11 @@ class Fault:
 
 
 def faults(history: History) -> tuple[Fault, ...]:
-    """The faults that took effect, in order of time."""
+    """The faults that took effect, in order of time; each healed by the next heal of its number, node and kind."""
     begun, healed = history.rows_of(Kind.FAULT_BEGUN), history.rows_of(Kind.FAULT_HEALED)
-    heals = Rows(history.value[healed], healed).after(history.value[begun], begun - 1)
+    which = same_fault(history, np.concatenate([begun, healed]))
+    heals = Rows(which[len(begun) :], healed).after(which[: len(begun)], begun)
+    over = np.where(heals >= 0, heals, np.where(history.code[begun] == FaultKind.CUT, begun, NONE))
     return tuple(
         Fault(
             number=int(history.value[row]),
@@ -202,8 +215,13 @@ def faults(history: History) -> tuple[Fault, ...]:
             begun_us=int(history.t_us[row]),
             healed_us=int(history.t_us[heal]) if heal >= 0 else NONE,
         )
-        for row, heal in zip(begun, heals, strict=True)
+        for row, heal in zip(begun, over, strict=True)
     )
+
+
+def same_fault(history: History, rows: Int) -> Int:
+    """One number per (id, node, kind) of a fault."""
+    return dense(history.value[rows], history.node[rows], history.code[rows]) if len(rows) else rows
 
 
 def _fault_name(code: int) -> str:
@@ -217,15 +235,20 @@ class Absences:
     unreachable: Bool
     """Kept trying after the heal and never got in."""
     silent: Bool
-    """Neither ready, nor trying, nor switched off by the schedule."""
+    """Neither ready nor switched off by the schedule, and not to be called unreachable: what it would have got is unknown."""
+    trying: Bool
+    """Tried to connect after the last heal and its own last readiness."""
     off: Bool
     """Switched off by the schedule when the run ended: nothing can be said of what it would have caught up with."""
     last_try: Int
     """The last CONNECTING row, -1 for none."""
 
 
-def absences(history: History, sessions: Sessions, phases: Phases) -> Absences:
-    """Who was missing at the end. Without an audit nobody is called unreachable: the harness may have died."""
+def absences(history: History, sessions: Sessions, phases: Phases, faults: tuple[Fault, ...]) -> Absences:
+    """Who was missing at the end.
+
+    Without an audit nobody is called unreachable: the harness may have died. Nor where a fault was never healed: it may be why.
+    """
     devices = np.arange(len(history.names.devices))
     asked_us = np.full(len(devices), phases.audit_us if phases.audit_us >= 0 else phases.end_us)
     off = sessions.off.until_us(devices, asked_us) == FOREVER_US
@@ -238,6 +261,6 @@ def absences(history: History, sessions: Sessions, phases: Phases) -> Absences:
     np.maximum.at(since_us, sessions.ready.device[past], sessions.ready.end_us[past])
     trying = (last_try >= 0) & (history.t_us[last_try] >= since_us) if len(history) else away
     back = sessions.ready.next_begin_us(devices, asked_us) != NONE
-    judged = phases.audit_us >= 0 and not phases.truncated
+    judged = phases.audit_us >= 0 and not phases.truncated and all(fault.healed_us >= 0 for fault in faults)
     unreachable = away & trying & ~back & judged
-    return Absences(unreachable=unreachable, silent=away & ~unreachable, off=off, last_try=last_try)
+    return Absences(unreachable=unreachable, silent=away & ~unreachable, trying=trying, off=off, last_try=last_try)

@@ -5,7 +5,7 @@ Rules of the file:
 
 - An instance that a failing kind explains is reported under it (``implied_by``) and fails nothing itself. A cause that the contract
   forgives, or that is not proven, explains nothing away; but a gap is nothing but a loss, forgiven with it unless the contract names it.
-- From a clock fault on, instants cannot be compared: findings that rest on time count only where they lie before it.
+- From a clock fault on, instants cannot be compared: findings that rest on time count only where they were proven before it.
 - A generator that was late makes latencies longer: findings that rest on them prove nothing against the product then.
 - A judge that crashes makes the verdict ``unknown``, whatever the others could not find; what others proved stands.
 """
@@ -148,7 +148,8 @@ def _split(case: Case, finding: Finding, clock: int, late: bool) -> Iterator[tup
             yield cause, False, which
             left &= ~which
     failing, rests = _failing(case, finding), KINDS[finding.kind]
-    proven = ~((rests.rests_on_time & (finding.rows >= clock)) | (rests.rests_on_generator & late))
+    by = finding.rows if finding.proven is None else finding.proven
+    proven = ~((rests.rests_on_time & (by >= clock)) | (rests.rests_on_generator & late))
     for certain in (True, False):
         which = left & (proven == certain)
         if which.any():
@@ -203,7 +204,7 @@ def _bounds(case: Case, anomalies: tuple[Anomaly, ...], measures: dict[str, Any]
     """One line for each of loss, duplicates and order that was looked for and not found."""
     kinds = {anomaly.kind for anomaly in anomalies}
     notes = []
-    if not {"lost", "lost_stored"} & kinds and "owed" in measures and case.phases.settled:
+    if not {"lost", "lost_stored"} & kinds and "owed" in measures and case.drained:
         in_flight = measures.get("sends", {}).get("in_flight_at_fault")
         if case.faults and in_flight is not None:
             notes.append(_none("loss", sum(in_flight.values()), "send in flight at faults", "sends in flight at faults"))

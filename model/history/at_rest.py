@@ -310,7 +310,7 @@ def _is_integer(found: Any) -> bool:
 
 def _history(header: Header, columns: dict[str, Any], place: Place) -> tuple[History, Int | None]:
     """The history of a table's columns, which are used up, and where in the table each of its rows stands; None where it stands itself."""
-    plain = {name: _number_column(columns.pop(name), name) for name in NUMBERS}
+    plain = {name: _number_column(columns.pop(name), name, place) for name in NUMBERS}
     text = {name: _text(columns.pop(name)) for name in TEXT}
     for name, members in (("kind", Kind), ("via", Via), ("basis", Basis)):
         plain[name] = _enum_values(name, *text.pop(name), members, place)
@@ -344,9 +344,10 @@ def _order(t_us: Int) -> Int | None:
     return None if bool(np.all(t_us[:-1] <= t_us[1:])) else np.argsort(t_us, kind="stable")
 
 
-def _number_column(column: Any, name: str) -> NDArray[Any]:
+def _number_column(column: Any, name: str, place: Place) -> NDArray[Any]:
     if name == "t_us" and column.null_count:
-        raise HistoryError("has a row without t_us; every row needs its time, in microseconds since the run's start")
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise HistoryError(f"{place(row)} has no t_us; every row needs its time, in microseconds since the run's start")
     try:
         numbers: NDArray[Any] = column.cast(NUMBERS[name]).fill_null(0).to_numpy()
     except pa.ArrowInvalid as error:

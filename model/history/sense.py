@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.history.columns import History
-from model.history.schema import Kind, Via
+from model.history.schema import Kind, Phase, Via
 
 Rows = NDArray[np.int64]
 
@@ -25,6 +26,10 @@ _READS: Final = (Kind.MARK, Kind.MARKED, Kind.WATERMARK, Kind.UNREAD_ASKED, Kind
 _IN_ROOMS: Final = (Kind.READ_BACK_DONE, Kind.RECEIVE_CONFIRMED, Kind.SYNC_REQUEST, Kind.SYNC_DONE, Kind.TRIMMED, *_READS)
 _MEMBERSHIP: Final = (Kind.MEMBER, Kind.JOINING, Kind.LEAVING, Kind.LEFT)
 _SESSIONS: Final = (Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
+_FAULTS: Final = (Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED)
+_WORDS: Final = (Kind.ATTEMPT, Kind.OK, Kind.FAIL, Kind.INFO)
+T_MAX_US: Final = 1 << 53
+"""Whole numbers up to here are exact in every language: 285 years, or an instant since 1970."""
 
 NEEDS: Final[dict[str, tuple[Kind, ...]]] = {
     "device": (Kind.DEVICE, *_SENDS, *_REVISIONS, *_SAW, *_IN_ROOMS, *_SESSIONS, Kind.OFFLINE, Kind.ONLINE),
@@ -32,12 +37,24 @@ NEEDS: Final[dict[str, tuple[Kind, ...]]] = {
     "conversation": (*_MEMBERSHIP, Kind.SYSTEM, *_SENDS, *_REVISIONS, *_SAW, *_IN_ROOMS),
     "message": (Kind.SYSTEM, *_SENDS, *_REVISIONS, *_SAW),
     "connection": _SESSIONS,
-    "code": (Kind.PHASE, Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
-    "value": (Kind.FAULT_PLANNED, Kind.FAULT_BEGUN, Kind.FAULT_HEALED),
+    "code": (Kind.PHASE, *_FAULTS),
+    "value": _FAULTS,
+    "node": _FAULTS,
+    "via": (Kind.DELIVER, Kind.WIRE),
 }
 """Column -> the kinds of rows that must have it."""
 
-_ABSENT: Final = {"device": -1, "user": -1, "conversation": -1, "message": -1, "connection": 0, "code": 0, "value": 0}
+_ABSENT: Final = {
+    "device": -1,
+    "user": -1,
+    "conversation": -1,
+    "message": -1,
+    "node": -1,
+    "connection": 0,
+    "code": 0,
+    "value": 0,
+    "via": Via.NONE,
+}
 _NAMES: Final = {"message": "message (sender and client_message_id)"}
 
 Finding = tuple[int, str]
@@ -113,7 +130,13 @@ def _unopened(history: History) -> Iterator[Finding]:
 
 
 def _foreign(history: History) -> Iterator[Finding]:
-    """A word on a send, or an own placement, at another device than the sender's."""
+    """A word on a send, or an own placement, at another device than the sender's; a placement that is read back."""
+    read = history.rows_of(Kind.READ_BACK)
+    yield from _first(
+        read,
+        history.via[read] == Via.OWN,
+        lambda row: "a read_back row is via own; what a device placed itself is read back like everything else, leave via out",
+    )
     rows = history.rows_of(*_SENDS, Kind.DELIVER)
     rows = rows[(history.message[rows] >= 0) & ((history.kind[rows] != Kind.DELIVER) | (history.via[rows] == Via.OWN))]
     yield from _first(
@@ -136,4 +159,105 @@ def _repeated(history: History) -> Iterator[Finding]:
         )
 
 
-_CHECKS: Final = (_lacking, _negative, _strangers, _unopened, _foreign, _repeated)
+def _out_of_time(history: History) -> Iterator[Finding]:
+    every = np.arange(len(history))
+    yield from _first(
+        every,
+        (history.t_us < 0) | (history.t_us > T_MAX_US),
+        lambda row: f"t_us {history.t_us[row]}; times are whole microseconds, 0 to {T_MAX_US}, counted from any one instant",
+    )
+
+
+def _unnamed(history: History) -> Iterator[Finding]:
+    """Names without a letter: null says that there is none."""
+    names = history.names
+    columns = {
+        "device": (history.device, names.devices),
+        "sender": (np.append(history.message_sender, -1)[history.message], names.devices),
+        "user": (history.user, names.users),
+        "node": (history.node, names.nodes),
+        "conversation": (history.conversation, names.conversations),
+        "client_message_id": (history.message, names.client_message_ids),
+    }
+    every = np.arange(len(history))
+    for column, (index, table) in columns.items():
+        if "" in table:
+            empty = np.array([*(name == "" for name in table), False], np.bool_)
+            yield from _first(every, empty[index], partial(_is_unnamed, column))
+
+
+def _is_unnamed(column: str, row: int) -> str:
+    return f'{column} is ""; give a name, or leave it out where there is none'
+
+
+def _two_users(history: History) -> Iterator[Finding]:
+    """A device that is registered for two users."""
+    rows = history.rows_of(Kind.DEVICE)
+    first = np.full(len(history.names.devices) + 1, -1, np.int64)
+    first[history.device[rows[::-1]]] = history.user[rows[::-1]]  # of repeated places the last assignment stays
+    yield from _first(
+        rows,
+        history.user[rows] != first[history.device[rows]],
+        lambda row: (
+            f"{history.names.devices[history.device[row]]!r} is a device of {history.names.users[first[history.device[row]]]!r} "
+            f"already; a device has one user"
+        ),
+    )
+
+
+def _moved(history: History) -> Iterator[Finding]:
+    """A word on a send in another conversation than the one it was handed over for."""
+    home = np.full(len(history.message_sender) + 1, -1, np.int64)
+    for kind in (Kind.INVOKE, Kind.INTEND):
+        rows = history.rows_of(kind)
+        home[history.message[rows]] = history.conversation[rows]
+    home[-1] = -1  # rows without a message
+    rows = history.rows_of(Kind.INVOKE, *_WORDS)
+    meant = home[history.message[rows]]
+    yield from _first(
+        rows,
+        (meant >= 0) & (meant != history.conversation[rows]),
+        lambda row: (
+            f"{a_row(_kind(history, row))} is in {history.names.conversations[history.conversation[row]]!r}, "
+            f"but its message was meant for {history.names.conversations[home[history.message[row]]]!r}"
+        ),
+    )
+
+
+_ORDER: Final = {
+    Phase.WARM_UP: 0,
+    Phase.MEASURE: 1,
+    Phase.DRAIN: 2,
+    Phase.QUIET: 3,
+    Phase.DRAIN_BOUND: 3,
+    Phase.AUDIT: 4,
+    Phase.END: 5,
+}
+
+
+def _backwards(history: History) -> Iterator[Finding]:
+    """Phases that run backwards. One that begins anew is none, nor a drain that begins anew because something still moved."""
+    rows = history.rows_of(Kind.PHASE)
+    known = [(row, Phase(int(history.code[row]))) for row in rows.tolist() if int(history.code[row]) in set(_ORDER)]
+    for (_, before), (row, phase) in pairwise(known):
+        if _ORDER[phase] < _ORDER[before] and (before, phase) != (Phase.QUIET, Phase.DRAIN):
+            yield (
+                row,
+                f"the phase {phase.name.lower()} begins after {before.name.lower()}, but no phase runs backwards",
+            )
+            return
+
+
+_CHECKS: Final = (
+    _out_of_time,
+    _lacking,
+    _unnamed,
+    _negative,
+    _strangers,
+    _two_users,
+    _unopened,
+    _foreign,
+    _moved,
+    _repeated,
+    _backwards,
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from model.checkers.kinds import KINDS, Blame, problem
+from model.checkers.kinds import KINDS, Blame, header_problem
 from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder, is_run
@@ -32,7 +32,7 @@ def check(path: Path) -> tuple[Header, Judged]:
 def history(path: Path) -> History:
     """The history of a run folder or a file. Raises :class:`CannotRun` and :class:`model.history.schema.HistoryError`."""
     found = RunFolder.open(path).history() if there(path).is_dir() else at_rest.read(path)
-    if wrong := problem(found.header.contract):
+    if wrong := header_problem(found.header):
         raise HistoryError(f"{path}: its header is wrong: {wrong}")
     return found
 

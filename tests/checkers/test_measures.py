@@ -9,8 +9,9 @@ import pytest
 
 from model.checkers import judge
 from model.checkers.latency import summary
-from model.history.schema import Via
+from model.history.schema import FaultKind, Kind, Via
 from tests.checkers.planting import Planting
+from tests.corpus.further_time import NEAR_MISSES
 from tests.corpus.planted import one_gateway_dead, three, traffic
 
 
@@ -275,3 +276,99 @@ def test_series_count_seconds_in_bins() -> None:
     assert series["delivered_per_s"][at] == pytest.approx(2 / 0.2)
     assert (series["connected_devices"][at], series["connected_devices"][at + 6]) == (2, 1)
     assert len({len(values) for name, values in series.items() if name != "bin_s"}) == 1
+
+
+def test_series_have_the_median_and_the_p99_of_each_bin() -> None:
+    p = Planting("a b")
+    for n in range(1, 11):
+        p.message(f"m{n}", "a", at=1 + n / 1000, pos=n, took=n / 100)
+    series = measures(p)["series"]
+    at = series["t_s"].index(1.0)
+    assert (series["ack_p50_us"][at], series["ack_p99_us"][at]) == (50_000, 100_000)
+    assert (series["end_to_end_live_p50_us"][at], series["end_to_end_live_p99_us"][at]) == (60_000, 110_000)
+
+
+# who belongs to a fault, and what the schedule did ------------------------------------------------------------------------------
+
+
+def after_a_fault(p: Planting, cut: bool = False) -> dict[str, Any]:
+    """What is measured of a fault of gateway-1 from 20 s to 21 s."""
+    p.connects("a b c", at=0)
+    kind = FaultKind.CUT if cut else FaultKind.KILL
+    for row, at in ((Kind.FAULT_PLANNED, 20), (Kind.FAULT_BEGUN, 20), (Kind.FAULT_HEALED, 20 if cut else 21)):
+        p._row(row, at, node="gateway-1", value=1, code=kind)
+    traffic(p, 1, 58, every=1.0)
+    fault: dict[str, Any] = measures(p)["recovery"]["faults"][0]
+    return fault
+
+
+def test_a_loss_that_the_schedule_ordered_is_no_detection() -> None:
+    p = Planting("a b c", load_ends=60)
+    p.off("c", at=20.5, until=40)
+    p.disconnects("c", at=20.5)
+    p.connects("c", at=40, connection=2)
+    p.disconnects("b", at=20.2)
+    p.connects("b", at=22, connection=2)
+    fault = after_a_fault(p)
+    assert (fault["detection"]["n"], fault["detection"]["max_us"]) == (1, 200_000)
+    assert (fault["reconnection"]["n"], fault["reconnection"]["max_us"]) == (1, 2_000_000)
+
+
+def test_a_loss_after_a_killed_node_was_back_is_no_detection_and_one_after_a_cut_is() -> None:
+    for cut in (False, True):
+        p = Planting("a b c", load_ends=60)
+        p.disconnects("b", at=30)
+        p.connects("b", at=31, connection=2)
+        assert after_a_fault(p, cut)["detection"]["n"] == int(cut)
+
+
+def test_a_device_switched_off_before_it_is_back_says_nothing_of_reconnection() -> None:
+    p = Planting("a b c", load_ends=60)
+    p.disconnects("b c", at=20.2)
+    p.off("c", at=20.5, until=40)
+    p.connects("b", at=22, connection=2)
+    p.connects("c", at=40, connection=2)
+    fault = after_a_fault(p)
+    assert (fault["detection"]["n"], fault["reconnection"]["n"], fault["reconnection"]["max_us"]) == (2, 1, 2_000_000)
+    reconnect = measures(p)["reconnect"]
+    assert (reconnect["n"], reconnect["max_us"]) == (1, 1_800_000)
+
+
+def test_availability_of_a_gateway_is_that_of_the_devices_that_were_there() -> None:
+    p = Planting("a b", load_ends=60)
+    p.connects("a", at=0)
+    p.connects("a", at=10, connection=2, node="gateway-2")
+    p.message("x", "a", at=5, pos=1)
+    p.message("y", "a", at=10, pos=2)
+    refused(p, 20, 21)
+    gateways = measures(p)["availability"]["gateways"]
+    assert {name: found["send"] for name, found in gateways.items()} == {"gateway-1": 1.0, "gateway-2": 0.5}
+
+
+def test_what_is_still_open_when_a_recording_breaks_off_counts_once_it_waited_long_enough() -> None:
+    p = Planting("a b")
+    p.message("x", "a", at=1, pos=1)
+    p.send("long", "a", at=2)
+    p.send("short", "a", at=5)
+    p.message("y", "a", at=7.9, pos=2)
+    p.send("late", "a", at=2.5, ok=2.6, pos=3)
+    p.recording_ends(at=8)
+    latency = measures(p)["latency"]
+    assert (latency["ack"]["n"], latency["ack"]["infinite"]) == (4, 1)
+    assert (latency["end_to_end_live"]["n"], latency["end_to_end_live"]["infinite"]) == (3, 1)
+
+
+def test_recovery_from_nothing_that_was_felt_takes_no_time() -> None:
+    p = NEAR_MISSES["as_many_unanswered_before_the_fault_as_after"].plant()
+    assert measures(p)["recovery"]["time_us"] == 0
+
+
+def test_a_class_without_a_base_leaves_the_time_of_recovery_unknown() -> None:
+    assert measures(NEAR_MISSES["a_class_that_had_no_base"].plant())["recovery"]["time_us"] is None
+
+
+def test_no_acks_where_answers_were_not_recorded() -> None:
+    p = Planting("a b")
+    p.send("x", "a", at=1, pos=1, stored=True)
+    p.shown("x", "b", at=1.03)
+    assert measures(p)["latency"]["ack"]["n"] == 0

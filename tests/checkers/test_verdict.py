@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 
-from model.checkers import Anomaly, Judgement, judge, verdict
+from model.checkers import KINDS, Anomaly, Judgement, judge, verdict
 from model.checkers.case import Case
 from model.checkers.findings import Part
+from model.checkers.kinds import header_problem, problem
+from model.checkers.sessions import Intervals
 from model.history.columns import from_rows
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Header, LatencyPromise, Via
-from tests.checkers.planting import Planting, in_conversation
+from model.history.schema import Contract, Header, Kind, LatencyPromise, Phase, Via
+from tests.checkers.planting import Planting, in_conversation, only
+from tests.corpus.further_time import PLANTED as PLANTED_LATER
 from tests.corpus.planted import PLANTED, three, traffic
 
 
@@ -265,3 +272,211 @@ def test_push_is_a_sighting_but_no_delivery() -> None:
     judgement = judge(p.history())
     assert failing(judgement) == {"lost"}
     assert of(judgement, "lost")[0].count == 2
+
+
+# what a kind rests on, and the contract -----------------------------------------------------------------------------------------
+
+
+def test_what_rests_on_time_and_on_the_generator() -> None:
+    by_time = "missed_live late gap gap_filled redelivery fifo_log fifo_live disagreement realtime_inversion session_nonmonotonic"
+    by_time += " order_changed own_write_missing watermark_regressed unread_wrong causal_live outage not_recovered latency"
+    assert {name for name, kind in KINDS.items() if kind.rests_on_time} == set(by_time.split())
+    assert {name for name, kind in KINDS.items() if kind.rests_on_generator} == {"not_recovered", "latency"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"fails": {"clock_fault": False}},
+            "contract.fails forgives 'clock_fault', but a run in which that happened proves nothing",
+        ),
+        ({"fails": {"truncated": False}}, "contract.fails forgives 'truncated'"),
+        ({"fails": {"lots": True}}, "contract.fails names 'lots', which is no kind of anomaly"),
+        ({"promise_us": 2**53 + 1}, "contract.promise_us is 9007199254740993; give at most 9007199254740992 microseconds"),
+        ({"deadline_us": 2**63}, "contract.deadline_us is 9223372036854775808; give at most"),
+        ({"retention_us": 2**60}, "contract.retention_us is"),
+        ({"outage_budget_us": -1}, "contract.outage_budget_us is -1; give at least 0 microseconds"),
+        ({"window_step_us": 4_999}, "contract.window_step_us is 4999; give 5000 to 5000000, at most 1000 steps of window_us"),
+        ({"window_step_us": 5_000_001}, "contract.window_step_us is 5000001; give 5000 to 5000000"),
+        (
+            {"recovery_availability": 99.0},
+            "contract.recovery_availability is 99; give a share of the base, more than 0, at most 1",
+        ),
+        ({"recovery_availability": 0.0}, "contract.recovery_availability is 0; give a share"),
+        ({"recovery_latency_ratio": 0.0}, "contract.recovery_latency_ratio is 0; give more than 0"),
+        ({"recovery_latency_ratio": float("inf")}, "contract.recovery_latency_ratio is inf; give more than 0"),
+        ({"recovery_latency_ratio": float("nan")}, "contract.recovery_latency_ratio is nan; give more than 0"),
+        ({"resends_allowed": 2**40}, "contract.resends_allowed is 1099511627776; give 0 to 1000000"),
+        ({"latency": (LatencyPromise("ack", 0.5, 2**60),)}, "at_most_us in contract.latency is"),
+        ({"latency": (LatencyPromise("ack", 1.5, 5),)}, "contract.latency has the quantile 1.5"),
+    ],
+)
+def test_a_contract_that_cannot_be_meant_is_refused(changes: dict[str, Any], said: str) -> None:
+    wrong = problem(msgspec.structs.replace(Contract(), **changes))
+    assert wrong is not None
+    assert wrong.startswith(said)
+    assert "\n" not in wrong
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fails": {"clock_fault": True, "drain_incomplete": True, "lost": False}},
+        {"promise_us": 2**53, "retention_us": None, "retention_messages": 1},
+        {"window_us": 1, "window_step_us": 1},
+        {"window_us": 1_500, "window_step_us": 2},
+        {"recovery_availability": 1.0, "recovery_latency_ratio": 0.01, "resends_allowed": 1_000_000},
+        {"latency": (LatencyPromise("end_to_end", 1.0, 0),)},
+    ],
+)
+def test_a_contract_that_can_be_meant_is_none_of_our_business(changes: dict[str, Any]) -> None:
+    assert problem(msgspec.structs.replace(Contract(), **changes)) is None
+
+
+@pytest.mark.parametrize("cpu", [-7.0, 71.0, float("nan"), float("inf")])
+def test_a_share_of_a_core_that_is_none_is_refused(cpu: float) -> None:
+    assert str(header_problem(Header(world="sim", generator_cpu_max=cpu))).startswith("generator_cpu_max is")
+
+
+def test_a_header_is_judged_with_its_contract() -> None:
+    assert header_problem(Header(world="sim")) is None
+    assert header_problem(Header(world="sim", generator_cpu_max=1.0)) is None
+    assert str(header_problem(Header(world="sim", load_begin_us=-1))).startswith("load_begin_us is -1")
+    assert str(header_problem(Header(world="sim", contract=Contract(promise_us=-1)))).startswith("contract.promise_us")
+
+
+# where things are proven --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clock_at", [25, 27])
+def test_an_outage_in_a_record_without_a_schedule_is_placed_by_its_sends(clock_at: int) -> None:
+    p = Planting("a b")
+    traffic(p, 1, 20, every=1.0)
+    for at in range(20, 29):
+        p.send(f"no{at}", "a", at=at + 0.5, fail=at + 0.6)
+    p.send("early", "b", at=clock_at, written=clock_at + 0.1, ok=clock_at + 0.01)
+    history = p.history()
+    judgement = judge(only(history, np.flatnonzero(history.kind != Kind.INTEND)))
+    rows = [row for anomaly in judgement.anomalies for witness in anomaly.witnesses for row in witness.rows]
+    assert min(rows) >= 0
+    assert of(judgement, "outage")[0].fails == (clock_at == 27), "the budget was over with the send of 26.5 s"
+
+
+# the drain ----------------------------------------------------------------------------------------------------------------------
+
+
+def calm() -> Planting:
+    p = Planting()
+    p.connects("a b c", at=0)
+    three(p)
+    return p
+
+
+def bounded(p: Planting) -> None:
+    p.drain_runs_into_its_bound()
+
+
+def silent(p: Planting) -> None:
+    p.disconnects("c", at=50)
+
+
+def unread(p: Planting) -> None:
+    p.no_read_back()
+
+
+def unhealed(p: Planting) -> None:
+    p.fault(at=50)
+
+
+def unreachable(p: Planting) -> None:
+    p.disconnects("c", at=50)
+    p.tries("c", at=180, connection=2)
+
+
+def switched_off(p: Planting) -> None:
+    p.off("c", at=50)
+    p.disconnects("c", at=50)
+
+
+def unread_without_an_audit(p: Planting) -> None:
+    p.no_read_back()
+    p._phases = [(t, phase) for t, phase in p._phases if phase is not Phase.AUDIT]
+
+
+@pytest.mark.parametrize("change", [bounded, silent, unread, unhealed])
+def test_what_keeps_a_drain_from_being_complete(change: Callable[[Planting], None]) -> None:
+    p = calm()
+    change(p)
+    assert not Case(p.history()).drained
+    assert "drain_incomplete" in failing(judge(p.history()))
+
+
+@pytest.mark.parametrize("change", [lambda p: None, unreachable, switched_off, unread_without_an_audit])
+def test_what_does_not_keep_a_drain_from_being_complete(change: Callable[[Planting], None]) -> None:
+    p = calm()
+    change(p)
+    assert Case(p.history()).drained
+    assert "drain_incomplete" not in failing(judge(p.history()))
+
+
+def test_no_bound_is_told_for_losses_that_a_longer_drain_might_have_shown() -> None:
+    p = calm()
+    assert any(note.startswith("no loss") for note in judge(p.history()).notes)
+    p.disconnects("c", at=50)
+    assert not any(note.startswith("no loss") for note in judge(p.history()).notes)
+
+
+def test_who_was_there_is_asked_at_the_last_audit() -> None:
+    p = calm()
+    p.disconnects("c", at=50)
+    p.connects("c", at=195, connection=2)
+    p._phases.append((190, Phase.AUDIT))
+    assert judge(p.history()).verdict == "valid"
+
+
+def test_a_device_that_tries_while_a_fault_lasts_is_told_as_that() -> None:
+    (found,) = of(judge(PLANTED_LATER["35c_not_let_in_by_a_gateway_that_was_never_healed"].plant().history()), "drain_incomplete")
+    texts = [witness.text for witness in found.witnesses]
+    assert texts == ["fault 1 (kill of gateway-2 at 20.500 s) was never healed", "d was not connected at the end"]
+
+
+def test_a_client_that_died_makes_no_latency_infinite() -> None:
+    p = calm()
+    p.disconnects("c", at=3.5)
+    p.send("w", "a", at=3.4, ok=3.42, pos=4)
+    p.shown("w", "b", at=3.43)
+    assert judge(p.history()).measures["latency"]["end_to_end_live"]["infinite"] == 0
+    p.tries("c", at=180, connection=2)
+    assert judge(p.history()).measures["latency"]["end_to_end_live"]["infinite"] == 1
+
+
+# faults and time ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_healed_by_its_own_heal() -> None:
+    p = Planting(load_ends=60)
+    traffic(p, 1, 59)
+    p.fault(at=20, healed=30, number=1)
+    p.fault(at=21, healed=22, number=2)
+    p.fault(at=23, healed=24, number=1, node="gateway-2")
+    assert [fault.healed_us for fault in Case(p.history()).faults] == [30_000_000, 22_000_000, 24_000_000]
+
+
+def test_intervals_know_instants_since_1970_of_many_devices() -> None:
+    device = np.arange(20_000)
+    begin_us = np.where(device == 0, 0, 1_760_000_000_000_000 + device)
+    intervals = Intervals(device, begin_us, begin_us + 10)
+    assert intervals.meets(device, begin_us + 9, begin_us + 9).all()
+    assert not intervals.meets(device, begin_us - 2, begin_us - 1).any()
+    assert (intervals.until_us(device, begin_us) == begin_us + 10).all()
+    assert (intervals.next_begin_us(device, begin_us - 1) == begin_us).all()
+    assert (intervals.next_begin_us(device, begin_us) == -1).all()
+
+
+def test_windows_without_number_are_judged_in_a_moment() -> None:
+    p = Planting("a b", load_ends=90)
+    p.promise(window_us=1_000, window_step_us=1)
+    traffic(p, 1, 90, every=1.0)
+    p.fault(at=20.5, healed=21.5)
+    assert judge(p.history()).verdict == "valid"

@@ -105,6 +105,7 @@ def test_long_lists_are_cut_and_say_by_how_much(imbench: Command, tmp_path: Path
     p.send("x", "a", at=1, ok=1.02, pos=1)
     p.shown("x", " ".join(names[:12]), at=1.1)
     p.disconnects("a", at=1.05)
+    p.connects("a", at=2, connection=2)
     at_rest.write(p.history(), tmp_path / "long.jsonl")
     told = imbench("explain", tmp_path / "long.jsonl", "a/x", "--out", tmp_path / "x.svg").out.splitlines()
     assert told[1] == f"owed to 30 devices: shown to {', '.join(f'{name} after 100 ms' for name in names[:8])} and 4 more"

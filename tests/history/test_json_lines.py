@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,15 @@ def test_a_line_that_cannot_be_meant_is_refused_with_its_number(tmp_path: Path, 
 
 # rows that make no sense -------------------------------------------------------------------------------------------------
 
-SEEN = '{"t_us":9,"kind":"deliver","device":"b","conversation":"g","sender":"a","client_message_id":"1"'
+SEEN = '{"t_us":9,"kind":"deliver","via":"live","device":"b","conversation":"g","sender":"a","client_message_id":"1"'
+SENT = '{"t_us":9,"kind":"ok","device":"a","conversation":"g","sender":"a","client_message_id":"1"}'
+PLAN = '{"t_us":9,"kind":"fault_planned","node":"n","code":"kill","value":1}'
+
+
+def changed(row: str, **fields: object) -> str:
+    """A row with other fields; None takes one away."""
+    new = json.loads(row) | fields
+    return json.dumps({name: value for name, value in new.items() if value is not None})
 
 
 @pytest.mark.parametrize(
@@ -109,13 +118,63 @@ SEEN = '{"t_us":9,"kind":"deliver","device":"b","conversation":"g","sender":"a",
         (SEEN + ',"seq":-1}', "seq -1 is negative"),
         (SEEN + ',"connection":7}', "'b' never opened connection 7"),
         (SEEN.replace('"b"', '"c"') + "}", "no device row registers 'c'"),
-        (SEEN + ',"via":"own"}', "a deliver row of a message stands at the device that sent it, not at another"),
+        (changed(SEEN + "}", via="own"), "a deliver row of a message stands at the device that sent it, not at another"),
         (SEEN.replace("deliver", "ok") + "}", "an ok row of a message stands at the device that sent it, not at another"),
         (SEND.strip(), "a second intend row of one message; attempts have rows of their own"),
+        (changed(SEEN + "}", via=None), "a deliver row needs a via"),
+        (changed(SEEN + "}", kind="wire", via=None), "a wire row needs a via"),
+        (
+            changed(SEEN + "}", kind="read_back", via="own"),
+            "a read_back row is via own; what a device placed itself is read back",
+        ),
+        (changed(PLAN, node=None), "a fault_planned row needs a node"),
+        (changed(PLAN, kind="fault_healed", node=None), "a fault_healed row needs a node"),
+        ('{"t_us":9,"kind":"device","device":"a","user":"v"}', "'a' is a device of 'u' already; a device has one user"),
+        (changed(SENT, conversation="h"), "an ok row is in 'h', but its message was meant for 'g'"),
+        (changed(SENT, kind="fail", conversation="h"), "a fail row is in 'h', but its message was meant for 'g'"),
+        (changed(SENT, kind="info", conversation="h"), "an info row is in 'h', but its message was meant for 'g'"),
+        (changed(SENT, kind="attempt", conversation="h"), "an attempt row is in 'h', but its message was meant for 'g'"),
+        (changed(SENT, kind="invoke", conversation="h"), "an invoke row is in 'h', but its message was meant for 'g'"),
+        (changed(PLAN, t_us=2**53 + 1), "t_us 9007199254740993; times are whole microseconds, 0 to 9007199254740992"),
+        ('{"t_us":9,"kind":"device","device":"","user":"v"}', 'device is ""; give a name, or leave it out'),
+        ('{"t_us":9,"kind":"device","device":"c","user":""}', 'user is ""; give a name, or leave it out'),
+        ('{"t_us":9,"kind":"member","user":"u","conversation":""}', 'conversation is ""; give a name, or leave it out'),
+        (changed(SEND, client_message_id=""), 'client_message_id is ""; give a name, or leave it out'),
+        (changed(PLAN, node=""), 'node is ""; give a name, or leave it out'),
     ],
 )
 def test_a_row_that_no_run_can_have_recorded_is_refused(tmp_path: Path, row: str, said: str) -> None:
     assert fails(tmp_path, WHOLE + row + "\n").startswith(f"line 5: {said}")
+
+
+def test_a_time_before_the_beginning_is_refused_where_it_stands(tmp_path: Path) -> None:
+    assert fails(tmp_path, WHOLE + changed(PLAN, t_us=-1)).startswith("line 5: t_us -1; times are whole microseconds, 0 to")
+
+
+def phases(*codes: str) -> str:
+    """A whole history with these phases."""
+    rows = [f'{{"t_us":{at},"kind":"phase","code":"{code}"}}' for at, code in enumerate(codes, start=10)]
+    return WHOLE + "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        ("audit drain", "line 6: the phase drain begins after audit, but no phase runs backwards"),
+        ("end warm_up drain", "line 6: the phase warm_up begins after end,"),
+        ("drain measure", "line 6: the phase measure begins after drain,"),
+        ("drain quiet audit quiet", "line 8: the phase quiet begins after audit,"),
+    ],
+)
+def test_phases_that_run_backwards_are_refused(tmp_path: Path, codes: str, said: str) -> None:
+    assert fails(tmp_path, phases(*codes.split())).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "codes", ["warm_up measure drain quiet drain quiet quiet audit audit end", "drain drain_bound audit end", "end"]
+)
+def test_a_drain_may_begin_anew_and_phases_may_be_missing(tmp_path: Path, codes: str) -> None:
+    assert len(read(written(tmp_path / "h.jsonl", phases(*codes.split())))) == 3 + len(codes.split())
 
 
 def test_a_row_that_makes_no_sense_is_found_where_it_stands_in_the_file(tmp_path: Path) -> None:

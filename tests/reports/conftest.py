@@ -163,6 +163,7 @@ def _record(recorder: MemoryRecorder, plan: Plan) -> None:
         (Phase.WARM_UP, 0),
         (Phase.MEASURE, BEGIN_US),
         (Phase.DRAIN, BEGIN_US + END_US),
+        (Phase.QUIET, BEGIN_US + END_US),
         (Phase.END, BEGIN_US + 6 * S),
     ):
         recorder.record(Kind.PHASE, at_us, code=phase)
