@@ -26,7 +26,7 @@ from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, S
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.devices import DeviceWorld, SimDevice
-from model.sim.kernel import Kernel
+from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
@@ -56,7 +56,7 @@ class World:
 
     def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
         self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
-        self.kernel = Kernel()
+        self.kernel = Kernel(scenario.population.users)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
@@ -247,4 +247,5 @@ def run(
     times: ServiceTimes | None = None,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1]."""
-    return World(scenario, preset, seed, times or load()).run(progress)
+    with seldom_collecting():
+        return World(scenario, preset, seed, times or load()).run(progress)
