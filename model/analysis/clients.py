@@ -1,4 +1,4 @@
-"""What clients come to in closed form: polling, retries, and everyone who comes back at once.
+"""What clients come to in closed form: polling, and everyone who comes back at once.
 
 Units are the caller's, one unit of time throughout. The formulas are elementary and derived in place; for the largest of many Poisson
 counts see Kimber, "A note on Poisson maxima", 1983.
@@ -48,18 +48,6 @@ def long_polling(one_way: float, messages: float, hold: float) -> Polling:
     return Polling(one_way + round_trip / cycle * round_trip / 2, 1 / cycle)
 
 
-def retry_success(success: float, attempts: int) -> float:
-    """Probability that one of several independent attempts succeeds: not all of them fail."""
-    _probability(success, attempts)
-    return 1.0 - float((1 - success) ** attempts)
-
-
-def chain_success(success: float, stages: int) -> float:
-    """Probability that a message survives several independent stages, each of which passes it on with the same probability."""
-    _probability(success, stages)
-    return float(success**stages)
-
-
 def reconnect_peak(clients: int, window: float, width: float) -> float:
     """The mean, over runs, of the most arrivals in any bin of a ``width``, where ``clients`` come back uniformly within ``window``.
 
@@ -83,9 +71,3 @@ def reconnect_peak(clients: int, window: float, width: float) -> float:
 def _require(holds: bool, text: str) -> None:
     if not holds:
         raise TheoryError(text)
-
-
-def _probability(success: float, count: int) -> None:
-    _require(
-        0 <= success <= 1 and count >= 1, f"{count} times with probability {success}: once at least, and a probability in [0, 1]"
-    )

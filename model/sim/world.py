@@ -30,6 +30,7 @@ from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
+from model.sim.stations import Host
 from model.workload.population import populate
 from model.workload.schedule import plan
 
@@ -65,6 +66,7 @@ class World:
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+        self._host = Host(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
@@ -72,14 +74,14 @@ class World:
 
     def _business(self) -> SimBusiness:
         policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations)
+        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
 
     def _gateway(self, k: int) -> SimGateway:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
         policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
-        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up)
+        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up, self._host)
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(

@@ -61,8 +61,6 @@ def test_the_slowest_of_a_tandem_decides() -> None:
         lambda: queues.mmc(4.0, 1.0, 4),
         lambda: queues.mm1(-1.0, 1.0),
         lambda: queues.mm1k(1.0, 1.0, 0),
-        lambda: clients.retry_success(1.1, 2),
-        lambda: clients.retry_success(0.5, 0),
         lambda: clients.short_polling(0.0, 1.0),
         lambda: clients.reconnect_peak(10, 1.0, 2.0),
     ],

@@ -1,4 +1,4 @@
-"""Held against theory: where a closed form is known, the simulated stations come to it.
+"""Held against theory: where a closed form is known, the simulated stations and clients come to it.
 
 Every case is some replications of a steady state, each with a seed and a kernel of its own and its first tenth left out as warm-up; the
 closed form must lie in their 99 % interval *and* within 2 % of their mean (5 % at a load of 0.9). Little's law holds on every run.
@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.analysis import estimates, queues
+from model.analysis import clients, estimates, queues
+from model.core import draws
+from model.core.backoff import wait_us
+from model.core.policies import Timers
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.stations import Host, Line
 
@@ -171,3 +174,95 @@ def test_a_tandem_of_servers(load: float) -> None:
 
     runs = replications(load, visitors(load), exponential, station)
     agrees(runs, queues.tandem(load / SERVICE_US, [SERVICE_US, SERVICE_US]), load)
+
+
+# clients -----------------------------------------------------------------------------------------------------------------------
+
+
+def holds(values: list[float], known: float) -> None:
+    """In the 99 % interval, and within 2 %."""
+    estimate = estimates.mean(values, 0.99)
+    assert known in estimate, (known, estimate)
+    assert estimate.mean == pytest.approx(known, rel=0.02)
+
+
+class Poller:
+    """Somebody who asks for messages over a line of a fixed one-way delay; held at the server, or answered at once."""
+
+    def __init__(self, seed: int, *, one_way_us: int, hold_us: int, interval_us: int, between_us: float, messages: int) -> None:
+        self.kernel, self.asked = Kernel(), 0
+        self.delays: list[int] = []
+        self._luck = np.random.default_rng((seed, 21))
+        self._one_way_us, self._hold_us, self._interval_us = one_way_us, hold_us, interval_us
+        self._there: list[int] = []
+        self._held = 0
+        """Number of the question that is held, 0 for none."""
+        at = np.cumsum(self._luck.exponential(between_us, messages)).astype(np.int64)
+        for t_us in at.tolist():
+            self.kernel.at(t_us, self._message)
+        self.rate = 0.0
+        self.kernel.at(int(at[-1]), self._count)
+        self.kernel.at(int(at[-1]) + 2_000_000, self.kernel.stop)  # every message is seen by then
+        self.kernel.at(int(self._luck.integers(interval_us or 1)), self._ask)
+
+    def _count(self) -> None:
+        self.rate = self.asked / self.kernel.now
+
+    def _ask(self) -> None:
+        self.asked += 1
+        self.kernel.at(self.kernel.now + self._one_way_us, self._question, self.asked)
+        if self._interval_us:
+            self.kernel.at(self.kernel.now + self._interval_us, self._ask)
+
+    def _question(self, number: int) -> None:
+        self._held = number
+        if self._there or not self._hold_us:
+            self._answer(number)
+        else:
+            self.kernel.at(self.kernel.now + self._hold_us, self._answer, number)
+
+    def _message(self) -> None:
+        self._there.append(self.kernel.now)
+        if self._hold_us:
+            self._answer(self._held)
+
+    def _answer(self, number: int) -> None:
+        if number and number == self._held:
+            self._held = 0
+            seen_us = self.kernel.now + self._one_way_us
+            self.delays += [seen_us - t_us for t_us in self._there]
+            self._there.clear()
+            if not self._interval_us:
+                self.kernel.at(seen_us, self._ask)
+
+
+def polled(**plan: float) -> list[Poller]:
+    pollers = [Poller(seed, **plan) for seed in range(REPLICATIONS)]  # type: ignore[arg-type]
+    for poller in pollers:
+        poller.kernel.play()
+    return pollers
+
+
+def test_short_polling_waits_half_an_interval() -> None:
+    pollers = polled(one_way_us=20_000, hold_us=0, interval_us=1_000_000, between_us=300_000, messages=4_000)
+    known = clients.short_polling(1e6, 20e3)
+    holds([float(np.mean(poller.delays)) for poller in pollers], known.delay)
+    holds([poller.rate for poller in pollers], known.requests)
+
+
+@pytest.mark.parametrize("between_us", [30_000, 300_000, 20_000_000])
+def test_long_polling_waits_only_for_the_question_to_come_back(between_us: float) -> None:
+    pollers = polled(one_way_us=20_000, hold_us=10_000_000, interval_us=0, between_us=between_us, messages=6_000)
+    known = clients.long_polling(20e3, 1 / between_us, 10e6)
+    holds([float(np.mean(poller.delays)) for poller in pollers], known.delay)
+    holds([poller.rate for poller in pollers], known.requests)
+
+
+def test_the_peak_of_a_jittered_reconnect() -> None:
+    """Everyone lost the connection at once, and waits as full jitter says: the fullest second of ten."""
+    timers, peaks = Timers(backoff_base_us=10_000_000, backoff_max_us=10_000_000), []
+    for seed in range(200):
+        share = draws.draws(seed, 1)
+        waits = [wait_us("full_jitter", timers, 0, share(draws.BACKOFF, k)) for k in range(3_000)]
+        peaks.append(float(np.bincount(np.array(waits) // 1_000_000).max()))
+    holds(peaks, clients.reconnect_peak(3_000, 10.0, 1.0))
