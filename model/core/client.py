@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 
-from model.core import draws, limits
+from model.core import backoff, draws, limits
 from model.core.commands import Command, ReadBack, SendMessage
 from model.core.effects import ClientEffect, Close, Open, SessionChanged, Write
 from model.core.frames import (
@@ -74,6 +74,7 @@ class ClientSession:
         "_ping_due",
         "_pong_due",
         "_token",
+        "_waited_us",
         "_waits",
         "connection",
         "deadline",
@@ -109,6 +110,7 @@ class ClientSession:
         self.deadline = limits.NEVER_US
         self._attempts = 0  # failed since the session was last ready
         self._waits = 0  # backoffs drawn, ever
+        self._waited_us = 0  # the last of them, since the session was last ready
         self._hint_us = 0
         self._last_code = 0
         self._life_due = self._ping_due = self._pong_due = limits.NEVER_US
@@ -230,16 +232,11 @@ class ClientSession:
         self._ping_due = self._pong_due = limits.NEVER_US
 
     def _backoff(self) -> int:
-        timers, policy = self.timers, self.policies.backoff
-        ceiling = min(timers.backoff_max_us, timers.backoff_base_us << min(self._attempts, 20))
         self._waits += 1
-        if policy == "fixed":
-            return timers.backoff_fixed_us
-        if policy == "exponential":
-            return ceiling
-        hint, self._hint_us = self._hint_us, 0
         share = self._draw(draws.BACKOFF, self._waits)
-        return hint + int(share * max(ceiling, hint))
+        hint, self._hint_us = self._hint_us, 0
+        self._waited_us = backoff.wait_us(self.policies.backoff, self.timers, self._attempts, share, self._waited_us, hint)
+        return self._waited_us
 
     # frames ------------------------------------------------------------------------------------------------------------------------
 
@@ -247,7 +244,7 @@ class ClientSession:
         if self.state is not State.ATTACHING:
             return
         self.state = State.READY
-        self._home, self._attempts, self._hint_us = self.gateway, 0, 0
+        self._home, self._attempts, self._waited_us, self._hint_us = self.gateway, 0, 0, 0
         self._life_due = limits.NEVER_US
         phase = self._draw(draws.HEARTBEAT_PHASE, self.connection)
         self._ping_due = now + int((0.5 + phase / 2) * self.timers.heartbeat_us)

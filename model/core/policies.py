@@ -20,7 +20,7 @@ Delivery = Literal["once", "pending", "log"]
 DeviceDedupe = Literal["none", "connection", "sequence"]
 DeviceOrder = Literal["arrival", "sequence"]
 CatchUp = Literal["none", "newest", "cursor"]
-Backoff = Literal["fixed", "exponential", "full_jitter"]
+Backoff = Literal["fixed", "exponential", "equal_jitter", "full_jitter", "decorrelated"]
 Goodbye = Literal["unfenced", "fenced"]
 
 

@@ -63,6 +63,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     population: PopulationPlan = PopulationPlan()
     workload: WorkloadPlan = WorkloadPlan()
     network: Network = Network()
+    cores: int | None = None
+    """Cores that gateways and business share in the simulated world, as processes of one host do; null: each has one of its own."""
     timers: Timers = Timers()
     ramp_s: float = 3.0
     """Connections are opened evenly over the first half of it."""

@@ -1,7 +1,8 @@
 """The SimPy world: the rules of ``model.core`` on simulated links, CPUs and disks; the only place that imports SimPy.
 
-``kernel`` runs callbacks on a SimPy environment; ``network`` is the physics of links; ``node`` is a CPU that works in turns, and
-``access``, ``business`` and ``storage`` are the roles, named as their live twins; ``devices`` are the clients; ``world`` is one run.
+``kernel`` runs callbacks on a SimPy environment, ``pending`` holds them; ``network`` is the physics of links; ``node`` is a CPU that
+works in turns, and ``access``, ``business`` and ``storage`` are the roles, named as their live twins; ``devices`` are the clients;
+``world`` is one run.
 What is modelled and what is left out: ``docs/model.md``.
 """
 

@@ -12,6 +12,7 @@ from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US, Link
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
+from model.sim.stations import Host
 
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
@@ -32,8 +33,9 @@ class SimGateway(Node):
         check_token: CheckToken,
         deliver: DeviceSide,
         hang_up: DeviceSide,
+        host: Host | None = None,
     ) -> None:
-        super().__init__(kernel, number, times.gateway_turn_us)
+        super().__init__(kernel, number, times.gateway_turn_us, host)
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._deliver, self._hang_up = deliver, hang_up
         self._machine = Gateway(policies, timers, check_token)

@@ -16,6 +16,7 @@ from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
+from model.sim.stations import Host
 from model.sim.storage import SimStorage
 
 RELINK_US = 50_000
@@ -33,8 +34,9 @@ class SimBusiness(Node):
         policies: Policies,
         timers: Timers,
         conversations: Iterable[Conversation],
+        host: Host | None = None,
     ) -> None:
-        super().__init__(kernel, number, times.business_turn_us)
+        super().__init__(kernel, number, times.business_turn_us, host)
         self._times, self._policies, self._timers = times, policies, timers
         self._conversations = tuple(conversations)
         self.storage = SimStorage(kernel, times, self._conversations, self._stored)

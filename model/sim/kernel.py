@@ -1,8 +1,8 @@
 """The kernel: a SimPy ``Environment`` that also runs plain callbacks, without a process or an event object for each of them.
 
-Simulated time is integer microseconds. A callback is a tuple in a heap of our own, beside SimPy's queue of events; ``step`` takes whichever
-is earlier, SimPy's at equal times, so processes and callbacks share one clock and may call each other. Callbacks of equal time run in
-the order in which they were asked for.
+Simulated time is integer microseconds. A callback is a tuple in a pending set of our own (:mod:`model.sim.pending`), beside SimPy's queue
+of events; whichever is earlier comes next, SimPy's at equal times, so processes and callbacks share one clock and may call each other.
+Callbacks of equal time run in the order in which they were asked for.
 
 Why not ``Environment.timeout``: an event with its callback list costs several times as much as a tuple. Prior art: SimPy's event loop
 (simpy/core.py), whose ``step`` this extends.
@@ -10,54 +10,86 @@ Why not ``Environment.timeout``: an event with its callback list costs several t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappop, heappush
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import simpy
 
+from model.sim.pending import Buckets, Heap, Pending
+
 Callback = Callable[..., object]
+
+CROWD = 50_000
+"""From this many machines on, each with a deadline of its own, ``Buckets`` take less time than a ``Heap`` (``bench_kernel``)."""
+GARBAGE_BEFORE_COLLECTION = 200_000
+"""Objects that may come into being before the garbage collector looks at the young ones; frames have no cycles, so it finds nothing."""
 
 
 class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not looked at
-    """The clock and the pending callbacks of one world."""
+    """The clock and the pending callbacks of one world, which is to have about ``machines`` of them at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, machines: int = 0, pending: Pending | None = None) -> None:
         super().__init__(initial_time=0)
         self.stopped = False
-        self._pending: list[tuple[int, int, Callback, tuple[Any, ...]]] = []
+        self.pending: Pending = pending if pending is not None else Buckets() if machines >= CROWD else Heap()
+        self._push = self.pending.push
         self._asked = 0
 
     def at(self, time_us: int, callback: Callback, *args: Any) -> None:
         """Call ``callback(*args)`` at ``time_us``, or now if that is past."""
-        self._asked += 1
-        heappush(self._pending, (time_us if time_us > self._now else self._now, self._asked, callback, args))
+        self._asked = asked = self._asked + 1
+        now = self._now
+        self._push((time_us if time_us > now else now, asked, callback, args))
 
     def peek(self) -> float:
         """The time of the next event or callback; infinity for none."""
         event: float = super().peek()
-        return min(event, self._pending[0][0]) if self._pending else event
+        return min(event, self.pending.first_us())
 
     def step(self) -> None:
         """Process the next event or callback."""
-        if self._pending and self._pending[0][0] < super().peek():
-            self._now, _, callback, args = heappop(self._pending)
+        if self.pending.first_us() < super().peek():
+            self._now, _, callback, args = self.pending.pop()
             callback(*args)
         else:
             super().step()
 
     def play(self) -> None:
         """Run until ``stop`` is called or nothing is pending."""
-        pending, queue = self._pending, self._queue
+        pop, pending, queue, event = self.pending.pop, self.pending, self._queue, super().step
         while not self.stopped:
-            if pending and (not queue or pending[0][0] < queue[0][0]):
-                self._now, _, callback, args = heappop(pending)  # ``step``, without its two calls
-                callback(*args)
-            elif queue:
-                super().step()
-            else:
-                return
+            try:
+                entry = pop()
+            except IndexError:
+                if not queue:
+                    return
+                event()
+                continue
+            if queue and queue[0][0] <= entry[0]:
+                pending.push(entry)
+                event()
+                continue
+            self._now, _, callback, args = entry
+            callback(*args)
 
     def stop(self) -> None:
         """Run nothing more."""
         self.stopped = True
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Garbage collection as a run wants it: what stands already is not looked at, and what comes into being only seldom.
+
+    A run makes millions of tuples that die by reference count; the collector would walk all machines again and again and find nothing.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_BEFORE_COLLECTION, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

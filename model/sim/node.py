@@ -3,6 +3,8 @@
 Work that arrives while the CPU is busy is taken all together in the next turn, as an event loop takes what its sockets hold: a turn has
 a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
 of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
+
+A node has a core of its own, or shares those of a host with other nodes; there, a turn cut short by a kill is worked off to its end.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ from typing import Any
 
 from model.core import limits
 from model.sim.kernel import Kernel
+from model.sim.stations import Host
 
 
 class Node(ABC):
     """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
     where they go."""
 
-    def __init__(self, kernel: Kernel, number: int, turn_us: float) -> None:
+    def __init__(self, kernel: Kernel, number: int, turn_us: float, host: Host | None = None) -> None:
         self.kernel = kernel
+        self._host = host
         self.number = number
         """The node's number in the history."""
         self.alive = False
@@ -91,7 +95,10 @@ class Node(ABC):
         cost += self.cost(out)
         self.cpu_us += cost
         self.counts["turns"] += 1
-        self.kernel.at(now + round(cost), self._finish, life, out)
+        if self._host is None:
+            self.kernel.at(now + round(cost), self._finish, life, out)
+        else:
+            self._host.run(cost, self._finish, life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
         if life != self.life:

@@ -26,10 +26,11 @@ from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, S
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.devices import DeviceWorld, SimDevice
-from model.sim.kernel import Kernel
+from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
+from model.sim.stations import Host
 from model.workload.population import populate
 from model.workload.schedule import plan
 
@@ -56,7 +57,7 @@ class World:
 
     def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
         self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
-        self.kernel = Kernel()
+        self.kernel = Kernel(scenario.population.users)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
@@ -65,6 +66,7 @@ class World:
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+        self._host = Host(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
@@ -72,14 +74,14 @@ class World:
 
     def _business(self) -> SimBusiness:
         policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations)
+        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
 
     def _gateway(self, k: int) -> SimGateway:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
         policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
-        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up)
+        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up, self._host)
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(
@@ -247,4 +249,5 @@ def run(
     times: ServiceTimes | None = None,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1]."""
-    return World(scenario, preset, seed, times or load()).run(progress)
+    with seldom_collecting():
+        return World(scenario, preset, seed, times or load()).run(progress)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model.core import client, draws, gateway, limits
+from model.core.backoff import wait_us
 from model.core.client import ClientSession
 from model.core.codes import DEFINITE, TEXT, Code
 from model.core.commands import SendMessage
@@ -33,7 +34,7 @@ from model.core.frames import (
 )
 from model.core.gateway import Gateway
 from model.core.outbox import Outbox
-from model.core.policies import PRESETS, Timers
+from model.core.policies import PRESETS, Backoff, Timers
 
 TIMERS = Timers()
 
@@ -318,6 +319,20 @@ def test_full_jitter_stays_under_the_exponential_ceiling_and_above_the_servers_h
     machine.receive(machine.connection, Error(Code.OVERLOADED, "", 7_000_000), now, [])
     machine.closed(machine.connection, now, [])
     assert machine.deadline - now >= 7_000_000
+
+
+@pytest.mark.parametrize("policy", ["equal_jitter", "full_jitter", "decorrelated"])
+def test_jittered_waits_lie_where_their_policy_says_and_never_below_a_hint(policy: Backoff) -> None:
+    top, base, before = TIMERS.backoff_max_us, TIMERS.backoff_base_us, 0
+    for attempts in range(40):
+        ceiling = min(top, base << attempts)
+        least, most = wait_us(policy, TIMERS, attempts, 0.0, before), wait_us(policy, TIMERS, attempts, 1 - 2**-53, before)
+        floor = {"equal_jitter": ceiling // 2, "full_jitter": 0, "decorrelated": base}[policy]
+        roof = min(top, 3 * max(before, base)) if policy == "decorrelated" else ceiling
+        assert least == floor
+        assert roof - 2 <= most <= roof
+        assert wait_us(policy, TIMERS, attempts, 0.0, before, hint_us=7_000_000) >= 7_000_000
+        before = most
 
 
 def test_a_backoff_starts_anew_only_after_the_session_was_ready() -> None:

@@ -128,3 +128,12 @@ def test_one_seed_gives_one_trace_in_any_process_and_another_seed_another() -> N
 def test_changing_the_preset_does_not_change_the_schedule() -> None:
     schedules = [of(run(BASE, preset, 3), Kind.INTEND).tobytes() for preset in PRESETS]
     assert schedules[0] == schedules[1] == schedules[2]
+
+
+def test_roles_that_share_a_core_take_longer_than_roles_that_do_not() -> None:
+    """Two gateways and business on one core: the same messages, later; and as many cores as roles are as good as one each."""
+    own, shared, enough = (run(msgspec.structs.replace(BASE, cores=cores), "cursor", 1) for cores in (None, 1, 3))
+    assert own.messages_delivered == shared.messages_delivered == enough.messages_delivered
+    ends = [int(result.rows["t_us"][result.rows["kind"] == Kind.DELIVER].sum()) for result in (own, shared, enough)]
+    assert ends[1] > ends[0]
+    assert abs(ends[2] - ends[0]) <= 2 * own.messages_delivered  # a microsecond of rounding each way

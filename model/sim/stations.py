@@ -1,0 +1,109 @@
+"""Where work waits: servers that take one after another, and cores that are shared.
+
+A :class:`Line` is what a disk, a link that puts frames on the wire, or an admission desk does: so many servers, the order of arrival, and
+maybe a bound on the places. A :class:`Host` is what an operating system does with its cores: whoever can run gets an equal share of them,
+no more than one core each. Both carry work whose length is given on arrival and call back when it is done. Held against the closed forms
+of :mod:`model.analysis.queues` by ``tests/sim/test_theory.py``.
+
+Sharing is by virtual time, as in fair queueing (Demers, Keshav, Shenker 1989): the work that a job present all along would have got is one
+number for all of them, so a job is done when that number has grown by its length, and nothing is touched that does not end or begin.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from model.sim.kernel import Kernel
+
+Done = Callable[..., object]
+
+
+class Line:
+    """``servers`` servers and one line before them, in the order of arrival; of ``places`` in all, those in service among them."""
+
+    __slots__ = ("_kernel", "_places", "_servers", "_waiting", "busy", "lost")
+
+    def __init__(self, kernel: Kernel, servers: int = 1, places: int | None = None) -> None:
+        self._kernel, self._servers, self._places = kernel, servers, places
+        self._waiting: deque[tuple[float, Done, tuple[Any, ...]]] = deque()
+        self.busy = 0
+        self.lost = 0
+        """Arrivals that found no place."""
+
+    def __len__(self) -> int:
+        """How many are here, in service or before it."""
+        return self.busy + len(self._waiting)
+
+    def bring(self, work_us: float, done: Done, *args: Any) -> bool:
+        """Work of this length arrives; ``done(*args)`` when it has been served. False where there was no place for it."""
+        if self._places is not None and len(self) >= self._places:
+            self.lost += 1
+            return False
+        if self.busy < self._servers:
+            self._serve(work_us, done, args)
+        else:
+            self._waiting.append((work_us, done, args))
+        return True
+
+    def _serve(self, work_us: float, done: Done, args: tuple[Any, ...]) -> None:
+        self.busy += 1
+        self._kernel.at(self._kernel.now + round(work_us), self._served, done, args)
+
+    def _served(self, done: Done, args: tuple[Any, ...]) -> None:
+        self.busy -= 1
+        if self._waiting:
+            self._serve(*self._waiting.popleft())
+        done(*args)
+
+
+class Host:
+    """``cores`` cores, shared equally among the jobs present, each of which can use one core at most."""
+
+    __slots__ = ("_armed_us", "_asked", "_cores", "_done_work", "_jobs", "_kernel", "_since_us")
+
+    def __init__(self, kernel: Kernel, cores: int = 1) -> None:
+        self._kernel, self._cores = kernel, cores
+        self._jobs: list[tuple[float, int, Done, tuple[Any, ...]]] = []
+        """A heap by the value of ``_done_work`` at which each is done."""
+        self._done_work = 0.0
+        """Microseconds of work that every job present since the beginning would have got."""
+        self._since_us = 0
+        self._armed_us = -1
+        self._asked = 0
+
+    def __len__(self) -> int:
+        """How many jobs are here."""
+        return len(self._jobs)
+
+    def run(self, work_us: float, done: Done, *args: Any) -> None:
+        """A job of this length begins; ``done(*args)`` when it has got that much of a core."""
+        self._advance()
+        self._asked += 1
+        heappush(self._jobs, (self._done_work + work_us, self._asked, done, args))
+        self._arm()
+
+    def _advance(self) -> None:
+        """What the jobs present got since it was last looked at."""
+        now = self._kernel.now
+        if self._jobs:
+            self._done_work += (now - self._since_us) * min(1.0, self._cores / len(self._jobs))
+        self._since_us = now
+
+    def _arm(self) -> None:
+        if not self._jobs:
+            self._armed_us = -1
+            return
+        left = self._jobs[0][0] - self._done_work
+        self._armed_us = self._kernel.now + max(0, round(left * max(1.0, len(self._jobs) / self._cores)))
+        self._kernel.at(self._armed_us, self._ring, self._armed_us)
+
+    def _ring(self, armed_us: int) -> None:
+        if armed_us != self._armed_us:
+            return  # somebody came or went since
+        self._advance()
+        _, _, done, args = heappop(self._jobs)
+        self._arm()
+        done(*args)

@@ -1,0 +1,70 @@
+"""Closed forms against values from the literature, against one another, and against their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from model.analysis import clients, queues
+from model.analysis.queues import TheoryError
+
+
+def test_one_server_at_half_load() -> None:
+    """Textbook: load 1/2 gives one in the system, and twice the service as response."""
+    line = queues.mm1(0.5, 1.0)
+    assert (line.utilisation, line.wait, line.response, line.number) == (0.5, 1.0, 2.0, 1.0)
+
+
+def test_constant_service_waits_half_as_long() -> None:
+    assert queues.md1(0.8, 1.0).wait == pytest.approx(queues.mm1(0.8, 1.0).wait / 2)
+
+
+def test_erlang_values() -> None:
+    """Erlang's tables: B(1, 1) = 1/2, B(5, 3) = 0.1101, B(10, 8) = 0.1217; C(2, 1) = 1/3 by way of the wait."""
+    assert queues.erlang_b(1, 1.0) == pytest.approx(0.5)
+    assert queues.erlang_b(5, 3.0) == pytest.approx(0.1101, abs=5e-5)
+    assert queues.erlang_b(10, 8.0) == pytest.approx(0.1217, abs=5e-5)
+    assert queues.mmc(1.0, 1.0, 2).wait == pytest.approx(1 / 3)
+
+
+def test_several_servers_of_which_there_is_one() -> None:
+    one, other = queues.mmc(0.7, 1.0, 1), queues.mm1(0.7, 1.0)
+    assert one.wait == pytest.approx(other.wait)
+    assert one.number == pytest.approx(other.number)
+
+
+def test_many_places_are_as_good_as_no_bound() -> None:
+    bounded, unbounded = queues.mm1k(0.5, 1.0, 60), queues.mm1(0.5, 1.0)
+    assert bounded.response == pytest.approx(unbounded.response)
+    assert bounded.lost < 1e-15
+
+
+def test_one_place_loses_as_erlang_says() -> None:
+    assert queues.mm1k(3.0, 1.0, 1).lost == pytest.approx(queues.erlang_b(1, 3.0))
+
+
+def test_a_bounded_line_at_full_load_is_equally_often_in_every_state() -> None:
+    line = queues.mm1k(1.0, 1.0, 4)
+    assert line.lost == pytest.approx(0.2)
+    assert line.number == pytest.approx(2.0)
+
+
+def test_the_slowest_of_a_tandem_decides() -> None:
+    assert queues.tandem(0.5, [1.0, 0.2]).response == pytest.approx(2.0 + 0.2 / 0.9)
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        lambda: queues.mm1(1.0, 1.0),
+        lambda: queues.mmc(4.0, 1.0, 4),
+        lambda: queues.mm1(-1.0, 1.0),
+        lambda: queues.mm1k(1.0, 1.0, 0),
+        lambda: clients.short_polling(0.0, 1.0),
+        lambda: clients.reconnect_peak(10, 1.0, 2.0),
+    ],
+)
+def test_what_the_formulas_do_not_cover_is_refused(impossible: Callable[[], object]) -> None:
+    with pytest.raises(TheoryError):
+        impossible()
