@@ -1,0 +1,277 @@
+"""The brute-force judge on time: operations, latencies, recovery; and on the harness itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.history.schema import Kind, LatencyPromise
+from tests.judged.facts import Facts
+from tests.judged.instances import Found
+from tests.judged.lives import FOREVER, Life, Row
+
+# availability -----------------------------------------------------------------------------------------------------------------
+
+Operation = tuple[int, int, str, bool]
+"""(t_int, order of the messages, message, whether it succeeded)"""
+CLASSES = ("send", "delivery")
+
+
+def outages(facts: Facts) -> Found:
+    """Runs of failing operations longer than the budget, in every scope; classes without a success."""
+    if not facts.sends:
+        yield "vacuous", "", ""
+    for of in CLASSES:
+        every = [op for d in facts.devices for op in _operations(facts, of, [d])]
+        if every and not any(op[3] for op in every):
+            yield "vacuous", "", ""
+            continue
+        for d in facts.devices:
+            yield from (("outage", first, d) for first in _runs(facts, _operations(facts, of, [d])))
+        yield from (("outage", first, "") for first in _runs(facts, _operations(facts, of, ["", *facts.devices])))
+        for node in {r.node for r in facts.of(Kind.DEVICE, Kind.READY) if r.node}:
+            yield from (("outage", first, "") for first in _runs(facts, _operations(facts, of, facts.devices, node)))
+
+
+def _gateway(facts: Facts, device: str, t: int) -> str:
+    """Through which gateway a device goes at an instant: that of its last ready row, else its home."""
+    ready = [r for r in facts.of(Kind.READY, device=device) if r.t <= t]
+    return ready[-1].node if ready else facts.registration[device].node if device in facts.registration else ""
+
+
+def _operations(facts: Facts, of: str, inside: list[str], node: str = "") -> list[Operation]:
+    """The operations of a class at devices of a scope, in the order of t_int."""
+    result = []
+    deadline = facts.contract.deadline_us
+    answered = facts.of(Kind.OK, Kind.FAIL, Kind.INFO) or not any(life.deliveries for life in facts.lives)
+    for number, life in enumerate(facts.lives):
+        if not _counts(facts, life):
+            continue
+        there = [d for d in inside if not node or _gateway(facts, d, life.t_int) == node]
+        if of == "send":
+            if life.sender in there and answered:
+                result.append((life.t_int, number, life.name, bool(life.ok and life.ok.t <= life.t_int + deadline)))
+            continue
+        owed = [
+            d
+            for d in facts.must[life.name]
+            if d in there and not facts.is_off(d, life.t_int, life.t_int + deadline) and not facts.trimmed(life, d)
+        ]
+        if owed:
+            came = all(d in life.shown and life.shown[d].t <= life.t_int + deadline for d in owed)
+            result.append((life.t_int, number, life.name, came))
+    return sorted(result)
+
+
+def _counts(facts: Facts, life: Life) -> bool:
+    if not life.scheduled or life.to_be_rejected or (facts.truncated and life.t_int + facts.contract.deadline_us > facts.end):
+        return False
+    user = facts.user(life.sender) if life.sender else ""
+    here = facts.possible.get((life.home, user), [])
+    return not user or life.home not in facts.governed or any(s.meets(life.t_int, life.t_int) for s in here)
+
+
+def _runs(facts: Facts, operations: list[Operation]) -> Iterator[str]:
+    """The first message of each outage beyond the budget."""
+    failing: list[Operation] = []
+    for op in [*operations, None]:
+        if op is not None and not op[3]:
+            failing.append(op)
+            continue
+        if len(failing) >= 2:
+            end = op[0] if op is not None else failing[-1][0]
+            if end - failing[0][0] > facts.contract.outage_budget_us:
+                yield failing[0][2]
+        failing = []
+
+
+# latency ----------------------------------------------------------------------------------------------------------------------
+
+Timed = list[tuple[int, float]]
+"""(t_int, value)"""
+
+
+def latencies(facts: Facts) -> Found:
+    """Promised quantiles that were exceeded, by nearest rank."""
+    for promise in facts.contract.latency:
+        if promise_kept(facts, promise) is False:
+            yield "latency", "", ""
+
+
+def promise_kept(facts: Facts, promise: LatencyPromise) -> bool | None:
+    """Whether a promise was kept; None where there are too few samples to say."""
+    samples = [sample for _, sample in _samples(facts, promise.of)]
+    beyond = len(samples) - math.ceil(promise.quantile * len(samples))
+    if not samples or (beyond < 1 and promise.quantile < 1):
+        return True if samples and max(samples) <= promise.at_most_us else None
+    return _rank(samples, promise.quantile) <= promise.at_most_us
+
+
+def _samples(facts: Facts, of: str) -> Timed:
+    return _acks(facts) if of == "ack" else _end_to_end(facts)
+
+
+def _patience(facts: Facts, of: str) -> int:
+    """After which time what has not come is taken for never."""
+    promised = [p.at_most_us for p in facts.contract.latency if p.of == of]
+    return max(facts.contract.promise_us, facts.contract.deadline_us, *promised, 0)
+
+
+def _had_time(facts: Facts, of: str, t: float) -> bool:
+    return not facts.truncated or t + _patience(facts, of) <= facts.end
+
+
+def _acks(facts: Facts) -> Timed:
+    counted = [life for life in facts.sends if life.ok or (life.outcome == "info" and _had_time(facts, "ack", life.t_inv))]
+    return [(life.t_int, life.ok.t - life.t_int if life.ok else FOREVER) for life in counted]
+
+
+def _end_to_end(facts: Facts) -> Timed:
+    """Of the class live."""
+    result: Timed = []
+    for life in facts.sends:
+        for d in facts.must[life.name]:
+            live = facts.ready_until(d, life.t_int) != -1
+            if live and facts.owed(life, d) and life.known and (d in life.shown or _had_time(facts, "end_to_end", life.known.t)):
+                result.append((life.t_int, life.shown[d].t - life.t_int if d in life.shown else FOREVER))
+    return result
+
+
+def _rank(samples: list[float], quantile: float) -> float:
+    return sorted(samples)[max(math.ceil(quantile * len(samples)), 1) - 1]
+
+
+def generator(facts: Facts) -> Found:
+    """A load generator that was late itself."""
+    lags: list[float] = [life.t_inv - life.t_int for life in facts.sends if life.invoke]
+    never = [life for life in facts.sends if life.outcome == "never invoked" and _had_time(facts, "ack", life.t_int)]
+    lags += [FOREVER] * len(never)
+    acks = [sample for _, sample in _acks(facts)]
+    usual = _rank(acks, 0.5) if acks else 0
+    limit = max(5_000, 0.05 * usual if usual != FOREVER else 0)
+    if (lags and _rank(lags, 0.99) > limit) or (facts.cpu is not None and facts.cpu > 0.7):
+        yield "generator_lag", "", ""
+
+
+# recovery ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """What recovery looks at: operations by class, latencies by class, and what each was before the first fault."""
+
+    rates: dict[str, Timed]
+    delays: dict[str, Timed]
+    shares: dict[str, float]
+    slowest: dict[str, float]
+
+
+def recoveries(facts: Facts) -> Found:
+    """Faults after which the run was never again what it was before the first."""
+    for _fault, came_back in recovered(facts):
+        if came_back is False:
+            yield "not_recovered", "", ""
+
+
+def recovered(facts: Facts) -> list[tuple[Row, bool | None]]:
+    """Each fault, and whether the run recovered from it; None where that cannot be said."""
+    faults = facts.of(Kind.FAULT_BEGUN)
+    run = _run(facts, faults[0].t - 1) if faults else None
+    if run is None:
+        return [(fault, None) for fault in faults]
+    load_ends = max((t for values in run.rates.values() for t, _ in values), default=0)
+    result: list[tuple[Row, bool | None]] = []
+    for fault in faults:
+        healed = [r.t for r in facts.of(Kind.FAULT_HEALED) if r.value == fault.value and r.at > fault.at]
+        since = max([fault.t, *healed[:1]])
+        said = load_ends - since >= 2 * facts.contract.window_us
+        result.append((fault, _recovers(facts, fault.t, load_ends, run) if said else None))
+    return result
+
+
+def _run(facts: Facts, until: int) -> _Run | None:
+    """The base; None where there is none."""
+    there = [d for d in ["", *facts.devices] if d not in facts.unreachable]
+    rates = {of: [(op[0], float(op[3])) for op in _operations(facts, of, there)] for of in CLASSES}
+    delays = {of: _samples(facts, of) for of in ("ack", "end_to_end")}
+    measure, contract = facts.measure, facts.contract
+    if measure is None or until <= measure:
+        return None
+    shares, slowest = {}, {}
+    for of, values in rates.items():
+        good = _within(values, until, until - measure)
+        if sum(good):
+            shares[of] = sum(good) / len(good)
+    length = min(contract.window_us, until - measure)
+    ends = range(measure + length, until + 1, contract.window_step_us)
+    for of, values in delays.items():
+        settled = [(t, v) for t, v in values if t + (v if v != FOREVER else _patience(facts, of)) <= until]
+        windows = [_within(settled, end, length) for end in ends]
+        if any(windows):
+            slowest[of] = max(_rank(w, 0.99) for w in windows if w)
+    return _Run(rates, delays, shares, slowest) if shares else None
+
+
+def _within(values: Timed, end: int, length: int) -> list[float]:
+    return [value for t, value in values if end - length < t <= end]
+
+
+def _recovers(facts: Facts, begun: int, until: int, run: _Run) -> bool:
+    """Whether every trailing window is fine from some instant on, for one window in which something was asked for."""
+    contract = facts.contract
+    length, step = contract.window_us, contract.window_step_us
+
+    def fine(end: int) -> bool:
+        for of, share in run.shares.items():
+            good = _within(run.rates[of], end, length)
+            if sum(good) < contract.recovery_availability * share * len(good) - 1e-9:
+                return False
+        windows = [(_within(run.delays[of], end, length), p99) for of, p99 in run.slowest.items()]
+        return all(not w or _rank(w, 0.99) <= contract.recovery_latency_ratio * p99 for w, p99 in windows)
+
+    needed = length // step + 1
+    ends = list(range(begun, until + 1, step))
+    for first in range(len(ends) - needed + 1):
+        stretch = ends[first : first + needed]
+        asked = any(_within(values, stretch[-1], 2 * length) for values in run.rates.values())
+        if asked and all(fine(end) for end in stretch):
+            return True
+    return False
+
+
+# the harness ------------------------------------------------------------------------------------------------------------------
+
+
+def harness(facts: Facts) -> Found:
+    """What makes the run no evidence."""
+    for life in facts.lives:
+        if backward(life):
+            yield "clock_fault", life.name, ""
+    if not_proven(facts):
+        yield "fault_unproven", "", ""
+    if facts.truncated:
+        yield "truncated", "", ""
+    yield from (("unreachable", "", d) for d in facts.unreachable)
+    if facts.bound or (not facts.truncated and not facts.drained):
+        yield "drain_incomplete", "", ""
+
+
+def not_proven(facts: Facts) -> list[Row]:
+    """Planned faults without a proof of their own."""
+    proofs = [(r.value, r.node, r.code) for r in facts.of(Kind.FAULT_BEGUN)]
+    missing = []
+    for plan in facts.of(Kind.FAULT_PLANNED):
+        fault = (plan.value, plan.node, plan.code)
+        if fault in proofs:
+            proofs.remove(fault)
+        elif not (facts.truncated and plan.t > facts.end):
+            missing.append(plan)
+    return missing
+
+
+def backward(life: Life) -> list[Row]:
+    """The effects that are earlier than their causes."""
+    steps = [(life.intend, life.invoke), (life.invoke, life.attempt), (life.attempt or life.invoke, life.ok)]
+    steps += [(life.begun, row) for row in [*life.seen, *life.elsewhere] if life.scheduled]
+    return [effect for cause, effect in steps if cause and effect and effect.t < cause.t]
