@@ -177,6 +177,10 @@ class Facts:
             latest = life.known.t + self.contract.promise_us
         return not any(s.begin <= latest and s.end >= life.t_inv for s in self.possible.get((life.home, user), []))
 
+    def may_see(self, life: Life, device: str, t: float) -> bool:
+        """Whether a device may see a message at an instant."""
+        return self.certainly(life.home, device, t) and not self.never(life, device)
+
     def _owes(self, life: Life, device: str) -> bool:
         """Whether a device is in Must(m)."""
         registered, begun = self.registration.get(device), life.begun
@@ -264,7 +268,7 @@ class Facts:
 
 def _stands_after(other: Life, life: Life) -> bool:
     """Whether a message, no phantom, stands after another: by position, where nothing says so by when it was sent."""
-    if not (other.scheduled or other.system) or not other.known or not life.begun or not other.begun:
+    if not (other.committed or other.system) or not life.begun or not other.begun:
         return False
     if other.place and life.place:
         return other.place > life.place

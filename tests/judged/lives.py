@@ -142,7 +142,7 @@ class Life:
         self._seen()
         self.outcome = self._outcome()
         self.committed = self.scheduled and (self.outcome == "ok" or (self.outcome != "fail" and self.sighted is not None))
-        self.known = self.ok or self.sighted
+        self.known = self.ok or self.system or self.sighted
 
     def _seen(self) -> None:
         """Where it was seen: at home, each row at the message's one position where it gives none, and elsewhere."""

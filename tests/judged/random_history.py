@@ -45,6 +45,8 @@ class _Writer:
         """Device -> user."""
         self.rooms = [1] if random.random() < 0.6 else [1, 2]
         self.messages: list[_Message] = []
+        self.spoken: list[_Message] = []
+        """Those of the system's own."""
         self.members: set[tuple[int, int]] = set()
         """(user, conversation) that were members at some time."""
         self.placed, self.wire, self.sessions = self.chance(0.85), self.chance(0.85), self.chance(0.5)
@@ -74,7 +76,8 @@ class _Writer:
             self.send()
         self.positions()
         for message in self.messages:
-            self.answer(message)
+            if message not in self.spoken:
+                self.answer(message)
             self.deliver(message)
             self.revise(message)
         self.confirmations()
@@ -178,6 +181,8 @@ class _Writer:
         self.messages.append(m)
         if self.chance(0.05):
             self.of(Kind.SYSTEM, m, m.at, content_hash=m.content)
+            self.spoken.append(m)
+            m.stored = True
             return
         if self.wrong(0.04):
             return

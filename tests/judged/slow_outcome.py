@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from model.history.schema import Kind, Via
 from tests.judged.facts import Facts
 from tests.judged.instances import Found, each_once
@@ -37,7 +35,7 @@ def _conflicting(life: Life) -> Row | None:
     for ok in oks:
         if life.fail and life.fail.at < ok.at:
             return ok
-        for other in (r for r in oks if r.at < ok.at and r.epoch == ok.epoch):
+        for other in (r for r in oks if r.at < ok.at and (r.epoch == ok.epoch or 0 in (r.epoch, ok.epoch))):
             if (ok.value and other.value and ok.value != other.value) or (ok.seq and other.seq and ok.seq != other.seq):
                 return ok
     return None
@@ -54,7 +52,9 @@ def losses(facts: Facts) -> Found:
             if facts.trimmed(life, d) and life.committed:
                 yield "trimmed", life.name, d
         for d in facts.devices:
-            if facts.drained and (_never_came(facts, life, d) or _not_found(facts, life, d)):
+            if facts.drained and _not_found(facts, life, d):
+                yield "lost", life.name, d
+            if facts.drained and _never_came(facts, life, d):
                 yield "lost", life.name, d
                 if life.place and any(_above(r, life.place, life.home) for r in facts.orders[d]):
                     yield "gap", life.name, d
@@ -75,6 +75,8 @@ def _not_found(facts: Facts, life: Life, device: str) -> bool:
         return False
     if not facts.kept(life, back.done) or facts.trimmed_away(life, device) or device in life.shown:
         return False
+    if not facts.certainly(life.home, device, back.done.t):
+        return False
     others = [d for d in facts.devices if facts.user(d) == facts.user(device) and (d, life.home) in facts.final]
     return not any(life.name in facts.final[d, life.home].has for d in others)
 
@@ -83,7 +85,8 @@ def is_lost_stored(facts: Facts, life: Life) -> bool:
     """Whether a message is in nobody's history though it should be."""
     if not life.committed or life.may_be_shed or life.name in facts.in_some_read or facts.unread(life.home):
         return False
-    readers = [back for (d, room), back in facts.final.items() if room == life.home and not facts.never(life, d)]
+    backs = [back for (_, room), back in facts.final.items() if room == life.home]
+    readers = [back for back in backs if facts.may_see(life, back.done.device, back.done.t)]
     return any(facts.kept(life, back.done) and not life.recalled_by(back.done.at) for back in readers)
 
 
@@ -147,16 +150,20 @@ def shown_twice(facts: Facts) -> Found:
         for d in life.shown:
             showings = [r for r in life.deliveries if r.device == d]
             for row in showings[1:]:
-                same = [r for r in showings if r.at <= row.at and _looks_like(life, r) == _looks_like(life, row)]
-                original = showings[0] in same and _looks_like(life, row) == life.content
-                if len(same) > original + sum(r.content == _looks_like(life, row) for r in life.revisions(row)):
+                same = [r for r in showings if r.at <= row.at and version(life, r) == version(life, row)]
+                revisions = [r for r in life.revisions(row) if r.content == REVISED.get(version(life, row), row.content)]
+                if len(same) > len(revisions) + (version(life, showings[0]) == version(life, row) == ORIGINAL):
                     yield "dup_app", life.name, d
 
 
-def _looks_like(life: Life, row: Row) -> int:
-    """The content that a row shows: what is not known is the original's, or a tombstone of any content, 0."""
-    version = life.revision(row)
-    return life.content if version == 0 else 0 if version == -1 else version
+ORIGINAL, ANY = -2, -1
+REVISED = {ANY: 0}
+
+
+def version(life: Life, row: Row) -> int:
+    """Which content a sighting shows: that of a revision, any tombstone's, or the original's, also where an edit brought it back."""
+    shows = life.revision(row)
+    return ORIGINAL if shows in (0, life.content) else shows
 
 
 def redelivered(facts: Facts) -> Found:
@@ -165,41 +172,54 @@ def redelivered(facts: Facts) -> Found:
         wired = [r for r in life.seen if r.kind == Kind.WIRE and r.via not in (Via.BACKFILL, Via.PUSH)]
         for row in wired:
             copies = [r for r in wired if r.at <= row.at and _copy_of(life, r) == _copy_of(life, row)]
-            if _had_it(life, row) and not _excused(facts, row, copies):
+            again = len(copies) > 1 or row.at > _confirmed_at(facts, life, row)
+            if again and row is not _sighting(life, row) and not _excused(facts, life, row, copies):
                 yield "redelivery", life.name, row.device
 
 
 def _copy_of(life: Life, row: Row) -> tuple[str, int, int, int]:
     epoch = row.epoch or (life.place[0] if life.place else 0)
-    return row.device, epoch, row.seq, life.revision(row)
+    return row.device, epoch, row.seq, version(life, row)
 
 
-def _had_it(life: Life, row: Row) -> bool:
-    """Whether the device had got a message before a row, on the wire or in the app."""
-    return any(
-        r.device == row.device and r.at < row.at and r.kind != Kind.READ_BACK and (r.kind == Kind.WIRE or r.via != Via.PUSH)
-        for r in life.seen
-    )
+def _sighting(life: Life, row: Row) -> Row:
+    """The first time that a device saw a content of a message, on the wire or in the app."""
+    here = [r for r in life.seen if r.device == row.device and r.kind != Kind.READ_BACK and r.via != Via.PUSH]
+    return next(r for r in here if version(life, r) == version(life, row))
 
 
-def _excused(facts: Facts, row: Row, copies: list[Row]) -> bool:
+def _excused(facts: Facts, life: Life, row: Row, copies: list[Row]) -> bool:
     """Whether a copy, the last of ``copies`` so far, has a reason."""
-    confirmed = [r.at for r in facts.of(Kind.RECEIVE_CONFIRMED, device=row.device, room=row.room) if _confirms(r, row)]
-    known = min(confirmed, default=len(facts.rows))
     if row.via == Via.SYNC:
-        if not facts.of(Kind.SYNC_REQUEST, device=row.device):
-            return True
-        requests = facts.of(Kind.SYNC_REQUEST, device=row.device, room=row.room)
-        asked = [r for r in requests if (not row.seq or r.seq < row.seq) and r.at < min(row.at, known)]
-        return sum(r.via == Via.SYNC for r in copies) <= len(asked)
-    if row.at > known:
+        return not facts.of(Kind.SYNC_REQUEST, device=row.device) or row.at in _asked_for(facts, life, copies)
+    if row.at > _confirmed_at(facts, life, row):
         return False
     served = {r.connection for r in facts.of(Kind.READY, device=row.device)}
-    first = copies[0]
-    ended = [r for r in facts.of(Kind.DISCONNECTED, device=row.device) if first.at < r.at < row.at and r.connection in served]
-    changes = sum(one.connection != other.connection for one, other in pairwise(copies))
+    lost = facts.of(Kind.DISCONNECTED, device=row.device)
+    ended = [r for r in lost if copies[0].at < r.at < row.at and (r.connection in served or not served)]
+    changes = len({r.connection for r in copies}) - 1
     allowed = 1 + max(len(ended), changes) + facts.contract.resends_allowed
     return sum(r.via != Via.SYNC for r in copies) <= allowed
+
+
+def _asked_for(facts: Facts, life: Life, copies: list[Row]) -> set[int]:
+    """Which of the copies that came by sync answer a request that covers them; each request brings a copy once."""
+    left = facts.of(Kind.SYNC_REQUEST, device=copies[0].device, room=copies[0].room)
+    answers: set[int] = set()
+    for copy in (r for r in copies if r.via == Via.SYNC):
+        by = min(copy.at, _confirmed_at(facts, life, copy))
+        usable = [r for r in left if r.at < by and (not copy.seq or r.seq < copy.seq)]
+        if usable:
+            answers.add(copy.at)
+            left.remove(usable[0])
+    return answers
+
+
+def _confirmed_at(facts: Facts, life: Life, copy: Row) -> int:
+    """The row at which a receive ack that covers a copy was confirmed first, of a revision once it was seen; the end where none was."""
+    since = -1 if version(life, copy) == ORIGINAL else _sighting(life, copy).at
+    confirmed = facts.of(Kind.RECEIVE_CONFIRMED, device=copy.device, room=copy.room)
+    return min((r.at for r in confirmed if r.at > since and _confirms(r, copy)), default=len(facts.rows))
 
 
 def _confirms(confirmed: Row, row: Row) -> bool:

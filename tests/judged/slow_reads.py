@@ -20,18 +20,18 @@ def diverged(facts: Facts) -> Found:
         backs = [facts.final[d, life.home] for d in facts.devices if facts.user(d) == user and (d, life.home) in facts.final]
         backs = [back for back in backs if facts.certainly(life.home, back.done.device, back.done.t)]
         for one, other in product(backs, backs):
-            if one is not other and not _let_go(facts, life, other.done.device, other.done) and _differs(life, one, other):
+            lacks = life.name in one.has - other.has and not _let_go(facts, life, other.done.device, other.done)
+            if not life.may_be_shed and (lacks or _differs(life, one, other)):
                 yield "divergence_final", life.name, other.done.device
 
 
 def _differs(life: Life, one: ReadBack, other: ReadBack) -> bool:
-    """Whether another read-back lacks what one has, or, having read it later, has it at another position or with other content."""
+    """Whether another read-back, that read a message later, has it at another position or with other content."""
     ours, theirs = ([r for r in back.rows if r.message == life.name] for back in (one, other))
-    if not ours or not theirs:
-        return bool(ours)
     places = [{(r.epoch, r.seq) for r in rows if r.seq} for rows in (ours, theirs)]
     contents = [{r.content for r in rows if r.content} for rows in (ours, theirs)]
-    return ours[0].at < theirs[0].at and any(mine and its and mine != its for mine, its in (places, contents))
+    later = bool(ours and theirs) and ours[0].at < theirs[0].at
+    return later and any(mine and its and mine != its for mine, its in (places, contents))
 
 
 def _let_go(facts: Facts, life: Life, device: str, done: Row) -> bool:
@@ -53,8 +53,7 @@ def shrank(facts: Facts) -> Found:
 
 def _still_due(facts: Facts, life: Life, device: str, row: Row) -> bool:
     """Whether a device has to have a message at a row, once it had it."""
-    allowed = facts.certainly(life.home, device, row.t) and not facts.never(life, device)
-    return allowed and not life.recalled_by(row.at) and not _let_go(facts, life, device, row)
+    return facts.may_see(life, device, row.t) and not life.recalled_by(row.at) and not _let_go(facts, life, device, row)
 
 
 @each_once
@@ -70,8 +69,7 @@ def own_writes(facts: Facts) -> Found:
                 continue
             covered = done.value < place[1] <= done.seq and life.ok.at < begun.at
             gone = life.recalled_by(done.at) or facts.trimmed_away(life, done.device, done.at) or life.may_be_shed
-            allowed = facts.certainly(life.home, done.device, done.t) and not facts.never(life, done.device)
-            if covered and allowed and not gone and not _brought(facts, life, begun, done):
+            if covered and facts.may_see(life, done.device, done.t) and not gone and not _brought(facts, life, begun, done):
                 yield "own_write_missing", life.name, done.device
 
 
