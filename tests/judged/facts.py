@@ -251,7 +251,7 @@ class Facts:
         invoked = max((r.at for r in self.of(Kind.INVOKE)), default=-1)
         for done in self.of(Kind.READ_BACK_DONE):
             found = self.complete.setdefault((done.device, done.room), [])
-            since = found[-1].done.at if found else -1
+            since = max(found[-1].done.at if found else -1, self.audit.at if self.audit and self.audit.at < done.at else -1)
             rows = [r for r in read if (r.device, r.room) == (done.device, done.room) and since < r.at < done.at]
             found.append(ReadBack(rows[0].at if rows else done.at, done, rows))
         self.final: dict[tuple[str, str], ReadBack] = {}

@@ -152,6 +152,8 @@ class Life:
         oks = [r for r in self.rows if r.kind == Kind.OK and r.seq > 0]
         told = next(iter([*oks, *(r for r in at_home if r.seq > 0)]), None)
         self.place: Place | None = (told.epoch, told.seq) if told else None
+        self.telling = [*oks, *(r for r in at_home if r.seq > 0 and not (r.kind == Kind.DELIVER and r.via == Via.PUSH))]
+        """The rows that give it a position."""
         self.seen = [self._placed(r) for r in at_home]
         self.deliveries = [r for r in self.seen if r.kind == Kind.DELIVER and r.via != Via.PUSH]
         for row in self.deliveries:

@@ -131,8 +131,7 @@ def overtaken(facts: Facts, row: Row) -> bool:
 def twice(facts: Facts) -> Found:
     """What stands at two places, and places with two."""
     claims: list[tuple[str, str, Place]] = []
-    rows = [(r, life) for life in facts.lives for r in life.seen if r.seq and not (r.kind == Kind.DELIVER and r.via == Via.PUSH)]
-    rows += [(r, life) for life in facts.lives for r in life.rows if r.seq and r.kind == Kind.OK]
+    rows = [(r, life) for life in facts.lives for r in life.telling]
     for row, life in sorted(rows, key=lambda pair: pair[0].at):
         place = (row.epoch, row.seq)
         if (life.name, life.home, place) in claims:

@@ -44,7 +44,7 @@ def _operations(facts: Facts, of: str, inside: list[str], node: str = "") -> lis
     """The operations of a class at devices of a scope, in the order of t_int."""
     result = []
     deadline = facts.contract.deadline_us
-    answered = facts.of(Kind.OK, Kind.FAIL, Kind.INFO) or not any(life.deliveries for life in facts.lives)
+    answered = _answered(facts)
     for number, life in enumerate(facts.lives):
         if not _counts(facts, life):
             continue
@@ -119,21 +119,32 @@ def _patience(facts: Facts, of: str) -> int:
 
 
 def _had_time(facts: Facts, of: str, t: float) -> bool:
-    return not facts.truncated or t + _patience(facts, of) <= facts.end
+    return not facts.truncated or t + _patience(facts, of) < facts.end
+
+
+def _answered(facts: Facts) -> bool:
+    """Whether answers to sends were recorded at all."""
+    return bool(facts.of(Kind.OK, Kind.FAIL, Kind.INFO)) or not any(life.deliveries for life in facts.lives)
 
 
 def _acks(facts: Facts) -> Timed:
-    counted = [life for life in facts.sends if life.ok or (life.outcome == "info" and _had_time(facts, "ack", life.t_inv))]
-    return [(life.t_int, life.ok.t - life.t_int if life.ok else FOREVER) for life in counted]
+    """Of sends that were answered, given up, or can no longer be answered."""
+    result: Timed = []
+    for life in facts.sends if _answered(facts) else []:
+        over = _had_time(facts, "ack", life.t_int) if facts.truncated else life.info or facts.drained
+        if life.ok or (life.outcome == "info" and over):
+            result.append((life.t_int, life.ok.t - life.t_int if life.ok else FOREVER))
+    return result
 
 
 def _end_to_end(facts: Facts) -> Timed:
     """Of the class live."""
     result: Timed = []
     for life in facts.sends:
+        over = _had_time(facts, "end_to_end", life.t_int) if facts.truncated else facts.drained
         for d in facts.must[life.name]:
             live = facts.ready_until(d, life.t_int) != -1
-            if live and facts.owed(life, d) and life.known and (d in life.shown or _had_time(facts, "end_to_end", life.known.t)):
+            if live and facts.owed(life, d) and (d in life.shown or over):
                 result.append((life.t_int, life.shown[d].t - life.t_int if d in life.shown else FOREVER))
     return result
 
@@ -158,84 +169,97 @@ def generator(facts: Facts) -> Found:
 
 
 @dataclass
-class _Run:
-    """What recovery looks at: operations by class, latencies by class, and what each was before the first fault."""
+class _Track:
+    """Values of one class by t_int, 1 or 0 for operations, and what was usual before the first fault; None where nothing was."""
 
-    rates: dict[str, Timed]
-    delays: dict[str, Timed]
-    shares: dict[str, float]
-    slowest: dict[str, float]
+    values: Timed
+    is_delay: bool
+    base: float | None
 
 
 def recoveries(facts: Facts) -> Found:
     """Faults after which the run was never again what it was before the first."""
-    for _fault, came_back in recovered(facts):
+    for came_back in recovered(facts):
         if came_back is False:
             yield "not_recovered", "", ""
 
 
-def recovered(facts: Facts) -> list[tuple[Row, bool | None]]:
-    """Each fault, and whether the run recovered from it; None where that cannot be said."""
+def recovered(facts: Facts) -> list[bool | None]:
+    """For each fault whether the run recovered from it; None where that cannot be said."""
     faults = facts.of(Kind.FAULT_BEGUN)
-    run = _run(facts, faults[0].t - 1) if faults else None
-    if run is None:
-        return [(fault, None) for fault in faults]
-    load_ends = max((t for values in run.rates.values() for t, _ in values), default=0)
-    result: list[tuple[Row, bool | None]] = []
+    tracks = _tracks(facts, faults[0].t) if faults else []
+    judged = [track for track in tracks if track.base is not None]
+    ends = load_ends(facts)
+    result: list[bool | None] = []
     for fault in faults:
         healed = [r.t for r in facts.of(Kind.FAULT_HEALED) if r.value == fault.value and r.at > fault.at]
-        since = max([fault.t, *healed[:1]])
-        said = load_ends - since >= 2 * facts.contract.window_us
-        result.append((fault, _recovers(facts, fault.t, load_ends, run) if said else None))
+        lasted = ends - max([fault.t, *healed[:1]])
+        came_back = bool(judged) and _recovers(facts, fault.t, ends, judged)
+        blind = any(_within(t.values, ends, ends - fault.t + 1) for t in tracks if t.base is None)
+        said = judged and (came_back or lasted >= 2 * facts.contract.window_us) and not (came_back and blind)
+        result.append(came_back if said else None)
     return result
 
 
-def _run(facts: Facts, until: int) -> _Run | None:
-    """The base; None where there is none."""
+def load_ends(facts: Facts) -> int:
+    """The last operation that counts, before the drain."""
+    drain = [facts.drain_row.t] if facts.drain_row else []
+    return min([max((life.t_int for life in facts.lives if _counts(facts, life)), default=0), *drain])
+
+
+def _tracks(facts: Facts, fault: int) -> list[_Track]:
+    """Availability of sends and deliveries, delays of acks and live deliveries, with their bases from before the first fault."""
     there = [d for d in ["", *facts.devices] if d not in facts.unreachable]
-    rates = {of: [(op[0], float(op[3])) for op in _operations(facts, of, there)] for of in CLASSES}
-    delays = {of: _samples(facts, of) for of in ("ack", "end_to_end")}
-    measure, contract = facts.measure, facts.contract
-    if measure is None or until <= measure:
-        return None
-    shares, slowest = {}, {}
-    for of, values in rates.items():
-        good = _within(values, until, until - measure)
-        if sum(good):
-            shares[of] = sum(good) / len(good)
-    length = min(contract.window_us, until - measure)
-    ends = range(measure + length, until + 1, contract.window_step_us)
-    for of, values in delays.items():
-        settled = [(t, v) for t, v in values if t + (v if v != FOREVER else _patience(facts, of)) <= until]
-        windows = [_within(settled, end, length) for end in ends]
-        if any(windows):
-            slowest[of] = max(_rank(w, 0.99) for w in windows if w)
-    return _Run(rates, delays, shares, slowest) if shares else None
+    begin, until = facts.measure, fault - 1
+    tracks = []
+    for of in CLASSES:
+        values = [(op[0], float(op[3])) for op in _operations(facts, of, there)]
+        good = _within(values, until, until - begin) if begin is not None else []
+        tracks.append(_Track(values, False, sum(good) / len(good) if sum(good) else None))
+    for of in ("ack", "end_to_end"):
+        values = _samples(facts, of)
+        windows = _windows(facts, _settled(facts, of, fault), begin, until) if begin is not None else []
+        tracks.append(_Track(values, True, max((_rank(w, 0.99) for w in windows if w), default=None)))
+    return tracks
+
+
+def _settled(facts: Facts, of: str, fault: int) -> Timed:
+    """The samples that were known when the fault came: come, given up, or past their deadline."""
+    result = []
+    for t, value in _samples(facts, of):
+        given_up = [life.info.t for life in facts.sends if life.info and not life.ok and life.t_int == t and of == "ack"]
+        over = t + value if value != FOREVER else min([t + facts.contract.deadline_us, *given_up])
+        if over <= fault:
+            result.append((t, value))
+    return result
+
+
+def _windows(facts: Facts, values: Timed, begin: int, until: int) -> list[list[float]]:
+    length = min(facts.contract.window_us, until - begin)
+    ends = range(begin + length, until + 1, facts.contract.window_step_us) if length > 0 else []
+    return [_within(values, end, length) for end in ends]
 
 
 def _within(values: Timed, end: int, length: int) -> list[float]:
     return [value for t, value in values if end - length < t <= end]
 
 
-def _recovers(facts: Facts, begun: int, until: int, run: _Run) -> bool:
+def _fine(facts: Facts, track: _Track, end: int) -> bool:
+    """Whether a trailing window is as good as the base, as far as it says anything."""
+    contract, base = facts.contract, track.base or 0.0
+    window = _within(track.values, end, contract.window_us)
+    if track.is_delay:
+        return not window or _rank(window, 0.99) <= contract.recovery_latency_ratio * base
+    return sum(window) >= contract.recovery_availability * base * len(window) - 1e-9
+
+
+def _recovers(facts: Facts, begun: int, until: int, tracks: list[_Track]) -> bool:
     """Whether every trailing window is fine from some instant on, for one window in which something was asked for."""
-    contract = facts.contract
-    length, step = contract.window_us, contract.window_step_us
-
-    def fine(end: int) -> bool:
-        for of, share in run.shares.items():
-            good = _within(run.rates[of], end, length)
-            if sum(good) < contract.recovery_availability * share * len(good) - 1e-9:
-                return False
-        windows = [(_within(run.delays[of], end, length), p99) for of, p99 in run.slowest.items()]
-        return all(not w or _rank(w, 0.99) <= contract.recovery_latency_ratio * p99 for w, p99 in windows)
-
-    needed = length // step + 1
-    ends = list(range(begun, until + 1, step))
-    for first in range(len(ends) - needed + 1):
-        stretch = ends[first : first + needed]
-        asked = any(_within(values, stretch[-1], 2 * length) for values in run.rates.values())
-        if asked and all(fine(end) for end in stretch):
+    length, step = facts.contract.window_us, facts.contract.window_step_us
+    for first in range(begun, until - length // step * step + 1, step):
+        asked = any(first <= t <= first + length for track in tracks for t, _ in track.values)
+        stretch = range(first, first + length // step * step + 1, step)
+        if asked and all(_fine(facts, track, end) for track in tracks for end in stretch):
             return True
     return False
 
