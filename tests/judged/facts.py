@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.history.columns import History
-from model.history.schema import Kind, Phase, Via
+from model.history.schema import FaultKind, Kind, Phase, Via
 from tests.judged.lives import FOREVER, Life, Row, Stay, joined, rows_of, stays
 
 
@@ -75,7 +75,8 @@ class Facts:
 
     def _drain(self) -> None:
         """Whether the drain is complete, so that what never came never will."""
-        begun, healed = self.of(Kind.FAULT_BEGUN), self.of(Kind.FAULT_HEALED)
+        begun = [r for r in self.of(Kind.FAULT_BEGUN) if r.code != FaultKind.CUT]  # a cut is healed at once
+        healed = self.of(Kind.FAULT_HEALED)
         self.unhealed = [f for f in begun if not any(h.at > f.at and h.value == f.value for h in healed)]
         self.away = [d for d in self.devices if self._is_away(d)]
         self.unreachable = [d for d in self.away if self._is_unreachable(d)]

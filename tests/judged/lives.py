@@ -161,7 +161,10 @@ class Life:
         self.sighted = next((r for r in self.seen if r.via != Via.OWN), None)
 
     def _placed(self, row: Row) -> Row:
-        return row if row.seq or not self.place else replace(row, epoch=self.place[0], seq=self.place[1])
+        """A row at the message's one position, as far as it gives none itself."""
+        if not self.place or (row.seq and row.epoch):
+            return row
+        return replace(row, epoch=self.place[0], seq=row.seq or self.place[1])
 
     def _outcome(self) -> str:
         if self.ok:

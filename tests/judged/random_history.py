@@ -460,8 +460,8 @@ class _Writer:
     def faults(self) -> None:
         """A kill or a cut, or two, proven and healed or not; seldom in another order, or under another name."""
         at = self.random.randint(8, 25)
-        for _ in range(self.random.randint(1, 2)):
-            fault = {"node": self.random.choice((1, 1, 2)), "value": self.random.randint(1, 2)}
+        for number in range(1, self.random.randint(1, 2) + 1):
+            fault = {"node": self.random.choice((1, 1, 2)), "value": number}
             fault["code"] = self.random.choice((FaultKind.KILL, FaultKind.CUT))
             self.row(Kind.FAULT_PLANNED, at, **fault)
             if self.chance(0.75):

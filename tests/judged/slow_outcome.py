@@ -15,7 +15,7 @@ def outcomes(facts: Facts) -> Found:
     """What contradicts what senders were told, and what nobody sent."""
     for life in facts.lives:
         for row in life.elsewhere:
-            yield "misdelivery", life.name, row.device
+            yield "misdelivery" if life.scheduled or life.system else "phantom", life.name, row.device
         for row in life.seen:
             if life.outcome == "fail" and life.scheduled and row.via != Via.OWN:
                 yield "aborted_delivery", life.name, row.device
@@ -177,8 +177,7 @@ def redelivered(facts: Facts) -> Found:
 
 
 def _copy_of(life: Life, row: Row) -> tuple[str, int, int, int]:
-    epoch = row.epoch or (life.place[0] if life.place else 0)
-    return row.device, epoch, row.seq, version(life, row)
+    return row.device, row.epoch, row.seq, version(life, row)
 
 
 def _sighting(life: Life, row: Row) -> Row:

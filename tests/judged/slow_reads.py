@@ -113,8 +113,7 @@ def _single(row: Row) -> bool:
 
 def _epoch(facts: Facts, row: Row) -> int:
     """A mark without an epoch is one of the conversation's latest."""
-    placed = [r.epoch for life in facts.lives if life.home == row.room for r in life.rows if r.seq and r.room == row.room]
-    return row.epoch or max(placed, default=0)
+    return row.epoch or max((life.place[0] for life in facts.lives if life.home == row.room and life.place), default=0)
 
 
 def _watermark(facts: Facts, row: Row) -> tuple[bool, str, str, int]:
