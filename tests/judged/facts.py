@@ -82,7 +82,8 @@ class Facts:
         self.unreachable = [d for d in self.away if self._is_unreachable(d)]
         quiet = self.quiet is not None and (self.drain_row is None or self.quiet.at > self.drain_row.at)
         there = len(self.away) == len(self.unreachable)
-        self.drained = quiet and there and not (self.bound or self.truncated or self.unhealed) and not self.unread(*self.rooms)
+        self.drained = quiet and there and not (self.bound or self.truncated or self.unhealed)
+        self.drained = self.drained and not (self.audit and self.unread(*self.rooms))
 
     def _is_away(self, device: str) -> bool:
         """Whether a device is not there when R is read, and not switched off."""
@@ -99,14 +100,11 @@ class Facts:
         return tries[-1].t >= max(healed, lost)
 
     def unread(self, *rooms: str) -> bool:
-        """Whether, in an audit, a member's device that was there did not finish reading one of these conversations, if it was used."""
-        audit = self.audit
-        if audit is None:
-            return False
+        """Whether a member's device that was there did not finish reading one of these conversations, if it was used."""
         used = {life.home for life in self.lives if life.committed} & set(rooms)
         there = [d for d in self.registration if d not in self.away and not self.off_at_the_end(d)]
         members = {(d, room): self.certain.get((room, self.user(d)), []) for d in there for room in used}
-        return any(key not in self.final for key, found in members.items() if any(s.end > audit.t for s in found))
+        return any(key not in self.final for key, found in members.items() if any(s.end > self.asked for s in found))
 
     # devices -----------------------------------------------------------------------------------------------------------------
 
@@ -216,8 +214,15 @@ class Facts:
         if age is None and number is None:
             return False
         young = age is None or life.known is None or row.t - life.known.t <= age
-        behind = [other for other in self.lives if other.home == life.home and other.begun and other.begun.at < row.at]
-        return young and (number is None or sum(_stands_after(other, life) for other in behind) < number)
+        return young and (number is None or self._behind(life, row) < number)
+
+    def _behind(self, life: Life, row: Row) -> int:
+        """How many messages, no phantoms, that had been sent by a row stand after one; where some have no position, were known after it."""
+        others = [o for o in self.lives if o.home == life.home and (o.committed or o.system)]
+        sent = [o for o in others if o.begun and o.begun.at < row.at]
+        if any(o.place is None for o in others if o.committed):
+            return sum(o.known.at > life.known.at for o in sent if o.known and life.known)
+        return sum(o.place > life.place for o in sent if o.place and life.place)
 
     def kept(self, life: Life, row: Row) -> bool:
         """Whether a read-back that was done at a row has to have a message."""
@@ -265,15 +270,6 @@ class Facts:
         in_final = {r.message for back in self.final.values() for r in back.rows}
         self.in_some_read = in_final | {r.message for r in read if r.at > after}
         """Messages that a read-back after the drain has, complete or not."""
-
-
-def _stands_after(other: Life, life: Life) -> bool:
-    """Whether a message, no phantom, stands after another: by position, where nothing says so by when it was sent."""
-    if not (other.committed or other.system) or not life.begun or not other.begun:
-        return False
-    if other.place and life.place:
-        return other.place > life.place
-    return other.begun.at > life.begun.at
 
 
 def _covers(trimmed: Row, life: Life) -> bool:

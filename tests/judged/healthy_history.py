@@ -181,7 +181,9 @@ class Healthy:
         phone.has[m.room] = m.seq
         if self.chance(0.3):
             there = {"conversation": m.room, "epoch": self.epoch, "seq": m.seq, "device": phone.number}
-            self.row(Kind.RECEIVE_CONFIRMED, at, value=1, connection=self.connection(phone, at) * self.random.randint(0, 1), **there)
+            self.row(
+                Kind.RECEIVE_CONFIRMED, at, value=1, connection=self.connection(phone, at) * self.random.randint(0, 1), **there
+            )
 
     def person(self, at: int) -> None:
         """Somebody reads, or asks what there is to read."""

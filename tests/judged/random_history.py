@@ -113,7 +113,18 @@ def _contract(random: Random, healthy: bool) -> Contract:
     )
 
 
-OVERRULED = ("lost", "gap", "lost_stored", "dup_app", "late", "session_nonmonotonic", "unreachable", "missed_live", "trimmed", "outage")
+OVERRULED = (
+    "lost",
+    "gap",
+    "lost_stored",
+    "dup_app",
+    "late",
+    "session_nonmonotonic",
+    "unreachable",
+    "missed_live",
+    "trimmed",
+    "outage",
+)
 
 
 class _Writer:
@@ -260,7 +271,13 @@ class _Writer:
         if not self.wrong(0.05):
             self.of(Kind.INVOKE, m, invoked, device=sender, content_hash=m.content)
         if self.chance(0.9):
-            self.of(Kind.ATTEMPT, m, invoked + self.random.choice((0, 0, 1)), device=sender, connection=self.connection(sender, invoked))
+            self.of(
+                Kind.ATTEMPT,
+                m,
+                invoked + self.random.choice((0, 0, 1)),
+                device=sender,
+                connection=self.connection(sender, invoked),
+            )
 
     def of(self, kind: Kind, m: _Message, at: int, **fields: int) -> None:
         """A row of a message."""
@@ -388,7 +405,14 @@ class _Writer:
         if self.chance(0.9):
             done = at + self.random.randint(1, 4)
             self.row(
-                Kind.SYNC_DONE, done, device=device, conversation=room, connection=connection, epoch=self.epoch(), seq=upto, value=after
+                Kind.SYNC_DONE,
+                done,
+                device=device,
+                conversation=room,
+                connection=connection,
+                epoch=self.epoch(),
+                seq=upto,
+                value=after,
             )
 
     def marks(self) -> None:
