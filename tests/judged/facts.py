@@ -82,8 +82,8 @@ class Facts:
         self.unreachable = [d for d in self.away if self._is_unreachable(d)]
         quiet = self.quiet is not None and (self.drain_row is None or self.quiet.at > self.drain_row.at)
         there = len(self.away) == len(self.unreachable)
-        self.drained = quiet and there and not (self.bound or self.truncated or self.unhealed)
-        self.drained = self.drained and not (self.audit and self.unread(*self.rooms))
+        half_read = self.audit is not None and self.unread(*self.rooms)
+        self.drained = quiet and there and not (self.bound or self.truncated or self.unhealed or half_read)
 
     def _is_away(self, device: str) -> bool:
         """Whether a device is not there when R is read, and not switched off."""

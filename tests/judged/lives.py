@@ -132,7 +132,7 @@ class Life:
         self.system, self.recall = self.first(Kind.SYSTEM), self.first(Kind.RECALL)
         self.source = self.intend or self.invoke
         self.scheduled = self.source is not None
-        self.home = (self.source or self.rows[0]).room
+        self.home = (self.source or self.system or self.rows[0]).room
         traces = [r for r in (self.attempt, self.ok, self.fail, self.info) if r]
         self.begun = self.invoke or min(traces, key=lambda r: r.at, default=self.intend) or self.system
         code = self.intend.code if self.intend else 0

@@ -1,8 +1,8 @@
 """Small random histories: a history for every seed, the same on every machine.
 
 Two of five are nearly healthy (``healthy_history.py``); in the others much goes wrong. Times fall on a coarse grid, so that ties are
-common; promises, deadlines and budgets are a few of its steps. What is recorded at all varies: some histories have no positions, no wire, no
-sessions, no read-backs. All are histories that a file may hold: none has a row that a reader would refuse.
+common; promises, deadlines and budgets are a few of its steps. What is recorded at all varies: some histories have no positions, no
+wire, no sessions, no read-backs. All are histories that a file may hold: none has a row that a reader would refuse.
 """
 
 from __future__ import annotations

@@ -270,10 +270,8 @@ def _recovers(facts: Facts, begun: int, until: int, tracks: list[_Track]) -> boo
 def harness(facts: Facts) -> Found:
     """What makes the run no evidence."""
     for life in facts.lives:
-        if backward(life):
-            yield "clock_fault", life.name, ""
-    if not_proven(facts):
-        yield "fault_unproven", "", ""
+        yield from (("clock_fault", life.name, "") for _ in backward(life))
+    yield from (("fault_unproven", "", "") for _ in not_proven(facts))
     if facts.truncated:
         yield "truncated", "", ""
     yield from (("unreachable", "", d) for d in facts.unreachable)
