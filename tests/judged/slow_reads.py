@@ -179,7 +179,10 @@ def _must_count(facts: Facts, life: Life, row: Row, asked: Row) -> bool:
     if not life.known or life.known.at >= asked.at or life.recalled_by(row.at) or _let_go(facts, life, row.device, row):
         return False
     marks = [r for r in _marks(facts, row, Kind.MARK, Kind.MARKED) if r.at < row.at]
-    return not (marks and life.place is None) and not _covered(facts, life, marks)
+    if life.place is None:
+        return not marks
+    later = any(_epoch(facts, r) > life.place[0] for r in marks)  # what a newer log left behind may have been read
+    return not later and not _covered(facts, life, marks)
 
 
 def _was_member(facts: Facts, life: Life, device: str) -> bool:
