@@ -150,13 +150,12 @@ def shown_twice(facts: Facts) -> Found:
             showings = [r for r in life.deliveries if r.device == d]
             for row in showings[1:]:
                 same = [r for r in showings if r.at <= row.at and version(life, r) == version(life, row)]
-                revisions = [r for r in life.revisions(row) if r.content == REVISED.get(version(life, row), row.content)]
+                revisions = [r for r in life.revisions(row) if r.content == _content(life, version(life, row), row)]
                 if len(same) > len(revisions) + (version(life, showings[0]) == version(life, row) == ORIGINAL):
                     yield "dup_app", life.name, d
 
 
 ORIGINAL, ANY = -2, -1
-REVISED = {ANY: 0}
 
 
 def version(life: Life, row: Row) -> int:
@@ -176,14 +175,27 @@ def redelivered(facts: Facts) -> Found:
                 yield "redelivery", life.name, row.device
 
 
-def _copy_of(life: Life, row: Row) -> tuple[str, int, int, int]:
-    return row.device, row.epoch, row.seq, version(life, row)
+def _copy_of(life: Life, row: Row) -> tuple[str, int, int, int, int]:
+    return row.device, row.epoch, row.seq, *_revision(life, row)
+
+
+def _revision(life: Life, row: Row) -> tuple[int, int]:
+    """Which content a row shows, and for the how manieth time that it was given: a device's nth copy of it shows its nth giving."""
+    shows = version(life, row)
+    given = sum(r.content == _content(life, shows, row) for r in life.revisions(row)) + (shows == ORIGINAL)
+    alike = [r for r in life.seen if (r.device, r.kind) == (row.device, row.kind) and r.via != Via.PUSH and r.at <= row.at]
+    return shows, min(sum(version(life, r) == shows for r in alike), max(given, 1))
+
+
+def _content(life: Life, shows: int, row: Row) -> int:
+    """The hash that revisions with a content have; -1 where that of the original is not known."""
+    return 0 if shows == ANY else row.content if shows != ORIGINAL else life.content or -1
 
 
 def _sighting(life: Life, row: Row) -> Row:
-    """The first time that a device saw a content of a message, on the wire or in the app."""
+    """The first time that a device saw a content of a message, as given, on the wire or in the app."""
     here = [r for r in life.seen if r.device == row.device and r.kind != Kind.READ_BACK and r.via != Via.PUSH]
-    return next(r for r in here if version(life, r) == version(life, row))
+    return next(r for r in here if _revision(life, r) == _revision(life, row))
 
 
 def _excused(facts: Facts, life: Life, row: Row, copies: list[Row]) -> bool:
@@ -215,7 +227,7 @@ def _asked_for(facts: Facts, life: Life, copies: list[Row]) -> set[int]:
 
 def _confirmed_at(facts: Facts, life: Life, copy: Row) -> int:
     """The row at which a receive ack that covers a copy was confirmed first, of a revision once it was seen; the end where none was."""
-    since = -1 if version(life, copy) == ORIGINAL else _sighting(life, copy).at
+    since = -1 if _revision(life, copy) == (ORIGINAL, 1) else _sighting(life, copy).at
     confirmed = facts.of(Kind.RECEIVE_CONFIRMED, device=copy.device, room=copy.room)
     return min((r.at for r in confirmed if r.at > since and _confirms(r, copy)), default=len(facts.rows))
 

@@ -10,8 +10,10 @@ from model.checkers import judge
 from model.checkers.case import Case
 from model.checkers.kinds import KINDS
 from model.checkers.verdict import JUDGES
+from model.history import at_rest
 from model.history.columns import History
 from model.history.sense import impossible
+from tests.corpus import files
 from tests.judged import brute_force
 from tests.judged.instances import Instance
 from tests.judged.random_history import HEALTHY, OF, history
@@ -92,3 +94,11 @@ def test_nearly_healthy_histories_are_mostly_in_order() -> None:
     verdicts = Counter(judge(history(seed)).verdict for seed in healthy)
     assert verdicts["valid"] > len(healthy) / 4
     assert verdicts["invalid"] > len(healthy) / 10
+
+
+@pytest.mark.parametrize("name", files.ENTRIES)
+def test_agree_on_the_corpus(name: str) -> None:
+    planted = at_rest.read(files.FOLDER / f"{name}.jsonl")
+    fast, slow = differences(planted)
+    assert not (fast or slow), f"only the judges {sorted(fast)}, only the brute force {sorted(slow)}"
+    assert verdict(planted, brute_force.judge(planted)) in (files.ENTRIES[name].verdict, None)
