@@ -1,7 +1,7 @@
 """The brute-force judge's verdict, from what it found.
 
 Implied instances need no thought: a cause explains only where it fails the run itself. But a gap, which is nothing but a loss, fails
-only where the contract names it. What is not told: whether an instance lies before a clock fault; there, only what does not rest on time is.
+only where the contract names it. Not told is whether an instance lies before a clock fault: there, only what does not rest on time counts.
 """
 
 from __future__ import annotations
