@@ -395,6 +395,10 @@ class _Writer:
     def catch_up(self, device: int, room: int) -> None:
         """A sync, and what it brings."""
         at, after = self.random.randint(1, 45), self.random.randint(0, 3)
+        mine = [m for m in self.messages if m.room == room and self.owner[m.sender] == self.owner[device]]
+        if mine and self.chance(0.5):  # about a message of its user's own, while it is sent or soon after
+            m = self.random.choice(mine)
+            at, after = m.at + self.random.randint(0, 6), max(m.seq - self.random.randint(1, 2), 0)
         connection = self.connection(device, at) if self.chance(0.9) else 0
         if self.chance(0.9):
             self.row(Kind.SYNC_REQUEST, at, device=device, conversation=room, connection=connection, seq=after)
