@@ -436,7 +436,7 @@ MUTANTS = (
         "a generator's own load never asked about",
         "harness.py",
         "if cpu is not None and cpu > CPU_MAX:",
-        "if cpu is None and cpu > CPU_MAX:",
+        "if cpu is not None and cpu > 1:",
     ),
     Mutant(
         "misdelivery forgiven",
