@@ -14,7 +14,7 @@ class ReadBack:
     """One complete read-back of a device's conversation."""
 
     begun: int
-    """The row at which it began."""
+    """The row before which it had not begun: in an audit that of the phase, or the end of the one before."""
     done: Row
     rows: list[Row]
 
@@ -200,7 +200,7 @@ class Facts:
             return FOREVER
         known = life.known or begun
         promised = known.t + self.contract.promise_us
-        absent = self.ready_until(device, life.t_inv)
+        absent = max(self.ready_until(device, life.t_inv), life.t_inv)
         if absent > promised:
             return promised
         done = self.of(Kind.SYNC_DONE, device=device, room=life.home)
@@ -257,9 +257,11 @@ class Facts:
         invoked = max((r.at for r in self.of(Kind.INVOKE)), default=-1)
         for done in self.of(Kind.READ_BACK_DONE):
             found = self.complete.setdefault((done.device, done.room), [])
-            since = max(found[-1].done.at if found else -1, self.audit.at if self.audit and self.audit.at < done.at else -1)
+            audit = self.audit.at if self.audit and self.audit.at < done.at else -1
+            since = max(found[-1].done.at if found else -1, audit)
             rows = [r for r in read if (r.device, r.room) == (done.device, done.room) and since < r.at < done.at]
-            found.append(ReadBack(rows[0].at if rows else done.at, done, rows))
+            begun = since if audit >= 0 else rows[0].at if rows else done.at
+            found.append(ReadBack(begun, done, rows))
         self.final: dict[tuple[str, str], ReadBack] = {}
         """R."""
         for key, found in self.complete.items():
