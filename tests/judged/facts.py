@@ -170,7 +170,7 @@ class Facts:
     def never(self, life: Life, device: str) -> bool:
         """Never(m): the user's possible membership ended before, never was, or began too late where history is hidden."""
         user, latest = self.user(device), FOREVER
-        if not user or life.home not in self.governed or not (life.scheduled or life.system):
+        if not user or life.home not in self.governed:
             return False
         if self.contract.history_hidden and life.known:
             latest = life.known.t + self.contract.promise_us
@@ -200,9 +200,10 @@ class Facts:
             return FOREVER
         known = life.known or begun
         promised = known.t + self.contract.promise_us
-        absent = max(self.ready_until(device, life.t_inv), life.t_inv)
-        if absent > promised:
+        ready = self.ready_until(device, life.t_inv)
+        if ready > promised:
             return promised
+        absent = max(ready, life.t_inv)
         done = self.of(Kind.SYNC_DONE, device=device, room=life.home)
         return max(promised, next((r.t for r in done if r.at > known.at and r.t >= absent), FOREVER))
 

@@ -23,7 +23,7 @@ def outcomes(facts: Facts) -> Found:
                 yield "phantom", life.name, row.device
             if life.altered(row) and life.revision(row) == 0:
                 yield "corrupt", life.name, row.device
-            if row.via != Via.OWN and facts.never(life, row.device):
+            if (life.scheduled or life.system) and row.via != Via.OWN and facts.never(life, row.device):
                 yield "misdelivery", life.name, row.device
         bad = _conflicting(life)
         if bad:
