@@ -1,183 +1,27 @@
-"""What the definitions speak of, read off a history the slow way: lists of rows, loops in loops, nothing shared with the judges.
-
-Names are text, "" where a row has none; instants are microseconds. A message is called ``sending device/client_message_id``.
-"""
+"""What the definitions speak of, read off a history the slow way: lists of rows, loops in loops, nothing shared with the judges."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from model.history.columns import History
-from model.history.schema import Kind, Phase, SendClass, Via
-
-FOREVER = math.inf
-Place = tuple[int, int]
-"""(epoch, conversation_seq)"""
+from model.history.schema import FaultKind, Kind, Phase, Via
+from tests.judged.lives import FOREVER, Life, Row, Stay, joined, rows_of, stays
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row, with names."""
+class ReadBack:
+    """One complete read-back of a device's conversation."""
 
-    at: int
-    t: int
-    kind: Kind
-    via: Via
-    code: int
-    device: str
-    user: str
-    node: str
-    room: str
-    sender: str
-    message: str
-    connection: int
-    epoch: int
-    seq: int
-    content: int
-    value: int
-
-
-def rows_of(history: History) -> list[Row]:
-    """All rows, in order."""
-    names = history.names
-
-    def named(table: tuple[str, ...], number: int) -> str:
-        return table[number] if number >= 0 else ""
-
-    result = []
-    for at in range(len(history)):
-        m = int(history.message[at])
-        sender = named(names.devices, int(history.message_sender[m])) if m >= 0 else ""
-        result.append(
-            Row(
-                at=at,
-                t=int(history.t_us[at]),
-                kind=Kind(int(history.kind[at])),
-                via=Via(int(history.via[at])),
-                code=int(history.code[at]),
-                device=named(names.devices, int(history.device[at])),
-                user=named(names.users, int(history.user[at])),
-                node=named(names.nodes, int(history.node[at])),
-                room=named(names.conversations, int(history.conversation[at])),
-                sender=sender,
-                message=f"{sender}/{names.client_message_ids[m]}" if m >= 0 else "",
-                connection=int(history.connection[at]),
-                epoch=int(history.epoch[at]),
-                seq=int(history.seq[at]),
-                content=int(history.content_hash[at]),
-                value=int(history.value[at]),
-            )
-        )
-    return result
-
-
-@dataclass(frozen=True)
-class Stay:
-    """An interval of time, begun at a row; it does not hold its end."""
-
-    at: int
-    begin: float
-    end: float
-
-    def meets(self, begin: float, end: float) -> bool:
-        """Whether it shares an instant with [begin, end]."""
-        return self.begin <= end and self.end > begin
-
-
-def stays(rows: Iterable[Row], begins: tuple[Kind, ...], ends: tuple[Kind, ...]) -> list[Stay]:
-    """From each first begin to the next end."""
-    result: list[Stay] = []
-    begun: Row | None = None
-    for row in rows:
-        if row.kind in begins and begun is None:
-            begun = row
-        elif row.kind in ends and begun is not None:
-            result.append(Stay(begun.at, begun.t, row.t))
-            begun = None
-    return [*result, Stay(begun.at, begun.t, FOREVER)] if begun is not None else result
-
-
-def joined(found: list[Stay]) -> list[Stay]:
-    """Intervals without those that touch."""
-    result: list[Stay] = []
-    for stay in sorted(found, key=lambda s: (s.begin, s.at)):
-        if result and stay.begin <= result[-1].end:
-            result[-1] = Stay(result[-1].at, result[-1].begin, max(result[-1].end, stay.end))
-        else:
-            result.append(stay)
-    return result
-
-
-@dataclass
-class Life:
-    """What became of one message."""
-
-    name: str
+    begun: int
+    """The row before which it had not begun: in an audit that of the phase, or the end of the one before."""
+    done: Row
     rows: list[Row]
-    home: str = ""
-    shown: dict[str, Row] = field(default_factory=dict)
-    """By device, its first delivery."""
-
-    def first(self, *kinds: Kind) -> Row | None:
-        """Its first row of these kinds."""
-        return next((r for r in self.rows if r.kind in kinds), None)
-
-    def __post_init__(self) -> None:
-        self.sender = self.rows[0].sender
-        self.intend, self.invoke, self.attempt = self.first(Kind.INTEND), self.first(Kind.INVOKE), self.first(Kind.ATTEMPT)
-        self.ok, self.fail, self.info = self.first(Kind.OK), self.first(Kind.FAIL), self.first(Kind.INFO)
-        self.system, self.recall = self.first(Kind.SYSTEM), self.first(Kind.RECALL)
-        self.source = self.intend or self.invoke
-        self.scheduled = self.source is not None
-        self.home = (self.source or self.system or self.rows[0]).room
-        self.seen = [r for r in self.rows if r.kind in (Kind.DELIVER, Kind.WIRE, Kind.READ_BACK) and r.device]
-        self.proper = [r for r in self.seen if r.room == self.home]
-        self.deliveries = [r for r in self.proper if r.kind == Kind.DELIVER and r.via != Via.PUSH]
-        self.read = [r for r in self.proper if r.kind == Kind.READ_BACK]
-        for row in self.deliveries:
-            self.shown.setdefault(row.device, row)
-        self.sighted = next((r for r in self.seen if r.via != Via.OWN), None)
-        self.outcome = self._outcome()
-        self.committed = self.scheduled and (self.outcome == "ok" or (self.outcome != "fail" and self.sighted is not None))
-        self.known = self.ok or self.sighted
-        traces = [r for r in (self.attempt, self.ok, self.fail, self.info) if r]
-        self.begun = self.invoke or min(traces, key=lambda r: r.at, default=self.intend)
-        oks = [r for r in self.rows if r.kind == Kind.OK and r.seq > 0]
-        told = next(iter([*oks, *(r for r in self.proper if r.seq > 0)]), None)
-        self.place: Place | None = (told.epoch, told.seq) if told else None
-        code = self.intend.code if self.intend else 0
-        self.may_be_shed, self.to_be_rejected = code == SendClass.MAY_BE_SHED, code == SendClass.TO_BE_REJECTED
-
-    def _outcome(self) -> str:
-        if self.ok:
-            return "ok"
-        if self.fail and not self.info:
-            return "fail"
-        return "info" if self.invoke or self.attempt or self.info else "never invoked"
 
     @property
-    def t_int(self) -> int:
-        """Its intended instant."""
-        return self.source.t if self.source else -1
-
-    @property
-    def t_inv(self) -> int:
-        """When it was handed over."""
-        return self.begun.t if self.begun else -1
-
-    def revision(self, row: Row) -> int:
-        """Which content a sighting shows: 0 for the original's, -1 for a tombstone of any content."""
-        before = [r for r in self.rows if r.kind in (Kind.RECALL, Kind.EDIT) and r.at < row.at]
-        if any(r.content == row.content != 0 for r in before):
-            return row.content
-        free = any(r.content == 0 for r in before)
-        return -1 if free and (self.altered(row) or row.content == 0) else 0
-
-    def altered(self, row: Row) -> bool:
-        """Whether a sighting's content is not the one that was sent."""
-        return bool(self.source and row.content and self.source.content and row.content != self.source.content)
+    def has(self) -> set[str]:
+        """The messages in it."""
+        return {r.message for r in self.rows}
 
 
 class Facts:
@@ -205,6 +49,7 @@ class Facts:
         self.orders = {d: self._order(d) for d in self.devices}
         """By device, its first deliveries in order, backfill left out."""
         self.must = {life.name: [d for d in self.devices if self._owes(life, d)] for life in self.sends}
+        self._drain()
 
     def of(self, *kinds: Kind, device: str = "", room: str = "") -> list[Row]:
         """Rows of these kinds, in order."""
@@ -223,12 +68,43 @@ class Facts:
         self.quiet = phases[Phase.QUIET][-1] if phases[Phase.QUIET] else None
         self.audit = phases[Phase.AUDIT][-1] if phases[Phase.AUDIT] else None
         self.measure = phases[Phase.MEASURE][0].t if phases[Phase.MEASURE] else None
-        intended = [r.t for r in self.of(Kind.INTEND, Kind.INVOKE)]
-        self.drain = phases[Phase.DRAIN][0].t if phases[Phase.DRAIN] else max([0, *intended])
-        self.settled = not self.truncated and not self.bound and self.quiet is not None
+        self.drain_row = phases[Phase.DRAIN][-1] if phases[Phase.DRAIN] else None
         observed = [r.t for r in self.rows if r.kind not in (Kind.INTEND, Kind.FAULT_PLANNED)]
         self.end = max([0, *observed])
         self.asked = self.audit.t if self.audit else self.end
+
+    def _drain(self) -> None:
+        """Whether the drain is complete, so that what never came never will."""
+        begun = [r for r in self.of(Kind.FAULT_BEGUN) if r.code != FaultKind.CUT]  # a cut is healed at once
+        healed = self.of(Kind.FAULT_HEALED)
+        self.unhealed = [f for f in begun if not any(h.at > f.at and h.value == f.value for h in healed)]
+        self.away = [d for d in self.devices if self._is_away(d)]
+        self.unreachable = [d for d in self.away if self._is_unreachable(d)]
+        quiet = self.quiet is not None and (self.drain_row is None or self.quiet.at > self.drain_row.at)
+        there = len(self.away) == len(self.unreachable)
+        half_read = self.audit is not None and self.unread(*self.rooms)
+        self.drained = quiet and there and not (self.bound or self.truncated or self.unhealed or half_read)
+
+    def _is_away(self, device: str) -> bool:
+        """Whether a device is not there when R is read, and not switched off."""
+        here = not self.watched[device] or self.ready_until(device, self.asked) != -1
+        return not here and not self.is_off(device, self.asked, self.asked)
+
+    def _is_unreachable(self, device: str) -> bool:
+        """Whether it kept trying."""
+        tries = self.of(Kind.CONNECTING, device=device)
+        if not self.audit or self.truncated or self.unhealed or not tries or self.ready_next(device, self.asked) != -1:
+            return False
+        healed = max((r.t for r in self.of(Kind.FAULT_HEALED)), default=0)
+        lost = max((s.end for s in self.ready[device] if s.end <= self.end), default=0)
+        return tries[-1].t >= max(healed, lost)
+
+    def unread(self, *rooms: str) -> bool:
+        """Whether a member's device that was there did not finish reading one of these conversations, if it was used."""
+        used = {life.home for life in self.lives if life.committed} & set(rooms)
+        there = [d for d in self.registration if d not in self.away and not self.off_at_the_end(d)]
+        members = {(d, room): self.certain.get((room, self.user(d)), []) for d in there for room in used}
+        return any(key not in self.final for key, found in members.items() if any(s.end > self.asked for s in found))
 
     # devices -----------------------------------------------------------------------------------------------------------------
 
@@ -300,12 +176,22 @@ class Facts:
             latest = life.known.t + self.contract.promise_us
         return not any(s.begin <= latest and s.end >= life.t_inv for s in self.possible.get((life.home, user), []))
 
+    def may_see(self, life: Life, device: str, t: float) -> bool:
+        """Whether a device may see a message at an instant."""
+        return self.certainly(life.home, device, t) and not self.never(life, device)
+
     def _owes(self, life: Life, device: str) -> bool:
         """Whether a device is in Must(m)."""
         registered, begun = self.registration.get(device), life.begun
-        if life.may_be_shed or device == life.sender or not registered or not begun or registered.at >= begun.at:
+        if device == life.sender or not registered or not begun or registered.at >= begun.at:
             return False
-        mine = self.certain.get((life.home, registered.user), [])
+        return self.for_user(life, device)
+
+    def for_user(self, life: Life, device: str) -> bool:
+        """Whether a message is owed to a device's user, as far as membership goes."""
+        begun, mine = life.begun, self.certain.get((life.home, self.user(device)), [])
+        if life.may_be_shed or not life.scheduled or not begun:
+            return False
         return any(s.at < begun.at and begun.t < s.end >= self._needed(life, begun, device, s) for s in mine)
 
     def _needed(self, life: Life, begun: Row, device: str, stay: Stay) -> float:
@@ -314,48 +200,50 @@ class Facts:
             return FOREVER
         known = life.known or begun
         promised = known.t + self.contract.promise_us
-        if self.ready_until(device, life.t_inv) > promised:
+        ready = self.ready_until(device, life.t_inv)
+        if ready > promised:
             return promised
+        absent = max(ready, life.t_inv)
         done = self.of(Kind.SYNC_DONE, device=device, room=life.home)
-        return max(promised, next((r.t for r in done if r.at > known.at), FOREVER))
+        return max(promised, next((r.t for r in done if r.at > known.at and r.t >= absent), FOREVER))
 
     # what is owed ------------------------------------------------------------------------------------------------------------
 
-    def promised(self, life: Life, t: float) -> bool:
-        """Whether the contract promises that a message is kept at an instant."""
+    def promised(self, life: Life, row: Row) -> bool:
+        """Whether the contract promises that a message is kept at a row."""
         age, number = self.contract.retention_us, self.contract.retention_messages
         if age is None and number is None:
             return False
-        head = max(other.place[1] if other.place else 0 for other in self.lives if other.home == life.home)
-        behind = head - life.place[1] if life.place else 0
-        young = age is None or t - (life.known.t if life.known else -1) <= age
-        return young and (number is None or behind < number)
+        young = age is None or life.known is None or row.t - life.known.t <= age
+        return young and (number is None or self._behind(life, row) < number)
 
-    def kept(self, life: Life) -> bool:
-        """Whether read-backs have to have a message."""
+    def _behind(self, life: Life, row: Row) -> int:
+        """How many messages, no phantoms, that had been sent by a row stand after one; where some have no position, were known after it."""
+        others = [o for o in self.lives if o.home == life.home and (o.committed or o.system)]
+        sent = [o for o in others if o.begun and o.begun.at < row.at]
+        if any(o.place is None for o in others if o.committed):
+            return sum(o.known.at > life.known.at for o in sent if o.known and life.known)
+        return sum(o.place > life.place for o in sent if o.place and life.place)
+
+    def kept(self, life: Life, row: Row) -> bool:
+        """Whether a read-back that was done at a row has to have a message."""
         if self.contract.retention_us is not None or self.contract.retention_messages is not None:
-            return self.promised(life, self.asked)
-        return life.place is None or all(r.seq <= life.place[1] for r in self.of(Kind.TRIMMED, room=life.home))
+            return self.promised(life, row)
+        return not any(r.at < row.at and _covers(r, life) for r in self.of(Kind.TRIMMED, room=life.home))
 
-    def trimmed_away(self, life: Life, device: str) -> bool:
-        """Whether sync told a device that a message is gone, and it may be."""
-        return life.place is not None and any(
-            r.value < life.place[1] < r.seq and r.epoch in (0, life.place[0]) and not self.promised(life, r.t)
-            for r in self.of(Kind.TRIMMED, device=device, room=life.home)
-        )
+    def trimmed_away(self, life: Life, device: str, by: int | None = None) -> bool:
+        """Whether sync told a device, before a row, that a message is gone, and it may be."""
+        told = self.of(Kind.TRIMMED, device=device, room=life.home)
+        return any((by is None or r.at < by) and _covers(r, life) and not self.promised(life, r) for r in told)
 
     def trimmed(self, life: Life, device: str) -> bool:
         """Owed, but for that."""
         return device not in life.shown and self.trimmed_away(life, device)
 
     def owed(self, life: Life, device: str) -> bool:
-        """Owed: Must, committed, not trimmed, not switched off to the end."""
-        return (
-            device in self.must.get(life.name, [])
-            and life.committed
-            and not self.trimmed(life, device)
-            and not self.off_at_the_end(device)
-        )
+        """Owed: Must, committed, not trimmed, and not switched off to the end without having got it."""
+        due = device in self.must.get(life.name, []) and life.committed and not self.trimmed(life, device)
+        return due and (device in life.shown or not self.off_at_the_end(device))
 
     # D and R -----------------------------------------------------------------------------------------------------------------
 
@@ -364,15 +252,31 @@ class Facts:
         return sorted((r for r in first if r.via != Via.BACKFILL), key=lambda r: r.at)
 
     def _reads(self) -> None:
-        """R of every (device, conversation) that was read back to the end, what earlier read-backs had, and where R was complete."""
-        self.final: dict[tuple[str, str], list[Row]] = {}
-        self.earlier: dict[tuple[str, str], list[Row]] = {}
-        self.done: dict[tuple[str, str], Row] = {}
-        for row in self.of(Kind.READ_BACK_DONE):
-            self.done[row.device, row.room] = row
-        for key, done in self.done.items():
-            before = [r.at for r in self.of(Kind.READ_BACK_DONE, device=key[0], room=key[1]) if r.at < done.at]
-            read = [r for life in self.lives for r in life.read if (r.device, r.room) == key and r.at < done.at]
-            read.sort(key=lambda r: r.at)
-            self.final[key] = [r for r in read if r.at > max(before, default=-1)]
-            self.earlier[key] = [r for r in read if r.at < max(before, default=-1)]
+        """The complete read-backs of every (device, conversation), R, and what was in any read-back after the drain."""
+        self.complete: dict[tuple[str, str], list[ReadBack]] = {}
+        read = sorted((r for life in self.lives for r in life.seen if r.kind == Kind.READ_BACK), key=lambda r: r.at)
+        invoked = max((r.at for r in self.of(Kind.INVOKE)), default=-1)
+        for done in self.of(Kind.READ_BACK_DONE):
+            found = self.complete.setdefault((done.device, done.room), [])
+            audit = self.audit.at if self.audit and self.audit.at < done.at else -1
+            since = max(found[-1].done.at if found else -1, audit)
+            rows = [r for r in read if (r.device, r.room) == (done.device, done.room) and since < r.at < done.at]
+            begun = since if audit >= 0 else rows[0].at if rows else done.at
+            found.append(ReadBack(begun, done, rows))
+        self.final: dict[tuple[str, str], ReadBack] = {}
+        """R."""
+        for key, found in self.complete.items():
+            last = found[-1]
+            if last.done.at > self.audit.at if self.audit else last.begun > invoked:
+                self.final[key] = last
+        after = self.audit.at if self.audit else invoked
+        in_final = {r.message for back in self.final.values() for r in back.rows}
+        self.in_some_read = in_final | {r.message for r in read if r.at > after}
+        """Messages that a read-back after the drain has, complete or not."""
+
+
+def _covers(trimmed: Row, life: Life) -> bool:
+    """Whether a word on a span that is gone, told after a message was sent, is about it."""
+    place, begun = life.place, life.begun
+    inside = place is not None and trimmed.value < place[1] < trimmed.seq and trimmed.epoch in (0, place[0])
+    return inside and (begun is None or begun.at < trimmed.at)

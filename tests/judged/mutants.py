@@ -56,8 +56,8 @@ MUTANTS = (
     Mutant(
         "order compared with the previous message only",
         "deliveries.py",
-        "        highest = highest_earlier(group, history.seq[at])",
-        "        highest = Rows(group, np.arange(len(at))).before(group, np.arange(len(at)))",
+        "highest_before(group[known], events[known], event_seq[known], ",
+        "highest_before(group[known], events[known], events[known], ",
     ),
     Mutant(
         "a dedupe window that forgets",
@@ -96,16 +96,15 @@ MUTANTS = (
     Mutant(
         "counts compared instead of sets",
         "loss.py",
-        "    lost = np.flatnonzero(pairs.missing) if case.phases.settled else np.zeros(0, np.int64)",
-        "    lost = np.flatnonzero(pairs.missing) if case.phases.settled else np.zeros(0, np.int64)\n"
-        "    live = case.history.via[case.deliveries.shown] != Via.OWN\n"
-        "    lost = lost[: max(0, int(pairs.owed.sum()) - int(live.sum()))]",
+        "    lost = np.flatnonzero(pairs.missing) if case.drained else np.zeros(0, np.int64)",
+        "    lost = np.flatnonzero(pairs.missing) if case.drained else np.zeros(0, np.int64)\n"
+        "    live = case.history.via[case.deliveries.shown] != Via.OWN\n    lost = lost[: max(0, int(pairs.owed.sum()) - int(live.sum()))]",
     ),
     Mutant(
         "a missing baseline taken for green",
         "recovery.py",
-        "    if base is None:\n        unproven.append(",
-        "    if base is None:\n        str(",
+        'return "no baseline, nothing succeeded between warm-up and first fault"',
+        "return None",
     ),
     # outcomes and identity
     Mutant(
@@ -167,50 +166,48 @@ MUTANTS = (
     ),
     Mutant(
         "a sync's word taken against the contract",
-        "obligations.py",
-        "    covered &= ~case.retention.promised(message[which], history.t_us[row])\n",
-        "",
+        "retention.py",
+        "result[which[~self.promised(message[which], history.t_us[row])]] = True",
+        "result[which] = True",
     ),
     Mutant(
         "whoever is away is owed nothing",
         "obligations.py",
-        "& ~case.absences.off[self.device]",
-        "& case.sessions.ready_at(self.device, np.full(len(self.device), case.phases.end_us))",
+        "off = case.absences.off[self.device] & (self.row < 0)",
+        "off = ~case.sessions.ready_at(self.device, np.full(len(self.device), case.phases.end_us))",
     ),
     Mutant(
         "a run without a quiet time taken for settled",
         "sessions.py",
-        "settled=not truncated and bound == NONE and row_of(Phase.QUIET) >= 0",
-        "settled=not truncated",
+        "settled=not truncated and bound == NONE and",
+        "settled=not truncated and bound == NONE or",
     ),
     Mutant(
         "a message nobody has is only lost where it was shown to nobody",
         "loss.py",
-        "gone = owed & read & ~deliveries.in_some_read & case.retention.kept",
-        "gone = owed & read & ~deliveries.in_some_read & case.retention.kept\n"
-        "    gone[case.history.message[deliveries.first]] = False",
+        "    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read",
+        "    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read\n"
+        "    owed[case.history.message[case.deliveries.first]] = False",
     ),
     # twice and order
     Mutant(
         "a receive ack confirmed changes nothing",
         "duplicates.py",
-        '        if row > confirmed:\n            return "its receive ack had been confirmed"\n',
-        "",
+        "confirmed = self._known < self.rows",
+        "confirmed = self._known < 0",
     ),
-    Mutant(
-        "a sync may bring anything again", "duplicates.py", 'return "" if nth <= asked else', 'return "" if nth <= asked + 1 else'
-    ),
+    Mutant("a sync may bring anything again", "duplicates.py", "result[at] = (left < low) &", "result[at] = (left < low - 1) &"),
     Mutant(
         "resends without end allowed",
         "duplicates.py",
-        "allowed = 1 + max(between, changed) + self._resends",
-        "allowed = 10 + max(between, changed) + self._resends",
+        "return whole(1 + np.maximum(between, changed))",
+        "return whole(10 + np.maximum(between, changed))",
     ),
     Mutant(
         "positions of two epochs compared",
         "deliveries.py",
-        "group = dense(history.device[at], history.conversation[at], history.epoch[at])",
-        "group = dense(history.device[at], history.conversation[at])",
+        "history.conversation[every], np.concatenate([event_epoch, epoch]))",
+        "history.conversation[every])",
     ),
     Mutant(
         "backfill taken for live order",
@@ -241,10 +238,7 @@ MUTANTS = (
         "causes of causes forgotten", "causes.py", "                np.maximum(mine, result[source].max(axis=0), out=mine)\n", ""
     ),
     Mutant(
-        "a question that never came causes nothing",
-        "causes.py",
-        "np.where(missing, case.phases.settled, came > effect)",
-        "np.where(missing, False, came > effect)",
+        "a question that never came causes nothing", "causes.py", "np.where(missing, case.", "np.where(missing, False and case."
     ),
     Mutant(
         "causes across conversations never looked for",
@@ -270,13 +264,13 @@ MUTANTS = (
     Mutant(
         "a mark that was not confirmed taken for sure",
         "reads.py",
-        "marked, epoch, seq = _mark(case, (SURE,), rows, asked)",
-        "marked, epoch, seq = _mark(case, (SURE, POSSIBLE), rows, asked)",
+        "every = _above(case, everyone, room, (SURE,), rows, asked, rows)",
+        "every = _above(case, everyone, room, (SURE, POSSIBLE), rows, asked, rows)",
     ),
     Mutant(
         "after the drain anything may still count",
         "reads.py",
-        "settled = case.phases.settled & (asked > case.phases.quiet_row)",
+        "settled = case.drained & (asked > case.phases.quiet_row)",
         "settled = asked < 0",
     ),
     # time and the harness
@@ -307,8 +301,8 @@ MUTANTS = (
     Mutant(
         "recovery by rate alone",
         "recovery.py",
-        "(not len(w) or nearest_rank(w, 0.99) <= limit_us for w in windows)",
-        "(limit_us >= 0 for _ in windows)",
+        "return np.asarray(quick >= np.ceil(0.99 * count))",
+        "return np.asarray(count >= 0)",
     ),
     Mutant(
         "a clock that went back proves nothing",
@@ -319,8 +313,8 @@ MUTANTS = (
     Mutant(
         "a planned fault believed",
         "harness.py",
-        "if int(history.value[row]) not in begun]",
-        "if not begun and int(history.value[row]) > 1]",
+        "missing += [row] * (not proofs[fault])",
+        "missing += [row] * (not proofs and not proofs[fault])",
     ),
     Mutant(
         "a device that never gets in taken for switched off",
@@ -328,16 +322,150 @@ MUTANTS = (
         "unreachable = away & trying & ~back & judged",
         "unreachable = away & trying & back & judged",
     ),
-    Mutant(
-        "failures of a late generator blamed on the product",
-        "verdict.py",
-        "proven = ~((rests.rests_on_time & (finding.rows >= clock)) | (rests.rests_on_generator & late))",
-        "proven = ~(rests.rests_on_time & (finding.rows >= clock))",
-    ),
+    Mutant("failures of a late generator blamed on the product", "verdict.py", " | (rests.rests_on_generator & late))", ")"),
     Mutant(
         "a cause that the contract forgives explains all away",
         "verdict.py",
-        "if which.any() and fails(cause, case.contract) and _implied(cause, finding.kind):",
-        "if which.any() and _implied(cause, finding.kind):",
+        "explained = fails(cause, case.contract) or forgiven",
+        "explained = True",
+    ),
+    Mutant(
+        "histories that differ in content taken for one",
+        "agreement.py",
+        "(2, content, content != 0)):",
+        "(2, content, content < 0)):",
+    ),
+    Mutant(
+        "a sync has to bring what was ok while it was under way",
+        "agreement.py",
+        "later = sends.ok_row[message] < begin",
+        "later = sends.ok_row[message] < done",
+    ),
+    Mutant("a history has to have what came after it", "agreement.py", "later = begun[read] > had[which]", "later = read >= 0"),
+    Mutant(
+        "a recall excuses what was read before it", "agreement.py", "~((recalled >= 0) & (recalled < done))", "~(recalled >= 0)"
+    ),
+    Mutant(
+        "phantoms stand in the log", "retention.py", "there = np.flatnonzero(sends.committed)", "there = np.arange(sends.count)"
+    ),
+    Mutant(
+        "what a sync said before a message was sent is about it",
+        "retention.py",
+        "& (begun[which] < row) &",
+        "& (begun[which] >= -1) &",
+    ),
+    Mutant("not a word where nothing was read back", "coverage.py", "if not len(case.deliveries.read_done):", "if False:"),
+    Mutant("not a word where no answers were recorded", "coverage.py", "if not _has(case, Kind.OK):", "if False:"),
+    Mutant(
+        "a fault that was over still around",
+        "life.py",
+        "(fault.healed_us < 0 or fault.healed_us >= case.history.t_us[row])",
+        "True",
+    ),
+    Mutant(
+        "whom a message was not owed to named",
+        "life.py",
+        "mine = np.flatnonzero((pairs.message == message) & pairs.owed)",
+        "mine = np.flatnonzero(pairs.message == message)",
+    ),
+    Mutant(
+        "devices that stay connected for ever in plots",
+        "series.py",
+        "ended = ready.end_us[ready.end_us <= case.phases.end_us]",
+        "ended = ready.end_us[:0]",
+    ),
+    Mutant(
+        "a median plotted for a p99",
+        "series.py",
+        '"ack_p99_us": _by_bin(bins(samples.ack_t_us), samples.ack, 0.99, count)',
+        '"ack_p99_us": _by_bin(bins(samples.ack_t_us), samples.ack, 0.5, count)',
+    ),
+    Mutant(
+        "times told from the recording's begin",
+        "findings.py",
+        "since = t_us - self._history.header.load_begin_us",
+        "since = t_us",
+    ),
+    Mutant(
+        "instances counted as messages",
+        "findings.py",
+        "return len(np.unique(values[values >= 0]))",
+        "return len(values[values >= 0])",
+    ),
+    Mutant(
+        "what happens at one instant comes before itself",
+        "grouped.py",
+        "order = np.lexsort((is_event, np",
+        "order = np.lexsort((1 - is_event, np",
+    ),
+    Mutant(
+        "the next row may be the row itself",
+        "grouped.py",
+        'at = np.searchsorted(self._codes, codes, "right")\n',
+        'at = np.searchsorted(self._codes, codes, "left")\n',
+    ),
+    Mutant("the last word taken for the first", "grouped.py", "result[index[::-1]] = rows[::-1]", "result[index] = rows"),
+    Mutant(
+        "the first question dropped by the next", "reads.py", "questions.popleft() if questions", "questions.pop() if questions"
+    ),
+    Mutant(
+        "whoever came late is said to be out of order wherever a contradiction is",
+        "disagreement.py",
+        "(before >= 0) & (rank[before] > rank)",
+        "(before >= 0)",
+    ),
+    Mutant(
+        "a recovery seen in a load that had ended",
+        "recovery.py",
+        ">= 2 * case.contract.window_us",
+        ">= 0 * case.contract.window_us",
+    ),
+    Mutant(
+        "a device that was switched off and on is there throughout",
+        "sessions.py",
+        "        _times(history, _after(history, Kind.OFFLINE, begin)),\n",
+        "",
+    ),
+    Mutant(
+        "an ended connection ends any",
+        "sessions.py",
+        "Rows(connection[ended], ended).after(connection[begin], begin)",
+        "Rows(device[ended], ended).after(device[begin], begin)",
+    ),
+    Mutant(
+        "a generator's own load never asked about",
+        "harness.py",
+        "if cpu is not None and cpu > CPU_MAX:",
+        "if cpu is not None and cpu > 1:",
+    ),
+    Mutant(
+        "misdelivery forgiven",
+        "kinds.py",
+        '"misdelivery": KindOfAnomaly("shown to someone who must not see it, or in another conversation")',
+        '"misdelivery": KindOfAnomaly("shown to someone who must not see it, or in another conversation", False)',
+    ),
+    Mutant(
+        "a drain that did not end proves the product wrong",
+        "kinds.py",
+        '"drain_incomplete": KindOfAnomaly("the run ended before everything had settled", blame="unknown")',
+        '"drain_incomplete": KindOfAnomaly("the run ended before everything had settled")',
+    ),
+    Mutant(
+        "real time asked of the clock of the positions",
+        "order.py",
+        "late = np.flatnonzero((earlier >= 0) & (place[before] > place))",
+        "late = np.flatnonzero((earlier >= 0) & (place[before] < place))",
+    ),
+    Mutant(
+        "a deadline that a late delivery meets",
+        "availability.py",
+        "& (pairs.t_us <= due_us[pairs.message])",
+        "& (pairs.t_us >= 0)",
+    ),
+    Mutant(
+        "too few samples taken for a kept promise",
+        "latency.py",
+        "return False if len(samples) and samples.max() <= promise.at_most_us else None",
+        "return False",
     ),
 )

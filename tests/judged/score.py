@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 AGREED = 200
 """Random histories that the score looks at; the tests look at more."""
 TIMEOUT_S = 300
+TESTS = ("tests/checkers", "tests/judged/test_told.py")
+"""The tests of the judges."""
 
 
 def wrong(name: str) -> str:
@@ -44,12 +46,11 @@ def wrong(name: str) -> str:
 
 def disagrees(seed: int) -> str:
     """A random history on which the judges and the brute-force judge differ; else ""."""
-    from tests.judged import brute_force
     from tests.judged.random_history import history
-    from tests.judged.test_brute_force import found
+    from tests.judged.test_brute_force import differences
 
-    planted = history(seed)
-    differ = {kind for kind, _, _ in found(planted) ^ brute_force.judge(planted)}
+    fast, slow = differences(history(seed))
+    differ = {kind for kind, _, _ in (*fast, *slow)}
     return f"random history {seed}: {' '.join(sorted(differ))}" if differ else ""
 
 
@@ -89,7 +90,7 @@ def killer(mutant: Mutant) -> str:
             if not failures or any("crashed" in text for text in failures):
                 raise ValueError(f"{mutant.name}: {failures[0] if failures else said.stderr}")
             return failures[0]
-        said = _run(place, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "--timeout", "120", "tests/checkers")
+        said = _run(place, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "--timeout", "120", *TESTS)
         failed = [line for line in said.stdout.splitlines() if line.startswith("FAILED")]
         return failed[0].split(" - ")[0] if failed else ""
 
