@@ -42,7 +42,8 @@ verify: $(STAMP)
 	$(BIN)/python -m scenarios.running.verify
 
 nightly: test
-	$(PYTEST) -m nightly --timeout 3600 $(SOME)
+	$(PYTEST) -m "nightly and not live" -n 2 --timeout 3600 $(SOME)
+	$(PYTEST) -m "nightly and live" --timeout 3600 $(SOME)
 	$(BIN)/python -m scenarios.running.verify
 
 setup: $(STAMP)

@@ -18,7 +18,6 @@ from model.checkers.grouped import (
     Int,
     Rows,
     dense,
-    earliest,
     first_by,
     highest_earlier,
     matches,
@@ -42,16 +41,17 @@ def judge(case: Case) -> Part:
 def _order_changed(case: Case) -> Finding:
     """First deliveries after one that R(d) puts behind them."""
     history, deliveries, say = case.history, case.deliveries, case.say
-    read = deliveries.final_read[history.seq[deliveries.final_read] > 0]
+    read = deliveries.final_read[deliveries.placed(deliveries.final_read)[1] > 0]
     keys, first = np.unique(deliveries.pair_of(read), return_index=True)
     at = place_of(whole(keys), deliveries.pair_of(deliveries.ordered))
     both = np.flatnonzero(at >= 0)
     rows, source = deliveries.ordered[both], read[first][at[both]]
-    group = dense(history.device[rows], history.conversation[rows], history.epoch[source])
-    before = highest_earlier(group, history.seq[source])
-    late = np.flatnonzero((before >= 0) & (history.seq[source[before]] > history.seq[source])) if len(rows) else both
+    epoch, seq = deliveries.placed(source)
+    group = dense(history.device[rows], history.conversation[rows], epoch)
+    before = highest_earlier(group, seq)
+    late = np.flatnonzero((before >= 0) & (seq[before] > seq)) if len(rows) else both
     overtaken = deliveries.overtaken_by[both] != NONE
-    causes: dict[str, Bool] = {"session_nonmonotonic": _only_as_shown(case, rows, group, history.seq[source], overtaken)[late]}
+    causes: dict[str, Bool] = {"session_nonmonotonic": _only_as_shown(case, rows, group, seq, overtaken)[late]}
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         y, x = int(late[i]), int(before[late[i]])
@@ -60,9 +60,9 @@ def _order_changed(case: Case) -> Finding:
             f"{say.device(int(history.device[shown]))} showed {say.message(int(history.message[past]))} at {say.at(past)} before "
         )
         text += (
-            f"{say.message(int(history.message[shown]))} at {say.at(shown)}; its history has them at {say.place(int(source[x]))}"
+            f"{say.message(int(history.message[shown]))} at {say.at(shown)}; its history has them at {case.place(int(source[x]))}"
         )
-        return f"{text} and {say.place(int(source[y]))}", (past, shown, int(source[x]), int(source[y]))
+        return f"{text} and {case.place(int(source[y]))}", (past, shown, int(source[x]), int(source[y]))
 
     return Finding("order_changed", rows[late], history.message[rows[late]], whole(history.device[rows[late]]), tell, causes)
 
@@ -122,9 +122,10 @@ def _differences(case: Case) -> tuple[Int, Int, Int]:
     found = [(source, lacking, np.zeros(len(source), np.int64))]
     epoch, seq = deliveries.placed(rows)
     spot, content = dense(epoch, seq), history.content_hash[rows]
-    for how, value, known in ((1, spot, seq > 0), (2, content, content != 0)):
-        which, first = _unlike(entry[known], value[known])
-        found.append((rows[known][first], deliveries.device[rows[known][which]], np.full(len(which), how)))
+    for how, value, told in ((1, spot, seq > 0), (2, content, content != 0)):
+        known = np.flatnonzero(told)
+        first, other = _unlike(entry[known], value[known], reader[known])
+        found.append((rows[known[first]], device[other], np.full(len(other), how)))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]
     ours = ~case.sends.may_be_shed[history.message[columns[0]]]
     return columns[0][ours], columns[1][ours], columns[2][ours]
@@ -152,17 +153,24 @@ def _lacking(case: Case, rows: Int, entry: Int, reader: Int, place: Int, device:
     which, at = matches(place[by_place], place[reader[first[short]]])
     absent = ~np.isin(short[which] * len(place) + by_place[at], held)
     source, lacking = rows[first[short[which[absent]]]], device[by_place[at[absent]]]
-    message, end = deliveries.message[source], np.full(len(source), len(case.history))
-    due = case.retention.kept_after_the_drain(message) & ~case.retention.trimmed(message, lacking, end)
+    message = deliveries.message[source]
+    done = deliveries.done_row(lacking * (len(case.history.names.conversations) + 1) + case.sends.conversation[message])
+    due = case.retention.kept(message, done) & ~case.retention.trimmed(message, lacking, done)
     return source[due], lacking[due]
 
 
-def _unlike(entry: Int, value: NDArray[np.generic]) -> tuple[Int, Int]:
-    """Elements whose value is not that of the first of their entry; and that first one."""
-    _, first, back = np.unique(entry, return_index=True, return_inverse=True)
-    origin = whole(first[back]) if len(entry) else whole(first)
-    which = np.flatnonzero(value != value[origin]) if len(entry) else origin
-    return which, origin[which]
+def _unlike(entry: Int, value: NDArray[np.generic], reader: Int) -> tuple[Int, Int]:
+    """(element, another reader that knows a value of its entry, but not this one), each value of an entry once."""
+    if not len(entry):
+        return whole([]), whole([])
+    readers, said = int(reader.max()) + 1, dense(entry, value)
+    held = np.unique(said * readers + reader)
+    knows = np.unique(entry * readers + reader)
+    first = first_by(said)
+    which, at = matches(knows // readers, entry[first])
+    other = knows[at] % readers
+    absent = ~np.isin(said[first[which]] * readers + other, held)
+    return first[which[absent]], other[absent]
 
 
 def _shrank(case: Case) -> Finding:
@@ -175,11 +183,11 @@ def _shrank(case: Case) -> Finding:
         (case.sends.committed | deliveries.in_some_read)[history.message[had]]
         & ~np.isin(history.message[had], case.stored_losses)
     ]
-    read = _first_without(case, had)
-    had, read = had[read >= 0], read[read >= 0]
-    done = deliveries.read_done[read]
+    had, done = _without(case, had)
     due = _still_due(case, history.message[had], deliveries.device[had], done) & case.retention.kept(history.message[had], done)
     had, done = had[due], done[due]
+    once = first_by(deliveries.pair_of(had))
+    had, done = had[once], done[once]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:
         row, end = int(had[i]), int(done[i])
@@ -189,8 +197,8 @@ def _shrank(case: Case) -> Finding:
     return Finding("history_shrank", had, history.message[had], whole(history.device[had]), tell)
 
 
-def _first_without(case: Case, had: Int) -> Int:
-    """For each first sighting at a device the first complete read-back that began after it and lacks it; its place, -1 for none."""
+def _without(case: Case, had: Int) -> tuple[Int, Int]:
+    """(first sighting at a device, end of a complete read-back there that began after it and lacks it), in the order of both."""
     deliveries = case.deliveries
     done, begun = deliveries.read_done, deliveries.read_begun
     by_room = np.argsort(deliveries.room(done), kind="stable")
@@ -201,7 +209,9 @@ def _first_without(case: Case, had: Int) -> Int:
     part = deliveries.read_whole >= 0
     has = deliveries.read_whole[part] * np.int64(len(deliveries.position[0]) + 1) + deliveries.message[deliveries.read[part]]
     lacks = ~np.isin(read * np.int64(len(deliveries.position[0]) + 1) + deliveries.message[had[which]], has)
-    return earliest(which[lacks], read[lacks], len(had))
+    which, end = which[lacks], done[read[lacks]]
+    order = np.lexsort((end, which))
+    return had[which[order]], end[order]
 
 
 def _still_due(case: Case, message: Int, device: Int, done: Int) -> Bool:

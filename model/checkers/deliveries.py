@@ -136,15 +136,20 @@ class Deliveries:
     def read_whole(self) -> Int:
         """For each row of ``read`` the place in ``read_done`` of the read-back that it is part of, -1 for one that was not completed."""
         row = Rows(self.room(self.read_done), self.read_done).after(self.room(self.read), self.read)
-        return place_of(self.read_done, row)
+        broken = (
+            self._audit & (self.read < self._from_row) & (row > self._from_row)
+        )  # of one that was broken off before the audit
+        return np.where(broken, NONE, place_of(self.read_done, row))
 
     @cached_property
     def read_begun(self) -> Int:
-        """For each of ``read_done`` the row before which its read-back had not begun: its first row, in an audit that of the phase."""
-        begun = self.read_done.copy()
+        """For each of ``read_done`` the row before which its read-back had not begun: its first row; of an audit's first, the phase."""
+        begun, room = self.read_done.copy(), self.room(self.read_done)
         part = self.read_whole >= 0
         np.minimum.at(begun, self.read_whole[part], self.read[part])
-        return np.where(self._audit & (begun > self._from_row), np.minimum(begun, max(self._from_row, 0)), begun)
+        previous = Rows(room, self.read_done).before(room, self.read_done)
+        first = self._audit & (begun > self._from_row) & (previous < self._from_row)
+        return np.where(first, self._from_row, begun)
 
     @cached_property
     def last_done(self) -> tuple[Int, Int]:
@@ -165,6 +170,12 @@ class Deliveries:
         part = np.flatnonzero(self.read_whole >= 0)
         done = self.read_done[self.read_whole[part]] if len(part) else part
         return whole(self.read[part[done == self.done_row(self.room(self.read[part]))]])
+
+    @cached_property
+    def begun_to_read(self) -> Int:
+        """The conversations that some device began to read back after the drain, and did not to the end."""
+        rows = self.read[self.read > self._from_row]
+        return np.unique(whole(self.history.conversation[rows[self.done_row(self.room(rows)) < 0]]))
 
     @cached_property
     def in_some_read(self) -> Bool:

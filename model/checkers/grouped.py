@@ -114,6 +114,23 @@ def numbered(key: Int) -> Int:
     return result
 
 
+PAIRS_MAX = 1 << 22
+"""Pairs that are looked at together where all of them have to be: memory stays bounded, however many there are."""
+
+
+def blocks(sorted_keys: Int, queries: Int) -> Iterator[tuple[Int, Int]]:
+    """The pairs of :func:`matches`, some at a time."""
+    low, high = np.searchsorted(sorted_keys, queries, "left"), np.searchsorted(sorted_keys, queries, "right")
+    upto = np.cumsum(high - low)
+    begin = 0
+    while begin < len(queries):
+        before = int(upto[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(upto, before + PAIRS_MAX, "right")))
+        which, at = spans(low[begin:end], high[begin:end])
+        yield which + begin, at
+        begin = end
+
+
 class Rows:
     """Rows filed under keys: the nearest one before or after a given row, and how many before it."""
 

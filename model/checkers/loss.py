@@ -48,13 +48,12 @@ def stored_losses(case: Case) -> Int:
     """Committed messages that are in no R, where everyone who was to read their conversation back has, and somebody who may see them."""
     sends = case.sends
     owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read
-    gone = np.flatnonzero(owed & ~np.isin(sends.conversation, case.unread[1]))
-    gone = gone[_may_be_read(case, gone)]
-    return whole(gone[case.retention.kept_after_the_drain(gone)])
+    gone = np.flatnonzero(owed & ~np.isin(sends.conversation, np.concatenate([case.unread[1], case.deliveries.begun_to_read])))
+    return whole(gone[_may_be_read(case, gone)])
 
 
 def _may_be_read(case: Case, message: Int) -> Bool:
-    """Which messages somebody who may see them would have read back: the readers of a conversation are asked one after another."""
+    """Which messages somebody who may see them had to find: the readers of a conversation are asked one after another."""
     sends, members, width = case.sends, case.members, len(case.history.names.conversations) + 1
     rooms, done = case.deliveries.last_done
     readers = Filed(rooms % width, np.arange(len(rooms)))
@@ -66,6 +65,7 @@ def _may_be_read(case: Case, message: Int) -> Bool:
         device, read_us = rooms[reader] // width, sends.times(done[reader])
         may = members.entitled(sends.conversation[m], device, read_us)
         may &= ~members.never(sends.conversation[m], device, sends.t_inv_us[m], sends.known_us[m])
+        may &= case.retention.kept(m, done[reader])
         result[open_[may]] = True
         turn += 1
         open_ = open_[~may & (low[open_] + turn < high[open_])]
@@ -135,7 +135,7 @@ def _unread_finding(case: Case, stored: Int) -> Finding:
     owed &= ~np.isin(message * users + user[device], found)
     owed &= (deliveries.first_row(message, device) < 0) & (sends.sender[message] != device)
     message, device, done = message[owed], device[owed], done[owed]
-    due = case.retention.kept_after_the_drain(message) & ~case.retention.trimmed(message, device, done)
+    due = case.retention.kept(message, done) & ~case.retention.trimmed(message, device, done)
     message, device, done = message[due], device[due], done[due]
 
     def tell(i: int) -> tuple[str, tuple[int, ...]]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.checkers.findings import Finding, Part
-from model.checkers.grouped import NONE, Bool, Int, Rows, dense, dominated, highest_before, highest_earlier, spans, whole
+from model.checkers.grouped import NONE, Bool, Int, Rows, blocks, dense, dominated, highest_before, highest_earlier, spans, whole
 from model.checkers.outcome import FAIL
 from model.history.schema import Kind
 
@@ -193,51 +193,68 @@ class _Log:
         return dominated(group[: len(at)], self.since[at], self.seq[at], group[len(at) :], row, upto + 1)
 
 
-def _above(
-    case: Case, log: _Log, view: Int, kinds: tuple[Kind, ...], rows: Int, marked: Int, counted: Int, *, surely: bool = False
-) -> Int:
-    """How many of each view there were before ``counted`` and above the user's highest marks before ``marked``, epoch by epoch.
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """How far the user of each count had read, or asked to have, by some row; arrays by count."""
+
+    upto: dict[int, Int]
+    """By epoch, the highest mark, 0 for none."""
+    latest: Int
+    """The highest epoch with a mark, -1 for none."""
+
+    def may_cover(self, which: Int, epoch: Int, seq: Int) -> Bool:
+        """Whether messages may have been read by the users of these counts: below a mark, of an older log, or nobody knows where."""
+        read = (seq == 0) & (self.latest[which] >= 0) | (epoch < self.latest[which])
+        for number, upto in self.upto.items():
+            read |= (epoch == number) & (seq <= upto[which])
+        return np.asarray(read)
+
+
+def _marks(case: Case, kinds: tuple[Kind, ...], rows: Int, until: Int) -> _Marks:
+    """The marks of these kinds before each row of ``until``, of the users who were told the counts of ``rows``."""
+    epochs = np.unique(_epoch(case, case.history.rows_of(*kinds))).tolist()
+    highest = {epoch: _highest(case, kinds, rows, until, np.full(len(rows), epoch)) for epoch in epochs}
+    upto = {epoch: np.where(at >= 0, case.history.seq[at], 0) for epoch, at in highest.items()}
+    latest = [np.where(at >= 0, epoch, NONE) for epoch, at in highest.items()]
+    return _Marks(upto, np.maximum.reduce([np.full(len(rows), NONE), *latest]))
+
+
+def _above(log: _Log, view: Int, counted: Int, marks: _Marks, *, surely: bool = False) -> Int:
+    """How many of each view there were before ``counted`` and above the marks, epoch by epoch.
 
     ``surely``: what has no position, or is of an epoch before one that was marked, may have been read.
     """
-    marks = {epoch: _highest(case, kinds, rows, marked, np.full(len(rows), epoch)) for epoch in _epochs(case, kinds)}
-    latest = np.maximum.reduce([np.full(len(rows), NONE), *(np.where(at >= 0, epoch, NONE) for epoch, at in marks.items())])
     result = log.before(view, counted)
-    for epoch in {*marks, *(np.unique(log.epoch[log.seq > 0]).tolist() if surely else ())}:
-        at = marks.get(epoch, np.full(len(rows), NONE))
-        upto = np.where(at >= 0, case.history.seq[at], 0)
-        upto = np.where(surely & (latest > epoch), _TOP, upto)
-        result = result - log.placed(view, counted, np.full(len(rows), epoch), upto)
-    if surely and marks:
+    for epoch in {*marks.upto, *(np.unique(log.epoch[log.seq > 0]).tolist() if surely else ())}:
+        upto = marks.upto.get(epoch, np.zeros(len(view), np.int64))
+        upto = np.where(surely & (marks.latest > epoch), _TOP, upto)
+        result = result - log.placed(view, counted, np.full(len(view), epoch), upto)
+    if surely and marks.upto:
         lost = np.flatnonzero(log.seq == 0)
         nowhere = _Log(log.view[lost], log.since[lost], log.epoch[lost], log.seq[lost])
-        result = result - np.where(latest >= 0, nowhere.before(view, counted), 0)
+        result = result - np.where(marks.latest >= 0, nowhere.before(view, counted), 0)
     return result
 
 
-def _epochs(case: Case, kinds: tuple[Kind, ...]) -> list[int]:
-    """The epochs of these marks."""
-    return [int(epoch) for epoch in np.unique(_epoch(case, case.history.rows_of(*kinds)))]
-
-
 def _least(case: Case, rows: Int, asked: Int) -> Int:
-    """How many messages a count must have: owed to the user, of others, known before the question, above any mark asked for."""
-    sends, history, retention = case.sends, case.history, case.retention
-    message, device = _meant(case, np.unique(history.device[rows]))
-    kept = retention.kept(message, np.full(len(message), len(history)))
-    message, device = message[kept], device[kept]
-    width = len(history.names.conversations) + 1
-    view, room = device * width + sends.conversation[message], case.deliveries.room(rows)
-    recalled = sends.times(case.revisions.recalled_row)[message] >= 0
+    """How many messages a count must have: owed to the user, of others, known before the question, above any mark asked for.
 
-    def counted(which: Bool, since: Int, until: Int) -> Int:
-        m = message[which]
-        log = _Log(view[which], since[which], case.epoch[m], case.seq[m])
-        return _above(case, log, room, (SURE, POSSIBLE), rows, rows, until, surely=True)
-
-    known = sends.known_row[message]
-    gone = np.maximum(known, case.revisions.recalled_row[message])
-    return counted(known >= 0, known, asked) - counted(recalled, gone, rows)
+    What was recalled, or may have been forgotten, before the answer need not be counted: it is looked at pair by pair.
+    """
+    message, device = _meant(case, np.unique(case.history.device[rows]))
+    view = device * (len(case.history.names.conversations) + 1) + case.sends.conversation[message]
+    room, marks = case.deliveries.room(rows), _marks(case, (SURE, POSSIBLE), rows, rows)
+    known, epoch, seq = case.sends.known_row[message], case.epoch[message], case.seq[message]
+    recalled, never = case.revisions.recalled_row[message], len(case.history)
+    gone = np.minimum(np.where(recalled >= 0, recalled, never), case.retention.gone_row[message] - 1)
+    stays = gone >= never
+    result = _above(_Log(view[stays], known[stays], epoch[stays], seq[stays]), room, asked, marks, surely=True)
+    order = np.flatnonzero(~stays)[np.argsort(view[~stays], kind="stable")]
+    for which, at in blocks(view[order], room):
+        m = order[at]
+        counts = (known[m] < asked[which]) & (gone[m] >= rows[which]) & ~marks.may_cover(which, epoch[m], seq[m])
+        result = result + np.bincount(which[counts], minlength=len(rows))
+    return result
 
 
 def _meant(case: Case, devices: Int) -> tuple[Int, Int]:
@@ -271,6 +288,7 @@ def _most(case: Case, rows: Int, asked: Int, settled: bool) -> Int:
     everyone = _Log(conversation, since, case.epoch[message], case.seq[message])
     by_author = _Log(conversation * users + author + 1, since, case.epoch[message], case.seq[message])
     room, user = whole(history.conversation[rows]), case.members.user[case.deliveries.device[rows]]
-    every = _above(case, everyone, room, (SURE,), rows, asked, rows)
-    own = _above(case, by_author, room * users + user + 1, (SURE,), rows, asked, rows)
+    marks = _marks(case, (SURE,), rows, asked)
+    every = _above(everyone, room, rows, marks)
+    own = _above(by_author, room * users + user + 1, rows, marks)
     return every - np.where(user >= 0, own, 0)

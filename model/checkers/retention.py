@@ -7,20 +7,18 @@ after a message in its conversation had been sent by then: positions of differen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
+from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.checkers.grouped import Bool, Int, dense, dominated, spans, whole
+from model.checkers.grouped import NONE, Bool, Int, blocks, dense, whole
+from model.checkers.sessions import FOREVER_US
 from model.history.schema import Kind
 
 if TYPE_CHECKING:
     from model.checkers.case import Case
-
-PAIRS_MAX = 1 << 22
-"""Pairs of a message and a sync's word that are looked at together: memory stays bounded, however often something is said."""
 
 
 class Retention:
@@ -32,53 +30,69 @@ class Retention:
         self._age_us, self._number = contract.retention_us, contract.retention_messages
         self._unlimited = self._age_us is None and self._number is None
         self._told = case.history.rows_of(Kind.TRIMMED)
+        sends = case.sends
+        self._begun_row = np.where(sends.of_the_system, sends.system_row, sends.begun_row)
+
+    @cached_property
+    def gone_row(self) -> Int:
+        """By message, the row from which on whoever reads its conversation back need not find it."""
+        case, count = self._case, self._case.sends.count
+        if not self._unlimited:
+            return whole(np.searchsorted(case.history.t_us, self._lapse_us, "left"))
+        every, never = np.arange(count), len(case.history) + 1
+        conversation = whole(case.history.conversation[self._told])
+        return self._first_said(conversation, case.sends.conversation, every, np.full(count, never)) + 1
 
     def kept(self, message: Int, row: Int) -> Bool:
         """Whether whoever reads a conversation back, up to each row, has to find each message there."""
-        if not self._unlimited:
-            return self.promised(message, self._case.sends.times(row))
-        conversation = whole(self._case.history.conversation[self._told])
-        return ~self._said(conversation, self._case.sends.conversation[message], message, row)
-
-    def kept_after_the_drain(self, message: Int) -> Bool:
-        """The same for R."""
-        phases, end = self._case.phases, len(self._case.history)
-        if self._unlimited:
-            return self.kept(message, np.full(len(message), end))
-        read_us = phases.audit_us if phases.audit_us >= 0 else phases.end_us
-        return self.promised(message, np.full(len(message), read_us))
+        return np.asarray(row < self.gone_row[message])
 
     def trimmed(self, message: Int, device: Int, row: Int) -> Bool:
         """Whether a sync told each device, before each row, that the span with each message is gone, and the contract lets it be."""
         rooms = self._case.deliveries.room(self._told)
         mine = device * (len(self._case.history.names.conversations) + 1) + self._case.sends.conversation[message]
-        return self._said(rooms, mine, message, row)
+        return self._first_said(rooms, mine, message, row) < row
 
-    def promised(self, message: Int, t_us: Int) -> Bool:
-        """Whether the contract promises that each message is still there at each instant."""
-        if self._unlimited:
-            return np.zeros(len(message), np.bool_)
-        result = np.ones(len(message), np.bool_)
-        if self._age_us is not None:
-            result &= t_us - self._case.sends.known_us[message] <= self._age_us
-        if self._number is not None:
-            result &= self._behind(message, t_us) < self._number
-        return result
-
-    def _said(self, told_key: Int, key: Int, message: Int, until: Int) -> Bool:
-        """Whether a TRIMMED row under the key of each message covers it; told after it was sent, before ``until``, and allowed."""
+    def _first_said(self, told_key: Int, key: Int, message: Int, until: Int) -> Int:
+        """The first TRIMMED row under the key of each message that covers it, told after it was sent, and allowed; else ``until``."""
         case, history = self._case, self._case.history
         order = np.argsort(told_key, kind="stable")
-        seq, epoch, begun = case.seq[message], case.epoch[message], case.sends.begun_row[message]
-        result = np.zeros(len(message), np.bool_)
-        for which, at in _pairs(told_key[order], key):
+        seq, epoch, begun = case.seq[message], case.epoch[message], self._begun_row[message]
+        result = until.copy()
+        for which, at in blocks(told_key[order], key):
             row = self._told[order][at]
-            covered = (
-                (history.value[row] < seq[which]) & (seq[which] < history.seq[row]) & (begun[which] < row) & (row < until[which])
-            )
+            covered = (history.value[row] < seq[which]) & (seq[which] < history.seq[row]) & (begun[which] < row)
             covered &= (history.epoch[row] == 0) | (history.epoch[row] == epoch[which])
             which, row = which[covered], row[covered]
-            result[which[~self.promised(message[which], history.t_us[row])]] = True
+            if not self._unlimited:
+                lapsed = history.t_us[row] >= self._lapse_us[message[which]]
+                which, row = which[lapsed], row[lapsed]
+            np.minimum.at(result, which, row)
+        return result
+
+    @cached_property
+    def _lapse_us(self) -> Int:
+        """By message, the instant from which the contract no longer promises it."""
+        result = np.full(self._case.sends.count, FOREVER_US)
+        if self._age_us is not None:
+            result = np.minimum(result, self._case.sends.known_us + self._age_us + 1)
+        return result if self._number is None else np.minimum(result, self._crowded_out_us(self._number))
+
+    def _crowded_out_us(self, number: int) -> Int:
+        """By message, the instant at which ``number`` messages that stand after it in its conversation had been sent."""
+        sends = self._case.sends
+        order = np.lexsort((self._rank, sends.conversation))[::-1]
+        sent_us = np.where(sends.committed | sends.of_the_system, sends.times(self._begun_row), NONE)
+        result = np.full(sends.count, FOREVER_US)
+        later: list[int] = []  # of the messages behind, the ``number`` that were sent first, negated: the last of them is on top
+        conversation = None
+        for m, g, t_us in zip(order.tolist(), sends.conversation[order].tolist(), sent_us[order].tolist(), strict=True):
+            if g != conversation:
+                conversation, later = g, []
+            if len(later) == number:
+                result[m] = -later[0]
+            if t_us != NONE:
+                (heappushpop if len(later) == number else heappush)(later, -t_us)
         return result
 
     @cached_property
@@ -88,24 +102,5 @@ class Retention:
         lacking = np.zeros(len(case.history.names.conversations) + 1, np.bool_)
         lacking[sends.conversation[sends.committed & (case.seq == 0)]] = True
         position = dense(case.epoch, case.seq) if sends.count else case.seq
-        return whole(np.where(lacking[sends.conversation], sends.known_row, position))
-
-    def _behind(self, message: Int, t_us: Int) -> Int:
-        """How many messages that stand after each one had been sent at each instant."""
-        sends = self._case.sends
-        there = np.flatnonzero(sends.committed)
-        events = sends.conversation[there], -self._rank[there], sends.t_inv_us[there]
-        return dominated(*events, sends.conversation[message], -self._rank[message], t_us + 1)
-
-
-def _pairs(sorted_keys: Int, queries: Int) -> Iterator[tuple[Int, Int]]:
-    """All (place in ``queries``, place in ``sorted_keys``) with equal keys, some at a time."""
-    low, high = np.searchsorted(sorted_keys, queries, "left"), np.searchsorted(sorted_keys, queries, "right")
-    upto = np.cumsum(high - low)
-    begin = 0
-    while begin < len(queries):
-        before = int(upto[begin - 1]) if begin else 0
-        end = max(begin + 1, int(np.searchsorted(upto, before + PAIRS_MAX, "right")))
-        which, at = spans(low[begin:end], high[begin:end])
-        yield which + begin, at
-        begin = end
+        known = np.where(sends.of_the_system, sends.system_row, sends.known_row)
+        return whole(np.where(lacking[sends.conversation], known, position))

@@ -273,6 +273,8 @@ class Facts:
         in_final = {r.message for back in self.final.values() for r in back.rows}
         self.in_some_read = in_final | {r.message for r in read if r.at > after}
         """Messages that a read-back after the drain has, complete or not."""
+        self.half_read = {r.room for r in read if r.at > after and (r.device, r.room) not in self.final}
+        """Conversations that some device began to read back after the drain, and not to the end."""
 
 
 def _covers(trimmed: Row, life: Life) -> bool:

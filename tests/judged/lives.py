@@ -158,7 +158,8 @@ class Life:
         self.deliveries = [r for r in self.seen if r.kind == Kind.DELIVER and r.via != Via.PUSH]
         for row in self.deliveries:
             self.shown.setdefault(row.device, row)
-        self.sighted = next((r for r in self.seen if r.via != Via.OWN), None)
+        sightings = sorted([*self.seen, *self.elsewhere], key=lambda r: r.at)
+        self.sighted = next((r for r in sightings if r.via != Via.OWN), None)
 
     def _placed(self, row: Row) -> Row:
         """A row at the message's one position, as far as it gives none itself."""

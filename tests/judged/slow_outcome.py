@@ -16,7 +16,7 @@ def outcomes(facts: Facts) -> Found:
     for life in facts.lives:
         for row in life.elsewhere:
             yield "misdelivery" if life.scheduled or life.system else "phantom", life.name, row.device
-        for row in life.seen:
+        for row in [*life.seen, *life.elsewhere]:
             if life.outcome == "fail" and life.scheduled and row.via != Via.OWN:
                 yield "aborted_delivery", life.name, row.device
             if not life.scheduled and not life.system:
@@ -83,7 +83,9 @@ def _not_found(facts: Facts, life: Life, device: str) -> bool:
 
 def is_lost_stored(facts: Facts, life: Life) -> bool:
     """Whether a message is in nobody's history though it should be."""
-    if not life.committed or life.may_be_shed or life.name in facts.in_some_read or facts.unread(life.home):
+    if not life.committed or life.may_be_shed or life.name in facts.in_some_read or life.home in facts.half_read:
+        return False
+    if (facts.audit or facts.truncated) and facts.unread(life.home):
         return False
     backs = [back for (_, room), back in facts.final.items() if room == life.home]
     readers = [back for back in backs if facts.may_see(life, back.done.device, back.done.t)]
