@@ -206,7 +206,7 @@ class _Marks:
         """Whether messages may have been read by the users of these counts: below a mark, of an older log, or nobody knows where."""
         read = (seq == 0) & (self.latest[which] >= 0) | (epoch < self.latest[which])
         for number, upto in self.upto.items():
-            read |= (epoch == number) & (seq <= upto[which])
+            read |= (seq > 0) & (epoch == number) & (seq <= upto[which])
         return np.asarray(read)
 
 
