@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "a sync's word taken against the contract",
         "retention.py",
-        "result[which[~self.promised(message[which], history.t_us[row])]] = True",
-        "result[which] = True",
+        "lapsed = history.t_us[row] >= self._lapse_us[message[which]]",
+        "lapsed = history.t_us[row] >= 0",
     ),
     Mutant(
         "whoever is away is owed nothing",
@@ -264,8 +264,8 @@ MUTANTS = (
     Mutant(
         "a mark that was not confirmed taken for sure",
         "reads.py",
-        "every = _above(case, everyone, room, (SURE,), rows, asked, rows)",
-        "every = _above(case, everyone, room, (SURE, POSSIBLE), rows, asked, rows)",
+        "marks = _marks(case, (SURE,), rows, asked)",
+        "marks = _marks(case, (SURE, POSSIBLE), rows, asked)",
     ),
     Mutant(
         "after the drain anything may still count",
@@ -346,13 +346,16 @@ MUTANTS = (
         "a recall excuses what was read before it", "agreement.py", "~((recalled >= 0) & (recalled < done))", "~(recalled >= 0)"
     ),
     Mutant(
-        "phantoms stand in the log", "retention.py", "there = np.flatnonzero(sends.committed)", "there = np.arange(sends.count)"
+        "phantoms stand in the log",
+        "retention.py",
+        "sent_us = np.where(sends.committed | sends.of_the_system, sends.times(self._begun_row), NONE)",
+        "sent_us = np.where(sends.seen_row >= 0, sends.times(sends.seen_row), NONE)",
     ),
     Mutant(
         "what a sync said before a message was sent is about it",
         "retention.py",
-        "& (begun[which] < row) &",
-        "& (begun[which] >= -1) &",
+        "(seq[which] < history.seq[row]) & (begun[which] < row)",
+        "(seq[which] < history.seq[row])",
     ),
     Mutant("not a word where nothing was read back", "coverage.py", "if not len(case.deliveries.read_done):", "if False:"),
     Mutant("not a word where no answers were recorded", "coverage.py", "if not _has(case, Kind.OK):", "if False:"),
