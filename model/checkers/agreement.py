@@ -179,10 +179,8 @@ def _shrank(case: Case) -> Finding:
     complete = deliveries.read[deliveries.read_whole >= 0]
     had = np.sort(np.concatenate([deliveries.first, complete]))
     had = had[first_by(deliveries.pair_of(had))]
-    had = had[
-        (case.sends.committed | deliveries.in_some_read)[history.message[had]]
-        & ~np.isin(history.message[had], case.stored_losses)
-    ]
+    kept = case.sends.committed | (deliveries.in_some_read & (case.sends.scheduled | case.sends.of_the_system))
+    had = had[kept[history.message[had]] & ~np.isin(history.message[had], case.stored_losses)]
     had, done = _without(case, had)
     due = _still_due(case, history.message[had], deliveries.device[had], done) & case.retention.kept(history.message[had], done)
     had, done = had[due], done[due]
@@ -218,7 +216,7 @@ def _still_due(case: Case, message: Int, device: Int, done: Int) -> Bool:
     """Whether what a device read, or synced, until a row has to have each message that was there before."""
     sends, recalled = case.sends, case.revisions.recalled_row[message]
     due = case.members.entitled(sends.conversation[message], device, sends.times(done))
-    due &= ~case.members.never(sends.conversation[message], device, sends.t_inv_us[message], sends.known_us[message])
+    due &= ~case.members.never(sends.conversation[message], device, sends.said_us[message], sends.told_us[message])
     due &= ~sends.may_be_shed[message] & ~((recalled >= 0) & (recalled < done)) & ~case.retention.trimmed(message, device, done)
     return np.asarray(due)
 

@@ -47,16 +47,20 @@ def judge(case: Case) -> Part:
 def stored_losses(case: Case) -> Int:
     """Committed messages that are in no R, where everyone who was to read their conversation back has, and somebody who may see them."""
     sends = case.sends
-    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read
+    owed = sends.committed & ~sends.may_be_shed & ~case.deliveries.in_some_read
     gone = np.flatnonzero(owed & ~np.isin(sends.conversation, np.concatenate([case.unread[1], case.deliveries.begun_to_read])))
     return whole(gone[_may_be_read(case, gone)])
 
 
 def _may_be_read(case: Case, message: Int) -> Bool:
-    """Which messages somebody who may see them had to find: the readers of a conversation are asked one after another."""
+    """Which messages somebody who may see them had to find: the readers of a conversation are asked one after another.
+
+    Whoever began to read before a message was known, or read when it had been recalled or let go, proves nothing.
+    """
     sends, members, width = case.sends, case.members, len(case.history.names.conversations) + 1
     rooms, done = case.deliveries.last_done
-    readers = Filed(rooms % width, np.arange(len(rooms)))
+    readers, recalled = Filed(rooms % width, np.arange(len(rooms))), case.revisions.recalled_row
+    begun = case.deliveries.read_begun[place_of(case.deliveries.read_done, done)]
     low, high = (np.searchsorted(readers.keys, sends.conversation[message], side) for side in ("left", "right"))
     result = np.zeros(len(message), np.bool_)
     open_, turn = np.flatnonzero(low < high), 0
@@ -65,7 +69,8 @@ def _may_be_read(case: Case, message: Int) -> Bool:
         device, read_us = rooms[reader] // width, sends.times(done[reader])
         may = members.entitled(sends.conversation[m], device, read_us)
         may &= ~members.never(sends.conversation[m], device, sends.t_inv_us[m], sends.known_us[m])
-        may &= case.retention.kept(m, done[reader])
+        may &= case.retention.kept(m, done[reader]) & (sends.known_row[m] < begun[reader])
+        may &= ~((recalled[m] >= 0) & (recalled[m] < done[reader]))
         result[open_[may]] = True
         turn += 1
         open_ = open_[~may & (low[open_] + turn < high[open_])]
@@ -128,7 +133,8 @@ def _unread_finding(case: Case, stored: Int) -> Finding:
     message, device = _before_registration(case) if case.drained else (whole([]), whole([]))
     width, sends, deliveries, say = len(case.history.names.conversations) + 1, case.sends, case.deliveries, case.say
     done = deliveries.done_row(device * width + sends.conversation[message])
-    owed = (done >= 0) & sends.committed[message] & ~sends.may_be_shed[message] & ~case.revisions.recalled[message]
+    recalled = case.revisions.recalled_row[message]
+    owed = (done >= 0) & sends.committed[message] & ~sends.may_be_shed[message] & ~((recalled >= 0) & (recalled < done))
     user = case.members.user
     read, users = deliveries.final_read, len(case.history.names.users) + 1
     found = deliveries.message[read] * users + user[deliveries.device[read]]

@@ -65,6 +65,11 @@ class Sends:
         self.known_row: Int = np.where(self.ok_row >= 0, self.ok_row, self.seen_row)
         """The first ok, or for info the first sighting."""
         self.known_us = self.times(self.known_row)
+        system_us, own = self.times(self.system_row), self.of_the_system & ~self.scheduled
+        self.said_us: Int = np.where(own, system_us, self.t_inv_us)
+        """The invocation; of a message of the system's own, its own row."""
+        self.told_us: Int = np.where(own, system_us, self.known_us)
+        """When it was known; of a message of the system's own, from its own row on."""
         self.may_be_shed = self._is_of(SendClass.MAY_BE_SHED)
         self.to_be_rejected = self._is_of(SendClass.TO_BE_REJECTED)
 
@@ -218,10 +223,9 @@ def _misdelivered(case: Case) -> Finding:
     history, deliveries, sends = case.history, case.deliveries, case.sends
     rows = deliveries.seen[(sends.scheduled | sends.of_the_system)[history.message[deliveries.seen]]]
     message = history.message[rows]
-    system_us = sends.times(sends.system_row)
-    begun_us = np.where(sends.scheduled, sends.t_inv_us, system_us)[message]
-    known_us = np.where(sends.scheduled, sends.known_us, system_us)[message]
-    never = case.members.never(sends.conversation[message], deliveries.device[rows], begun_us, known_us)
+    never = case.members.never(
+        sends.conversation[message], deliveries.device[rows], sends.said_us[message], sends.told_us[message]
+    )
     never &= history.via[rows] != Via.OWN
     strayed = np.isin(rows, deliveries.strayed)
     return _seen_finding(case, "misdelivery", rows[never | strayed], "it is not for this device")

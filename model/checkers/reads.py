@@ -157,7 +157,7 @@ def _unread(case: Case) -> Finding:
 def _asked(case: Case, rows: Int) -> Int:
     """For each count the question it answers: the first open one of its device and connection; itself where none is open."""
     history, room = case.history, case.deliveries.room
-    asks, ends = history.rows_of(Kind.UNREAD_ASKED), history.rows_of(Kind.DISCONNECTED)
+    asks, ends = history.rows_of(Kind.UNREAD_ASKED), history.rows_of(Kind.DISCONNECTED, Kind.OFFLINE)
     every = np.sort(np.concatenate([asks, rows]))
     ended = Rows(whole(history.device[ends]), ends).before(whole(history.device[every]), every)
     open_: dict[tuple[int, int], deque[int]] = {}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import cached_property
 from heapq import heappush, heappushpop
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,9 +75,10 @@ class Retention:
     @cached_property
     def _lapse_us(self) -> Int:
         """By message, the instant from which the contract no longer promises it."""
-        result = np.full(self._case.sends.count, FOREVER_US)
+        sends = self._case.sends
+        result = np.full(sends.count, FOREVER_US)
         if self._age_us is not None:
-            result = np.minimum(result, self._case.sends.known_us + self._age_us + 1)
+            result = np.minimum(result, sends.told_us + self._age_us + 1)
         return result if self._number is None else np.minimum(result, self._crowded_out_us(self._number))
 
     def _crowded_out_us(self, number: int) -> Int:
@@ -86,12 +89,15 @@ class Retention:
         result = np.full(sends.count, FOREVER_US)
         later: list[int] = []  # of the messages behind, the ``number`` that were sent first, negated: the last of them is on top
         conversation = None
-        for m, g, t_us in zip(order.tolist(), sends.conversation[order].tolist(), sent_us[order].tolist(), strict=True):
+        columns = sends.conversation[order], self._rank[order], order, sent_us[order]
+        every = zip(*(column.tolist() for column in columns), strict=True)
+        for (g, _), together in groupby(every, itemgetter(0, 1)):  # what stands at one place stands behind none of it
             if g != conversation:
                 conversation, later = g, []
+            here = list(together)
             if len(later) == number:
-                result[m] = -later[0]
-            if t_us != NONE:
+                result[[m for _, _, m, _ in here]] = -later[0]
+            for t_us in (t_us for _, _, _, t_us in here if t_us != NONE):
                 (heappushpop if len(later) == number else heappush)(later, -t_us)
         return result
 

@@ -77,7 +77,7 @@ class Facts:
         """Whether the drain is complete, so that what never came never will."""
         begun = [r for r in self.of(Kind.FAULT_BEGUN) if r.code != FaultKind.CUT]  # a cut is healed at once
         healed = self.of(Kind.FAULT_HEALED)
-        self.unhealed = [f for f in begun if not any(h.at > f.at and h.value == f.value for h in healed)]
+        self.unhealed = [f for f in begun if not any(h.at > f.at and _same(h, f) for h in healed)]
         self.away = [d for d in self.devices if self._is_away(d)]
         self.unreachable = [d for d in self.away if self._is_unreachable(d)]
         quiet = self.quiet is not None and (self.drain_row is None or self.quiet.at > self.drain_row.at)
@@ -275,6 +275,11 @@ class Facts:
         """Messages that a read-back after the drain has, complete or not."""
         self.half_read = {r.room for r in read if r.at > after and (r.device, r.room) not in self.final}
         """Conversations that some device began to read back after the drain, and not to the end."""
+
+
+def _same(one: Row, other: Row) -> bool:
+    """Whether two rows are about one fault."""
+    return (one.value, one.node, one.code) == (other.value, other.node, other.code)
 
 
 def _covers(trimmed: Row, life: Life) -> bool:

@@ -360,7 +360,7 @@ class _Writer:
             return
         at = m.at + self.random.randint(1, 15)
         kind = self.random.choice((Kind.RECALL, Kind.EDIT))
-        content = m.content + 50 if self.chance(0.7) else 0
+        content = m.content + 50 if kind is Kind.EDIT or self.chance(0.4) else 0
         by = self.random.choice(list(self.owner)) if self.chance(0.2) else m.sender
         self.of(kind, m, at, device=by, content_hash=content)
         for device in self.owner:

@@ -89,6 +89,7 @@ def is_lost_stored(facts: Facts, life: Life) -> bool:
         return False
     backs = [back for (_, room), back in facts.final.items() if room == life.home]
     readers = [back for back in backs if facts.may_see(life, back.done.device, back.done.t)]
+    readers = [back for back in readers if life.known and life.known.at < back.begun]
     return any(facts.kept(life, back.done) and not life.recalled_by(back.done.at) for back in readers)
 
 

@@ -46,7 +46,7 @@ def shrank(facts: Facts) -> Found:
             for life in (life for life in facts.lives if life.home == room and life.name not in back.has):
                 shown = life.shown.get(d)
                 had = any(life.name in earlier.has for earlier in backs[:at]) or (shown is not None and shown.at < back.begun)
-                told = life.committed or life.name in facts.in_some_read
+                told = life.committed or (life.name in facts.in_some_read and (life.scheduled or life.system))
                 if had and told and not is_lost_stored(facts, life) and _still_due(facts, life, d, back.done):
                     yield "history_shrank", life.name, d
 
