@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.history.schema import Kind, LatencyPromise
+from model.history.schema import Kind, LatencyPromise, Phase
 from tests.judged.facts import Facts
 from tests.judged.instances import Found
 from tests.judged.lives import FOREVER, Life, Row
@@ -203,7 +203,7 @@ def recovered(facts: Facts) -> list[bool | None]:
 
 def load_ends(facts: Facts) -> int:
     """The last operation that counts, before the drain."""
-    drain = [facts.drain_row.t] if facts.drain_row else []
+    drain = [r.t for r in facts.of(Kind.PHASE) if r.code == Phase.DRAIN][:1]
     return min([max((life.t_int for life in facts.lives if _counts(facts, life)), default=0), *drain])
 
 
