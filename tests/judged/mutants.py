@@ -185,8 +185,8 @@ MUTANTS = (
     Mutant(
         "a message nobody has is only lost where it was shown to nobody",
         "loss.py",
-        "    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read",
-        "    owed = sends.committed & ~sends.may_be_shed & ~case.revisions.recalled & ~case.deliveries.in_some_read\n"
+        "    owed = sends.committed & ~sends.may_be_shed & ~case.deliveries.in_some_read",
+        "    owed = sends.committed & ~sends.may_be_shed & ~case.deliveries.in_some_read\n"
         "    owed[case.history.message[case.deliveries.first]] = False",
     ),
     # twice and order
