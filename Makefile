@@ -17,7 +17,7 @@ help:
 	@echo "make check    format, lint, types, import contracts, fast tests (a minute)"
 	@echo "make test     check, and all other tests but the nightly ones (ten minutes)"
 	@echo "make verify   both worlds, seeds 1 to 5, full length: do the designs behave as claimed?"
-	@echo "make judges   how good the judges are: corpus, brute force, mutants (three minutes)"
+	@echo "make judges   how good the judges are: corpus, brute force, mutants (five minutes)"
 	@echo "make nightly  test, verify and everything slow"
 	@echo "make clean    remove what was built; runs are kept"
 
