@@ -143,13 +143,13 @@ class Deliveries:
 
     @cached_property
     def read_begun(self) -> Int:
-        """For each of ``read_done`` the row before which its read-back had not begun: its first row; of an audit's first, the phase."""
+        """For each of ``read_done`` a row before which it had not begun: its first; in an audit, the phase's, or the end of the last."""
         begun, room = self.read_done.copy(), self.room(self.read_done)
         part = self.read_whole >= 0
         np.minimum.at(begun, self.read_whole[part], self.read[part])
         previous = Rows(room, self.read_done).before(room, self.read_done)
-        first = self._audit & (begun > self._from_row) & (previous < self._from_row)
-        return np.where(first, self._from_row, begun)
+        audits = self._audit & (begun > self._from_row)
+        return np.where(audits, np.maximum(previous, self._from_row), begun)
 
     @cached_property
     def last_done(self) -> tuple[Int, Int]:
