@@ -72,6 +72,7 @@ class Buckets:
         self._filed = 0
 
     def push(self, entry: Entry) -> None:
+        """Into the heap if it lies in the current stretch or before it, else filed unsorted."""
         number = entry[0] >> STRETCH_BITS
         if number <= self._number:
             heappush(self._current, entry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,6 @@ def test_a_share_between_holds_the_truth_at_least_as_often_as_it_says() -> None:
 @pytest.mark.parametrize(
     "asked", [lambda: estimates.mean([1.0]), lambda: estimates.difference([1.0, 2.0], [1.0]), lambda: estimates.share(3, 2)]
 )
-def test_what_proves_nothing_is_refused(asked: object) -> None:
+def test_what_proves_nothing_is_refused(asked: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"replication|share"):
-        asked()  # type: ignore[operator]
+        asked()

@@ -80,6 +80,18 @@ def test_agree_on_small_histories(first: int) -> None:
     assert verdicts["valid"] >= CHUNK / 20, "hardly anything goes right in these histories"
 
 
+ONCE_DIFFERED = (
+    *(4174, 6648, 7639, 8199, 10687, 12347, 14574, 15788, 16072, 18638, 20338, 22353, 24266, 26244, 28068, 30538, 33547, 34737),
+    *(37159, 38229, 40563, 42117, 46163, 48192, 52878, 100469, 107690),
+)
+"""Seeds on which one of the two was wrong."""
+
+
+@pytest.mark.parametrize("seed", ONCE_DIFFERED)
+def test_agree_where_they_once_did_not(seed: int) -> None:
+    compare(range(seed, seed + 1))
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("first", range(2_000, 100_000, 2_000))
 def test_agree_on_very_many(first: int) -> None:
