@@ -12,7 +12,8 @@ Rules of the file:
 - Where no sender was ever told anything, yet messages were shown, answers were not recorded, and there are no operations of class send.
 - An outage is a run of at least two failing operations in a row. A class without a success at any device is ``vacuous`` and has
   no outages.
-- Of a truncated run only operations whose deadline passed before its end count.
+- Of a truncated run only operations whose deadline passed before its end count; of a client that fell silent, only those whose
+  deadline passed before its last sign of life. What it had sent by then is still owed to the others.
 """
 
 from __future__ import annotations
@@ -75,6 +76,9 @@ class Operations:
         due_us = sends.t_int_us + contract.deadline_us
         counted = sends.scheduled & allowed & ((due_us <= case.phases.end_us) | (not case.phases.truncated))
         self.intended = whole(np.flatnonzero(counted))
+        known_until_us = case.absences.known_until_us
+        known = (sends.sender < 0) | (due_us <= known_until_us[sends.sender])
+        self._known = whole(np.flatnonzero(counted & known))
         answers = case.history.rows_of(Kind.OK, Kind.FAIL, Kind.INFO)
         self.answered = bool(len(answers)) or not len(case.deliveries.shown)
         """Whether answers were recorded at all."""
@@ -83,7 +87,8 @@ class Operations:
         pairs = case.obligations
         t_int_us = sends.t_int_us[pairs.message]
         on = ~case.sessions.off.meets(pairs.device, t_int_us, t_int_us + contract.deadline_us)
-        self._owed = np.flatnonzero(counted[pairs.message] & on & ~pairs.trimmed)
+        known = (known | sends.committed)[pairs.message] & (due_us[pairs.message] <= known_until_us[pairs.device])
+        self._owed = np.flatnonzero(counted[pairs.message] & on & known & ~pairs.trimmed)
         self._message, self._device = pairs.message[self._owed], pairs.device[self._owed]
         self._came = (pairs.row >= 0)[self._owed] & (pairs.t_us <= due_us[pairs.message])[self._owed]
         self._t_int_us = sends.t_int_us
@@ -103,7 +108,7 @@ class Operations:
         return device if scope == "device" else np.zeros(len(device), np.int64)
 
     def _send(self, scope: Scope, reachable: bool) -> Stream:
-        message = self.intended if self.answered else self.intended[:0]
+        message = self._known if self.answered else self._known[:0]
         if reachable:
             message = message[(self._sender[message] < 0) | self._reachable[self._sender[message]]]
         place = self._place(scope, self._sender[message], message)

@@ -242,6 +242,8 @@ class Absences:
     """Switched off by the schedule when the run ended: nothing can be said of what it would have caught up with."""
     last_try: Int
     """The last CONNECTING row, -1 for none."""
+    known_until_us: Int
+    """Until when something is known of a device: of a silent one until its last own row, of all others for ever."""
 
 
 def absences(history: History, sessions: Sessions, phases: Phases, faults: tuple[Fault, ...]) -> Absences:
@@ -263,4 +265,16 @@ def absences(history: History, sessions: Sessions, phases: Phases, faults: tuple
     back = sessions.ready.next_begin_us(devices, asked_us) != NONE
     judged = phases.audit_us >= 0 and not phases.truncated and all(fault.healed_us >= 0 for fault in faults)
     unreachable = away & trying & ~back & judged
-    return Absences(unreachable=unreachable, silent=away & ~unreachable, trying=trying, off=off, last_try=last_try)
+    silent = away & ~unreachable
+    known_until_us = np.full(len(devices), FOREVER_US)
+    if silent.any():
+        known_until_us[silent] = _last_sign_us(history)[silent]
+    return Absences(unreachable, silent, trying, off, last_try, known_until_us)
+
+
+def _last_sign_us(history: History) -> Int:
+    """By device, when its client last did or saw something, 0 for never; what the schedule says of it is no sign of life."""
+    rows = np.flatnonzero((history.kind >= Kind.INVOKE) & (history.kind <= Kind.DISCONNECTED) & (history.device >= 0))
+    sign_us = np.zeros(len(history.names.devices), np.int64)
+    np.maximum.at(sign_us, history.device[rows], history.t_us[rows])
+    return sign_us

@@ -443,3 +443,34 @@ def no_audit_and_nobody_read_back() -> Planting:
     phases(p, (100, Phase.DRAIN), (110, Phase.QUIET), (210, Phase.END))
     p.no_read_back()
     return p
+
+
+# a client that died -----------------------------------------------------------------------------------------------------------
+
+
+def a_client_that_falls_silent(*, deaf_from: int, silent_from: int) -> Planting:
+    """One of three is shown nothing from an instant on, and is not heard of again from another."""
+    p = Planting(load_ends=60)
+    p.connects("a b c", at=0)
+    names = [f"m{at}" for at in range(1, 50)]
+    for at, name in enumerate(names, start=1):
+        p.send(name, "a", at=at, ok=at + 0.02, pos=at)
+        p.shown(name, "a", at=at + 0.02, via=Via.OWN)
+        p.shown(name, "b" if at >= deaf_from else "b c", at=at + 0.03)
+        if at >= silent_from:
+            p.intends(f"c{at}", "c", at=at + 0.5)
+    p.disconnects("c", at=silent_from)
+    p.no_read_back()
+    p.reads("a", " ".join(names), at=AUDIT_S + 1)
+    p.reads("b", " ".join(names), at=AUDIT_S + 1)
+    return p
+
+
+@entry(PLANTED, "35h_a_client_that_died_and_would_have_got_more", "drain_incomplete", "unknown")
+def a_client_that_died() -> Planting:
+    return a_client_that_falls_silent(deaf_from=20, silent_from=20)
+
+
+@entry(PLANTED, "29d_connected_and_deaf_before_its_client_died", "outage drain_incomplete")
+def deaf_before_it_died() -> Planting:
+    return a_client_that_falls_silent(deaf_from=20, silent_from=40)

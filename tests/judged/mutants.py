@@ -460,6 +460,18 @@ MUTANTS = (
         "late = np.flatnonzero((earlier >= 0) & (place[before] < place))",
     ),
     Mutant(
+        "a client that died is charged for what came after",
+        "sessions.py",
+        "    if silent.any():",
+        "    if False:",
+    ),
+    Mutant(
+        "a client that died is excused from the start",
+        "sessions.py",
+        "known_until_us[silent] = _last_sign_us(history)[silent]",
+        "known_until_us[silent] = 0",
+    ),
+    Mutant(
         "a deadline that a late delivery meets",
         "availability.py",
         "& (pairs.t_us <= due_us[pairs.message])",

@@ -48,20 +48,31 @@ def _operations(facts: Facts, of: str, inside: list[str], node: str = "") -> lis
     for number, life in enumerate(facts.lives):
         if not _counts(facts, life):
             continue
+        sent = not life.sender or _known(facts, life.sender, life.t_int + deadline)
         there = [d for d in inside if not node or _gateway(facts, d, life.t_int) == node]
         if of == "send":
-            if life.sender in there and answered:
+            if life.sender in there and answered and sent:
                 result.append((life.t_int, number, life.name, bool(life.ok and life.ok.t <= life.t_int + deadline)))
             continue
         owed = [
             d
             for d in facts.must[life.name]
-            if d in there and not facts.is_off(d, life.t_int, life.t_int + deadline) and not facts.trimmed(life, d)
+            if d in there
+            and not facts.is_off(d, life.t_int, life.t_int + deadline)
+            and not facts.trimmed(life, d)
+            and _known(facts, d, life.t_int + deadline)
         ]
-        if owed:
+        if owed and (sent or life.committed):
             came = all(d in life.shown and life.shown[d].t <= life.t_int + deadline for d in owed)
             result.append((life.t_int, number, life.name, came))
     return sorted(result)
+
+
+def _known(facts: Facts, device: str, due: float) -> bool:
+    """Whether a device's word reaches as far: one that fell silent may have died after the last that it did or saw."""
+    if device in facts.away and device not in facts.unreachable:
+        return any(r.t >= due for r in facts.rows if r.device == device and Kind.INVOKE <= r.kind <= Kind.DISCONNECTED)
+    return True
 
 
 def _counts(facts: Facts, life: Life) -> bool:
