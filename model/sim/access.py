@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
+from model.core.envelopes import Down, Up
+from model.core.frames import CONNECT, GATEWAY_KINDS
 from model.core.gateway import CheckToken, Gateway
 from model.core.policies import Policies, Timers
 from model.sim.kernel import Kernel
-from model.sim.network import LOCAL_DELAY_US, Link
+from model.sim.network import Link
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.stations import Host
+from model.sim.sizes import payload_kib
+from model.sim.stations import Cores
 
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
@@ -33,11 +36,12 @@ class SimGateway(Node):
         check_token: CheckToken,
         deliver: DeviceSide,
         hang_up: DeviceSide,
-        host: Host | None = None,
+        host: Cores | None = None,
     ) -> None:
         super().__init__(kernel, number, times.gateway_turn_us, host)
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._deliver, self._hang_up = deliver, hang_up
+        self._local_us = round(times.local_us)
         self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
         self._last_number = 0
@@ -59,7 +63,7 @@ class SimGateway(Node):
         for link in links.values():
             link.down.carry(self._hang_up, link)
         if self._business is not None:  # what was handed to the kernel is read before the end of the link
-            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.unlinked, self._business_link)
+            self.kernel.at(self.kernel.now + self._local_us, self._business.unlinked, self._business_link)
             self._business = None
         return len(links)
 
@@ -121,11 +125,12 @@ class SimGateway(Node):
             case "frame":
                 self.trace = hash((self.trace, now, item[1], item[2].kind))
                 machine.receive(item[1], item[2], now, out)
-                return self._times.gateway_frame_in_us
+                return self._frame_us(item[2].kind) + self._times.gateway_kib_us * payload_kib(item[2])
             case "envelope":
                 self.trace = hash((self.trace, now, item[1].kind))
                 machine.receive_business(item[1], now, out)
-                return self._times.gateway_envelope_us
+                kib = payload_kib(item[1].frame) if type(item[1]) is Down else 0.0
+                return self._times.gateway_envelope_us + self._times.gateway_kib_us * kib
             case "opened":
                 machine.opened(item[1], now, out)
             case "closed":
@@ -136,19 +141,35 @@ class SimGateway(Node):
                 machine.business_down(now, out)
             case "deadline":
                 machine.on_deadline(now, out)
-        return self._times.gateway_frame_in_us
+        return 0.0
+
+    def _frame_us(self, kind: int) -> float:
+        if kind not in GATEWAY_KINDS:
+            return self._times.gateway_forward_us
+        return self._times.gateway_own_us + (self._times.gateway_connect_us if kind == CONNECT else 0.0)
 
     def cost(self, out: list[Any]) -> float:
-        writes = sum(type(effect) is Write for effect in out)
-        self.counts["frames_out"] += writes
-        return writes * self._times.gateway_frame_out_us
+        """A connection that gets several frames in a turn is written to once."""
+        written: set[int] = set()
+        frames, kib = 0, 0.0
+        for effect in out:
+            if type(effect) is Write:
+                frames += 1
+                written.add(effect.connection)
+                kib += payload_kib(effect.frame)
+            elif type(effect) is TellBusiness and type(effect.envelope) is Up:
+                kib += payload_kib(effect.envelope.frame)
+        times = self._times
+        self.counts["frames_out"] += frames
+        self.counts["writes"] += len(written)
+        return frames * times.gateway_frame_out_us + len(written) * times.gateway_write_us + kib * times.gateway_kib_us
 
     def release(self, out: list[Any]) -> None:
         for effect in out:
             kind = type(effect)
             if kind is TellBusiness:
                 if self._business is not None:
-                    arrival = self.kernel.now + LOCAL_DELAY_US
+                    arrival = self.kernel.now + self._local_us
                     self.kernel.at(arrival, self._business.told, self._business_link, effect.envelope)
                 continue
             link = self._links.get(effect.connection)

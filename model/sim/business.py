@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from model.core import limits
+from model.core import draws, limits
 from model.core.business import BusinessNode
-from model.core.commands import StorageResult
+from model.core.commands import Page, StorageResult
 from model.core.effects import Store, TellGateway
+from model.core.envelopes import Down, Up
+from model.core.frames import RECEIVE_ACK, SEND, SYNC_REQUEST
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.network import LOCAL_DELAY_US
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.stations import Host
+from model.sim.sizes import payload_kib
+from model.sim.stations import Cores
 from model.sim.storage import SimStorage
 
 RELINK_US = 50_000
@@ -34,12 +36,19 @@ class SimBusiness(Node):
         policies: Policies,
         timers: Timers,
         conversations: Iterable[Conversation],
-        host: Host | None = None,
+        host: Cores | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(kernel, number, times.business_turn_us, host)
         self._times, self._policies, self._timers = times, policies, timers
         self._conversations = tuple(conversations)
-        self.storage = SimStorage(kernel, times, self._conversations, self._stored)
+        self._local_us = round(times.local_us)
+        self._frame_us = {
+            SEND: times.business_send_us,
+            RECEIVE_ACK: times.business_receive_ack_us,
+            SYNC_REQUEST: times.business_sync_us,
+        }
+        self.storage = SimStorage(kernel, times, self._conversations, self._stored, host, draws.draws(seed, number))
         self._machine: BusinessNode | None = None
         self._links: dict[int, SimGateway] = {}
         self._last_link = 0
@@ -60,7 +69,7 @@ class SimBusiness(Node):
         self.storage.close()
         links, self._links = self._links, {}
         for link, gateway in links.items():  # after what was handed to the kernel
-            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, gateway.unlinked, link)
+            self.kernel.at(self.kernel.now + self._local_us, gateway.unlinked, link)
         return len(links)
 
     # links -------------------------------------------------------------------------------------------------------------------------
@@ -94,23 +103,38 @@ class SimBusiness(Node):
             case "envelope":
                 self.trace = hash((self.trace, now, item[1], item[2].kind, item[2].connection))
                 machine.receive(item[1], item[2], now, out)
-                return self._times.business_envelope_us
+                return self._envelope_us(item[2])
             case "stored":
                 machine.stored(item[1], now, out)
+                page = item[1].messages if type(item[1]) is Page else ()
+                return self._times.business_result_us + self._times.business_page_row_us * len(page)
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
                 machine.on_deadline(now, out)
-        return self._times.business_result_us
+        return 0.0
+
+    def _envelope_us(self, envelope: Any) -> float:
+        if type(envelope) is not Up:
+            return self._times.business_attach_us
+        return self._frame_us[envelope.frame.kind] + self._times.business_kib_us * payload_kib(envelope.frame)
 
     def cost(self, out: list[Any]) -> float:
-        envelopes = sum(type(effect) is TellGateway for effect in out)
+        envelopes = targets = 0
+        kib = 0.0
+        for effect in out:
+            if type(effect) is TellGateway:
+                envelopes += 1
+                if type(effect.envelope) is Down:
+                    targets += len(effect.envelope.connections)
+                    kib += payload_kib(effect.envelope.frame)
+        times = self._times
         self.counts["envelopes_out"] += envelopes
-        return envelopes * self._times.business_envelope_out_us
+        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
 
     def release(self, out: list[Any]) -> None:
         commands = [effect.command for effect in out if type(effect) is Store]
-        arrival = self.kernel.now + LOCAL_DELAY_US
+        arrival = self.kernel.now + self._local_us
         for effect in out:
             if type(effect) is TellGateway:
                 gateway = self._links.get(effect.gateway)

@@ -1,4 +1,7 @@
-"""The simulated devices: client sessions, their timers and their ends of connections. Their CPU is not modelled."""
+"""The simulated devices: client sessions, their timers and their ends of connections.
+
+Their CPU is not modelled, but where they all are one load process (:mod:`model.sim.generator`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
 from model.sim.access import SimGateway
+from model.sim.generator import Generator
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
 
@@ -78,8 +82,12 @@ class SimDevice:
         if self._link is not None:
             if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
-            gateway = self._world.gateways[self.session.gateway]
-            self._link.up.carry(self._world.arrive, gateway, gateway.life, gateway.receive, self._link, frame)
+            gateway, world = self._world.gateways[self.session.gateway], self._world
+            passage = world.arrive, gateway, gateway.life, gateway.receive, self._link, frame
+            if world.generator is None:
+                self._link.up.carry(*passage)
+            else:
+                world.kernel.at(world.generator.wrote(frame), self._link.up.carry, *passage)
 
     def _close(self) -> None:
         link, self._link = self._link, None
@@ -107,6 +115,9 @@ class DeviceWorld:
         self.activity = 0
         self.audits = 0
         self.links = 0
+        self.generator: Generator | None = None
+        self.after_frame: Callable[[], None] | None = None
+        """What the load process does after each frame; only with a generator."""
         self._luck = luck
 
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
@@ -118,11 +129,22 @@ class DeviceWorld:
 
     def deliver(self, link: Link, frame: Any) -> None:
         """A frame reaches the device at the end of a link."""
+        if self.generator is not None:
+            self.generator.receive(frame, self._received, link, frame)
+        else:
+            self.devices[link.device].receive(link, frame)
+
+    def _received(self, link: Link, frame: Any) -> None:
         self.devices[link.device].receive(link, frame)
+        if self.after_frame is not None:
+            self.after_frame()
 
     def hang_up(self, link: Link) -> None:
-        """The end of a connection reaches the device."""
-        self.devices[link.device].hung_up(link)
+        """The end of a connection reaches the device, after what was sent before it."""
+        if self.generator is not None:
+            self.generator.receive(None, self.devices[link.device].hung_up, link)
+        else:
+            self.devices[link.device].hung_up(link)
 
     def arrive(self, gateway: SimGateway, life: int, callback: Callable[..., None], *args: Any) -> None:
         """Something sent to a gateway in one of its lives arrives, if that life still lasts."""

@@ -4,7 +4,8 @@ Work that arrives while the CPU is busy is taken all together in the next turn, 
 a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
 of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
 
-A node has a core of its own, or shares those of a host with other nodes; there, a turn cut short by a kill is worked off to its end.
+A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
+arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 
 from model.core import limits
 from model.sim.kernel import Kernel
-from model.sim.stations import Host
+from model.sim.stations import Cores
 
 
 class Node(ABC):
     """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
     where they go."""
 
-    def __init__(self, kernel: Kernel, number: int, turn_us: float, host: Host | None = None) -> None:
+    def __init__(self, kernel: Kernel, number: int, turn_us: float, host: Cores | None = None) -> None:
         self.kernel = kernel
         self._host = host
         self.number = number
@@ -82,10 +83,18 @@ class Node(ABC):
             self._inbox.append(item)
             if not self._busy:
                 self._busy = True
-                self.kernel.at(self.kernel.now, self._turn, self.life)
+                self._ask()
+
+    def _ask(self) -> None:
+        """For a core: its own at once, one of the host's when it is this node's turn."""
+        if self._host is None:
+            self.kernel.at(self.kernel.now, self._turn, self.life)
+        else:
+            self._host.ask(self._turn, self.life)
 
     def _turn(self, life: int) -> None:
         if life != self.life:
+            self._leave()
             return
         items, self._inbox = self._inbox, []
         now, out = self.kernel.now, list[Any]()
@@ -95,20 +104,22 @@ class Node(ABC):
         cost += self.cost(out)
         self.cpu_us += cost
         self.counts["turns"] += 1
-        if self._host is None:
-            self.kernel.at(now + round(cost), self._finish, life, out)
-        else:
-            self._host.run(cost, self._finish, life, out)
+        self.kernel.at(now + round(cost), self._finish, life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
+        self._leave()
         if life != self.life:
             return
         self.release(out)
         self._rearm()
         if self._inbox:
-            self.kernel.at(self.kernel.now, self._turn, life)
+            self._ask()
         else:
             self._busy = False
+
+    def _leave(self) -> None:
+        if self._host is not None:
+            self._host.leave()
 
     def _rearm(self) -> None:
         due = self.deadline()

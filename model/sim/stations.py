@@ -59,6 +59,48 @@ class Line:
         done(*args)
 
 
+class Cores:
+    """``cores`` cores of a host, as its scheduler gives them to processes whose turns are shorter than its slices (3 ms on Linux).
+
+    Who wants to work asks, and is called when a core is free, in the order of asking; it keeps the core until it leaves. So a process
+    that had to wait finds what has arrived meanwhile, and works in larger batches. (Linux lets who runs go on to the end of its slice
+    before it looks at who woke up: "run to parity", kernel/sched/fair.c since 6.6.)
+    """
+
+    __slots__ = ("_free", "_kernel", "_waiting")
+
+    def __init__(self, kernel: Kernel, cores: int = 1) -> None:
+        self._kernel, self._free = kernel, cores
+        self._waiting: deque[tuple[Done, tuple[Any, ...]]] = deque()
+
+    def ask(self, begin: Done, *args: Any) -> None:
+        """Call ``begin(*args)`` when there is a core for it; ``leave`` is its thanks."""
+        if self._free:
+            self._free -= 1
+            self._kernel.at(self._kernel.now, begin, *args)
+        else:
+            self._waiting.append((begin, args))
+
+    def leave(self) -> None:
+        """Who had a core is done with it."""
+        if self._waiting:
+            begin, args = self._waiting.popleft()
+            self._kernel.at(self._kernel.now, begin, *args)
+        else:
+            self._free += 1
+
+    def work(self, work_us: int, done: Done, *args: Any) -> None:
+        """Work of this length on a core, when there is one; ``done(*args)`` at its end."""
+        self.ask(self._worked, work_us, done, args)
+
+    def _worked(self, work_us: int, done: Done, args: tuple[Any, ...]) -> None:
+        self._kernel.at(self._kernel.now + work_us, self._end, done, args)
+
+    def _end(self, done: Done, args: tuple[Any, ...]) -> None:
+        self.leave()
+        done(*args)
+
+
 class Host:
     """``cores`` cores, shared equally among the jobs present, each of which can use one core at most."""
 

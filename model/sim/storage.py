@@ -7,13 +7,15 @@ after it. Rows not committed when business dies are gone, and the log is brought
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
-from model.core import limits
+from model.core import draws, limits
 from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Row
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
+from model.sim.stations import Cores
 
 EPOCH = 1
 
@@ -27,7 +29,10 @@ class SimStorage:
         times: ServiceTimes,
         conversations: Iterable[Conversation],
         done: Callable[[list[StorageResult]], None],
+        host: Cores | None = None,
+        draw: draws.Draw = draws.draws(0, 0),
     ) -> None:
+        self._host, self._draw = host, draw
         self._kernel, self._times, self._done = kernel, times, done
         self._conversations = tuple(conversations)
         self._committed: list[Row] = []
@@ -39,6 +44,8 @@ class SimStorage:
         self.incarnation = 0
         self.commits = 0
         self.rows = 0
+        self.cpu_us = 0.0
+        self._waits = 0
 
     def open(self) -> None:
         """A business node starts: the log is what was committed."""
@@ -69,10 +76,30 @@ class SimStorage:
         appends = [c for c in commands if isinstance(c, Append)]
         decided = [self._log.append(command) for command in appends]
         rows = [row for _, row in decided if row is not None]
-        took = (self._times.storage_commit_us if rows else 0) + self._times.storage_row_us * len(commands)
         reads = [c for c in commands if isinstance(c, ReadAfter)]
         results: list[StorageResult] = [result for result, _ in decided]
-        self._kernel.at(self._kernel.now + round(took), self._finish, self._life, rows, results, reads)
+        self._work(appends, reads, self._finish, self._life, rows, results, reads)
+
+    def _work(self, appends: list[Append], reads: list[ReadAfter], done: Callable[..., None], *args: object) -> None:
+        """The writer thread's CPU, on the host's cores if it shares them, then the wait for the disk; a wait for the read pages is none."""
+        times, sync_us = self._times, 0.0
+        read = [message for command in reads for message in self._page(command).messages]
+        kib = sum(len(item.payload) for items in (appends, read) for item in items) / 1024
+        cpu_us = times.storage_kib_us * kib + times.storage_read_us * len(reads) + times.storage_page_row_us * len(read)
+        if appends:
+            cpu_us += times.storage_commit_us + times.storage_row_us * len(appends)
+            self._waits += 1
+            draw = self._draw(draws.SERVICE_TIME, self._waits)
+            sync_us = times.storage_sync_us[int(draw * len(times.storage_sync_us))]
+        self.cpu_us += cpu_us
+        wait = partial(self._wait, round(sync_us), done, *args)
+        if self._host is None:
+            self._kernel.at(self._kernel.now + round(cpu_us), wait)
+        else:
+            self._host.work(round(cpu_us), wait)
+
+    def _wait(self, sync_us: int, done: Callable[..., None], *args: object) -> None:
+        self._kernel.at(self._kernel.now + sync_us, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:

@@ -1,6 +1,6 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times). All luck is keyed (:mod:`model.core.draws`), equal times
+Deterministic: a run is a function of (scenario, preset, seed, service times, generator). All luck is keyed (:mod:`model.core.draws`), equal times
 run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process; everything else
 is callbacks.
 """
@@ -26,11 +26,12 @@ from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, S
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.devices import DeviceWorld, SimDevice
+from model.sim.generator import Generator
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
-from model.sim.stations import Host
+from model.sim.stations import Cores
 from model.workload.population import populate
 from model.workload.schedule import plan
 
@@ -55,18 +56,19 @@ class SimResult:
 class World:
     """One run, assembled."""
 
-    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
+    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, generator: bool = False) -> None:
         self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
         self.kernel = Kernel(scenario.population.users)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
+        self.devices.generator = Generator(self.kernel, times) if generator else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
-        self._host = Host(self.kernel, scenario.cores) if scenario.cores is not None else None
+        self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
@@ -74,7 +76,8 @@ class World:
 
     def _business(self) -> SimBusiness:
         policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
+        conversations = self.population.conversations
+        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, conversations, self._host, self.seed)
 
     def _gateway(self, k: int) -> SimGateway:
         def check_token(user: int, device: int, token: bytes) -> bool:
@@ -113,18 +116,28 @@ class World:
             self._plan(number, fault)
         if progress is not None:
             self._report(progress)
+        if self.devices.generator is not None:
+            self.devices.after_frame = self._do_due
         self._turn()
         self.kernel.play()
         return self._result()
 
     def _turn(self) -> None:
         """The script's one timer."""
+        self._do_due()
+        if self.kernel.stopped:
+            return
+        if self.devices.generator is not None:
+            self.devices.generator.plan(self.script.deadline, self._turn)
+        else:
+            self.kernel.at(self.script.deadline, self._turn)
+
+    def _do_due(self) -> None:
+        """What the script has due; nothing, if it is early."""
         out: list[ScriptEffect] = []
         self.script.on_deadline(self.kernel.now, out)
         for effect in out:
             self._play(effect)
-        if not self.kernel.stopped:
-            self.kernel.at(self.script.deadline, self._turn)
 
     def _play(self, effect: ScriptEffect) -> None:
         now = self.kernel.now
@@ -236,7 +249,10 @@ class World:
     def _counters(self) -> dict[str, dict[str, float]]:
         nodes: list[Node] = [self.business, *self.devices.gateways]
         counters: dict[str, dict[str, float]] = {self.nodes[n.number]: {"cpu_us": round(n.cpu_us), **n.counts} for n in nodes}
-        counters["storage"] = {"commits": self.business.storage.commits, "rows": self.business.storage.rows}
+        storage, generator = self.business.storage, self.devices.generator
+        counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
+        if generator is not None:
+            counters["generator"] = {"cpu_us": round(generator.cpu_us), "wakes": generator.wakes}
         return counters
 
 
@@ -247,7 +263,12 @@ def run(
     *,
     progress: Callable[[float], None] | None = None,
     times: ServiceTimes | None = None,
+    generator: bool = False,
 ) -> SimResult:
-    """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1]."""
+    """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
+
+    ``times``: of another calibration than the committed one. ``generator``: devices share the one CPU of a load process, as they do in a
+    live run (:mod:`model.sim.generator`).
+    """
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load()).run(progress)
+        return World(scenario, preset, seed, times or load(), generator).run(progress)

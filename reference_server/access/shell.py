@@ -28,6 +28,7 @@ from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness
 from model.core.envelopes import ToBusiness, ToGateway
 from model.core.frames import CLIENT_KINDS, GATEWAY_KINDS
 from model.core.gateway import Gateway
+from model.scenario.tally import CLIENT_BYTES, ENVELOPES_IN, ENVELOPES_OUT, FRAMES_OUT, LINK_BYTES, OPENED, TURNS, WRITES, Tally
 from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -57,10 +58,12 @@ class AccessShell:
         "_up",
         "name",
         "nobody_left",
+        "tally",
     )
 
-    def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
         self.name = name
+        self.tally = tally
         self._machine = machine
         self._loop = loop
         self._alarm = Alarm(loop, self._on_deadline)
@@ -92,6 +95,7 @@ class AccessShell:
 
     def opened(self, client: ClientConnection) -> None:
         self._clients[client.number] = client
+        self.tally[OPENED] += 1
         self.nobody_left.clear()
         self._machine.opened(client.number, clock_us(), self._out)
         self._carry_out()
@@ -106,10 +110,12 @@ class AccessShell:
 
     def _take(self, client: ClientConnection, chunk: bytes) -> None:
         """Hand the frames of a chunk to the machine; those that it only routes pass undecoded."""
-        machine, out, number, now = self._machine, self._out, client.number, clock_us()
+        machine, out, number, now, tally = self._machine, self._out, client.number, clock_us(), self.tally
+        tally[CLIENT_BYTES] += len(chunk)
         error = None
         try:
             for frame in client.decoder.feed(chunk):
+                tally[frame.kind] += 1
                 machine.receive(number, decode(frame) if frame.kind in GATEWAY_KINDS else frame, now, out)
             error = client.decoder.error
         except WireError as refusal:
@@ -138,6 +144,7 @@ class AccessShell:
 
     def told(self, envelopes: list[Envelope]) -> None:
         machine, out, now = self._machine, self._out, clock_us()
+        self.tally[ENVELOPES_IN] += len(envelopes)
         for envelope in envelopes:
             machine.receive_business(cast(ToGateway, envelope), now, out)
         self._carry_out()
@@ -182,7 +189,7 @@ class AccessShell:
                     client.heed()
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned and (self._dirty or self._up):
+        if not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
 
@@ -196,12 +203,16 @@ class AccessShell:
 
     def _flush(self) -> None:
         self._flush_planned = False
+        self.tally[TURNS] += 1
         dirty, self._dirty = self._dirty, []
         for client in dirty:
             client.flush(self._loop)
         if self._up and self._link is not None:
             batch, self._up = self._up, []
-            self._link.transport.write(encode_batches(batch))
+            data = encode_batches(batch)
+            self._link.transport.write(data)
+            self.tally[ENVELOPES_OUT] += len(batch)
+            self.tally[LINK_BYTES] += len(data)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -257,7 +268,11 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if self.pieces:
-            self.transport.write(b"".join(self.pieces))
+            data, tally = b"".join(self.pieces), self._shell.tally
+            self.transport.write(data)
+            tally[WRITES] += 1
+            tally[FRAMES_OUT] += len(self.pieces)
+            tally[CLIENT_BYTES] += len(data)
             self.pieces.clear()
         if self.closing and self._linger is None:
             self._linger = loop.call_later(LINGER_S, self.transport.abort)
@@ -291,6 +306,7 @@ class BusinessLink(asyncio.Protocol):
             print(f"{self._shell.name}: the link to business is made anew: {error}", file=sys.stderr, flush=True)
             self.transport.abort()
         else:
+            self._shell.tally[LINK_BYTES] += len(data)
             self._shell.told(envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -24,6 +24,7 @@ from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
 from model.core.frames import Opaque, Routable
+from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESULTS, TARGETS, TURNS, Tally
 from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -51,12 +52,14 @@ class BusinessShell:
         "_numbers",
         "_out",
         "nobody_left",
+        "tally",
         "writer",
     )
 
     writer: Writer
 
-    def __init__(self, machine: BusinessNode, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, machine: BusinessNode, loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
+        self.tally = tally
         self._machine = machine
         self._loop = loop
         self._alarm = Alarm(loop, self._on_deadline)
@@ -92,14 +95,16 @@ class BusinessShell:
         self.nobody_left.clear()
 
     def told(self, link: GatewayLink, envelopes: list[Envelope]) -> None:
-        machine, out, gateway, now = self._machine, self._out, link.number, clock_us()
+        machine, out, gateway, now, tally = self._machine, self._out, link.number, clock_us(), self.tally
         for envelope in envelopes:
             if type(envelope) is Up:
+                tally[envelope.frame.kind & 63] += 1  # whatever a gateway lets through
                 try:
                     machine.receive(gateway, Up(envelope.connection, decode(cast(Opaque, envelope.frame))), now, out)
                 except WireError as error:
                     out.append(TellGateway(gateway, Evict(envelope.connection, error.code)))
             elif type(envelope) is not Hello:
+                tally[ENVELOPES + envelope.kind] += 1
                 machine.receive(gateway, cast(ToBusiness, envelope), now, out)
         self._carry_out()
 
@@ -112,6 +117,7 @@ class BusinessShell:
 
     def stored(self, results: list[StorageResult]) -> None:
         machine, out, now = self._machine, self._out, clock_us()
+        self.tally[RESULTS] += len(results)
         for result in results:
             machine.stored(result, now, out)
         self._carry_out()
@@ -132,6 +138,7 @@ class BusinessShell:
             elif type(effect) is TellGateway:
                 envelope = effect.envelope
                 if type(envelope) is Down:
+                    self.tally[TARGETS] += len(envelope.connections)
                     if envelope.frame is not frame:
                         frame = envelope.frame
                         shared = Opaque(frame.kind, frame.conversation, encode(frame))
@@ -139,7 +146,7 @@ class BusinessShell:
                 self._tell(effect.gateway, envelope)
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned and (self._dirty or self._commands):
+        if not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
 
@@ -154,9 +161,10 @@ class BusinessShell:
 
     def _flush(self) -> None:
         self._flush_planned = False
+        self.tally[TURNS] += 1
         dirty, self._dirty = self._dirty, []
         for link in dirty:
-            link.flush()
+            link.flush(self.tally)
         if self._commands:
             commands, self._commands = self._commands, []
             self.writer.submit(commands)
@@ -188,6 +196,7 @@ class GatewayLink(asyncio.Protocol):
             print(f"business: link {self.number} is cut: {error}", file=sys.stderr, flush=True)
             self.transport.abort()
         else:
+            self._shell.tally[LINK_BYTES] += len(data)
             self._shell.told(self, envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -203,11 +212,14 @@ class GatewayLink(asyncio.Protocol):
         """Say this at the end of the turn."""
         self._envelopes.append(envelope)
 
-    def flush(self) -> None:
+    def flush(self, tally: Tally) -> None:
         """Write what the turn has gathered, in one piece."""
         self.dirty = False
         envelopes, self._envelopes = self._envelopes, []
         if not self.transport.is_closing():
-            self.transport.write(encode_batches(envelopes))
+            data = encode_batches(envelopes)
+            self.transport.write(data)
+            tally[ENVELOPES_OUT] += len(envelopes)
+            tally[LINK_BYTES] += len(data)
             if self.transport.get_write_buffer_size() > LINK_BYTES_MAX:
                 self.transport.abort()

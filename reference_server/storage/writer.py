@@ -14,11 +14,13 @@ The queue is bounded by its user: a business node keeps at most ``limits.IN_FLIG
 from __future__ import annotations
 
 import threading
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from model.core.commands import StorageCommand, StorageResult
+from model.core.commands import Append, Page, StorageCommand, StorageResult
+from model.scenario.tally import COMMIT_US, COMMITS, PAGE_ROWS, PAYLOADS, READS, ROWS, Tally
 from reference_server.storage.database import Database
 
 GROUP_MAX = 2_000
@@ -31,9 +33,10 @@ Failed = Callable[[BaseException], None]
 class Writer:
     """The thread of one database. ``results`` is called on the loop, ``failed`` on the thread."""
 
-    __slots__ = ("_database", "_failed", "_loop", "_queue", "_results", "_thread")
+    __slots__ = ("_database", "_failed", "_loop", "_queue", "_results", "_tally", "_thread")
 
-    def __init__(self, database: Database, loop: AbstractEventLoop, results: Results, failed: Failed) -> None:
+    def __init__(self, database: Database, loop: AbstractEventLoop, results: Results, failed: Failed, tally: Tally) -> None:
+        self._tally = tally
         self._database = database
         self._loop = loop
         self._results = results
@@ -58,9 +61,26 @@ class Writer:
     def _work(self) -> None:
         try:
             while group := self._next_group():
-                self._loop.call_soon_threadsafe(self._results, self._database.run(group))
+                began_ns = time.monotonic_ns()
+                results = self._database.run(group)
+                self._count(group, results, (time.monotonic_ns() - began_ns) // 1000)
+                self._loop.call_soon_threadsafe(self._results, results)
         except BaseException as error:
             self._failed(error)
+
+    def _count(self, group: list[StorageCommand], results: list[StorageResult], elapsed_us: int) -> None:
+        tally = self._tally
+        sizes = [len(command.payload) for command in group if type(command) is Append]
+        if len(sizes) < len(group):
+            tally[READS] += len(group) - len(sizes)
+            read = [message for result in results if type(result) is Page for message in result.messages]
+            tally[PAGE_ROWS] += len(read)
+            tally[PAYLOADS] += sum(len(message.payload) for message in read)
+        if sizes:
+            tally[COMMITS] += 1
+            tally[ROWS] += len(sizes)
+            tally[PAYLOADS] += sum(sizes)
+            tally[COMMIT_US] += elapsed_us
 
     def _next_group(self) -> list[StorageCommand]:
         """What has gathered, waiting for the first of it; empty when the writer is to end."""
