@@ -36,6 +36,20 @@ class Provenance(msgspec.Struct, frozen=True):
     """Of each role: the largest relative error of predicted CPU over the points of load it was fitted to."""
 
 
+class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The standard mix under a load of the calibration, as it was measured: what simpler models are fitted to."""
+
+    sends_per_s: float
+    deliveries_per_s: float
+    busy: float
+    """Share of the server's cores."""
+    mean_us: float
+    p50_us: float
+    p95_us: float
+    p99_us: float
+    """End to end, from the intended send to the showing."""
+
+
 class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All in microseconds of one core; waits, delays and starts are elapsed time. Every number is 0 or more."""
 
@@ -120,6 +134,10 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hand-over between two roles of one host."""
 
     provenance: Provenance
+    unexplained_us: float = 0.0
+    """What the mean latency at 30 % had beyond everything above; it is in ``loopback_us``. Below 0: the simulation was slower."""
+    standard: tuple[Standard, ...] = ()
+    """At about 30 % and at about 60 % of load."""
 
 
 class _Format(msgspec.Struct):
@@ -151,7 +169,7 @@ def impossible(times: ServiceTimes) -> str:
     for name in times.__struct_fields__:
         value = getattr(times, name)
         for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, float) and not 0 <= number < float("inf"):
+            if isinstance(number, float) and name != "unexplained_us" and not 0 <= number < float("inf"):
                 return f"{name} is {number:g}, and a cost is 0 or more"
     return "" if times.storage_sync_us else "storage_sync_us is empty, and a commit takes some time"
 
