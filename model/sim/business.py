@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from model.core import draws, limits
+from model.core import limits
 from model.core.business import BusinessNode
 from model.core.commands import Page, StorageResult
 from model.core.effects import Store, TellGateway
@@ -48,7 +48,7 @@ class SimBusiness(Node):
             RECEIVE_ACK: times.business_receive_ack_us,
             SYNC_REQUEST: times.business_sync_us,
         }
-        self.storage = SimStorage(kernel, times, self._conversations, self._stored, host, draws.draws(seed, number))
+        self.storage = SimStorage(kernel, times, self._conversations, self._stored, host, seed)
         self._machine: BusinessNode | None = None
         self._links: dict[int, SimGateway] = {}
         self._last_link = 0

@@ -14,7 +14,7 @@ from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
 from model.sim.access import SimGateway
-from model.sim.generator import Generator
+from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
 
@@ -115,7 +115,7 @@ class DeviceWorld:
         self.activity = 0
         self.audits = 0
         self.links = 0
-        self.generator: Generator | None = None
+        self.generator: LoadProcess | None = None
         self.after_frame: Callable[[], None] | None = None
         """What the load process does after each frame; only with a generator."""
         self._luck = luck

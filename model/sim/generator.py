@@ -1,4 +1,4 @@
-"""The load process of the live world, simulated: one core on which everything devices do is done in order, and a timer of whole milliseconds.
+"""The load process of the live world, simulated: one core that does everything devices do in order, and a timer of whole milliseconds.
 
 A live run's latencies contain what its generator adds, so a prediction of them must, too. Left out where the question is about users,
 whose devices have a CPU each. What is modelled:
@@ -22,7 +22,7 @@ TICK_US = 1000
 """libuv's timers (uv_timer_start) take milliseconds."""
 
 
-class Generator:
+class LoadProcess:
     """The CPU of the load process."""
 
     __slots__ = ("_free_at", "_kernel", "_times", "cpu_us", "wakes")

@@ -179,7 +179,11 @@ def warning(times: ServiceTimes, here: Machine, name: str) -> str:
     there = times.provenance.machine
     differing = [
         f"{what} {theirs or 'unknown'}, not {ours or 'unknown'}"
-        for what, theirs, ours in (("CPU", there.cpu, here.cpu), ("cores", there.cores, here.cores), ("Python", there.python, here.python))
+        for what, theirs, ours in (
+            ("CPU", there.cpu, here.cpu),
+            ("cores", there.cores, here.cores),
+            ("Python", there.python, here.python),
+        )
         if theirs != ours
     ]
     if not differing:

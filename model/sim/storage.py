@@ -18,6 +18,8 @@ from model.sim.service_times import ServiceTimes
 from model.sim.stations import Cores
 
 EPOCH = 1
+MACHINE = 1
+"""Whose draws decide how long a commit waits: the business node's, whose number in the history this is."""
 
 
 class SimStorage:
@@ -30,9 +32,9 @@ class SimStorage:
         conversations: Iterable[Conversation],
         done: Callable[[list[StorageResult]], None],
         host: Cores | None = None,
-        draw: draws.Draw = draws.draws(0, 0),
+        seed: int = 0,
     ) -> None:
-        self._host, self._draw = host, draw
+        self._host, self._draw = host, draws.draws(seed, MACHINE)
         self._kernel, self._times, self._done = kernel, times, done
         self._conversations = tuple(conversations)
         self._committed: list[Row] = []

@@ -1,7 +1,7 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times, generator). All luck is keyed (:mod:`model.core.draws`), equal times
-run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process; everything else
+Deterministic: a run is a function of (scenario, preset, seed, service times, generator). All luck is keyed (:mod:`model.core.draws`),
+equal times run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process; everything else
 is callbacks.
 """
 
@@ -26,7 +26,7 @@ from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, S
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.devices import DeviceWorld, SimDevice
-from model.sim.generator import Generator
+from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
@@ -62,7 +62,7 @@ class World:
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
-        self.devices.generator = Generator(self.kernel, times) if generator else None
+        self.devices.generator = LoadProcess(self.kernel, times) if generator else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed

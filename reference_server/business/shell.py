@@ -104,8 +104,9 @@ class BusinessShell:
                 except WireError as error:
                     out.append(TellGateway(gateway, Evict(envelope.connection, error.code)))
             elif type(envelope) is not Hello:
-                tally[ENVELOPES + envelope.kind] += 1
-                machine.receive(gateway, cast(ToBusiness, envelope), now, out)
+                asked = cast(ToBusiness, envelope)
+                tally[ENVELOPES + asked.kind] += 1
+                machine.receive(gateway, asked, now, out)
         self._carry_out()
 
     def unlinked(self, link: GatewayLink) -> None:

@@ -49,7 +49,9 @@ class Played(msgspec.Struct, frozen=True):
         """The window of the load. Raises :class:`CannotRun` where nothing was counted."""
         found = next((window for window in self.windows if window.name.endswith(": load")), None)
         if found is None or not found.server_us():
-            raise CannotRun("the kernel does not tell CPU by thread (/proc/<pid>/task/*/schedstat); calibrate on Linux", UNAVAILABLE)
+            raise CannotRun(
+                "the kernel does not tell CPU by thread (/proc/<pid>/task/*/schedstat); calibrate on Linux", UNAVAILABLE
+            )
         return found
 
     def busy(self, cores: int) -> float:
@@ -131,7 +133,12 @@ def _concluded(
     fits = {role: fit(points, TERMS[role]) for role, points in points_by_role(played).items()}
     (loopback, jitter), (local, _) = delays
     starts = {role: start_us(played[-1], role) for role in ("gateway-1", "business")}
-    costs = {f"{role}_{term}_us": round(cost, 2) for role, found in fits.items() for term, cost in found.costs.items() if term not in UNSOLD}
+    costs = {
+        f"{role}_{term}_us": round(cost, 2)
+        for role, found in fits.items()
+        for term, cost in found.costs.items()
+        if term not in UNSOLD
+    }
     provenance = Provenance(
         machine=this_machine(),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -140,7 +147,7 @@ def _concluded(
         load="; ".join(f"{p.load.name}: {p.load.scenario.workload.rate_per_s:.0f} sends/s" for p in played),
         residuals={role: round(found.worst, 4) for role, found in fits.items()},
     )
-    plain = {
+    found: dict[str, Any] = {
         **costs,
         "format": FORMAT,
         "storage_sync_us": waits.sync_us(commits),
@@ -152,7 +159,7 @@ def _concluded(
         "provenance": provenance,
     }
     low_and_high = (played[1], played[2])
-    times = ServiceTimes(**plain, standard=tuple(_standard(one, cores) for one in low_and_high))
+    times = ServiceTimes(**found, standard=tuple(_standard(one, cores) for one in low_and_high))
     times = settled(times, played[1].load.scenario, cores)
     checks = tuple(_check(times, one, standard, cores) for one, standard in zip(low_and_high, times.standard, strict=True))
     return Calibration(times, fits, tuple(commits), {p.load.name: round(p.busy(cores), 4) for p in played}, checks)
@@ -161,10 +168,14 @@ def _concluded(
 def _standard(played: Played, cores: int) -> Standard:
     found = simulated.latencies(from_rows(played.header, played.rows), played.load.scenario)
     if "mean_us" not in found:
-        raise CannotRun(f"nothing was delivered under the load '{played.load.name}'; try again when the machine is idle", UNAVAILABLE)
+        raise CannotRun(
+            f"nothing was delivered under the load '{played.load.name}'; try again when the machine is idle", UNAVAILABLE
+        )
     throughput = found.pop("throughput_per_s")
     rate = played.load.scenario.workload.rate_per_s
-    return Standard(round(rate, 1), round(throughput, 1), round(played.busy(cores), 4), **{k: round(v, 1) for k, v in found.items()})
+    return Standard(
+        round(rate, 1), round(throughput, 1), round(played.busy(cores), 4), **{k: round(v, 1) for k, v in found.items()}
+    )
 
 
 def settled(times: ServiceTimes, scenario: Scenario, cores: int) -> ServiceTimes:
@@ -173,8 +184,13 @@ def settled(times: ServiceTimes, scenario: Scenario, cores: int) -> ServiceTimes
     What a wake-up takes while other processes work, or an interrupt, is seen nowhere else. A simulation that is slower than the live run
     is left as it is: no way takes less than nothing.
     """
-    missing = times.standard[0].mean_us - simulated.latencies(simulated.played(scenario, "cursor", SEED, times, cores), scenario)["mean_us"]
-    return msgspec.structs.replace(times, loopback_us=round(max(0.0, times.loopback_us + missing / 2), 1), unexplained_us=round(missing, 1))
+    missing = (
+        times.standard[0].mean_us
+        - simulated.latencies(simulated.played(scenario, "cursor", SEED, times, cores), scenario)["mean_us"]
+    )
+    return msgspec.structs.replace(
+        times, loopback_us=round(max(0.0, times.loopback_us + missing / 2), 1), unexplained_us=round(missing, 1)
+    )
 
 
 def _check(times: ServiceTimes, played: Played, standard: Standard, cores: int) -> dict[str, tuple[float, float]]:

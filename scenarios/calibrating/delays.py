@@ -2,7 +2,7 @@
 
     python -m scenarios.calibrating.delays --family tcp --here 1 --there 0 [--trips 500]
 
-``--family``: tcp (the loopback) or unix; ``--here`` and ``--there``: cores of the two processes, as ``0,1``. The two sleep between trips, so
+``--family``: tcp (the loopback) or unix; ``--here`` and ``--there``: cores of the two processes, as ``0,1``. They sleep between trips, so
 what is measured contains waking a process that waits. On one core a trip is CPU and nothing else, one process after the other; what it
 takes more between two cores is the way. Prints one line of JSON: ``{"least_us":31.0,"jitter_us":9.5}``. ``least`` is the tenth percentile,
 ``jitter`` the mean of what is above it, the slowest hundredth left out, which is other people's.

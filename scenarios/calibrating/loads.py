@@ -84,7 +84,13 @@ def others(seconds: float, cost_us: float, cores: int) -> Iterator[Load]:
     yield of("direct", seconds, rate(1), WorkloadPlan(direct_share=1.0))
     yield of("direct, 8 KiB", seconds, rate(1, 1.5), WorkloadPlan(direct_share=1.0, payload_bytes=8192))
     yield of("groups of 25", seconds, rate(24, 0.5), WorkloadPlan(direct_share=0.0), PopulationPlan(users=USERS, group_size=25))
-    yield of("groups of 25, 4 KiB", seconds, rate(24), WorkloadPlan(direct_share=0.0, payload_bytes=4096), PopulationPlan(users=USERS, group_size=25))
+    yield of(
+        "groups of 25, 4 KiB",
+        seconds,
+        rate(24),
+        WorkloadPlan(direct_share=0.0, payload_bytes=4096),
+        PopulationPlan(users=USERS, group_size=25),
+    )
     yield _heartbeats(of("heartbeats", seconds, 50.0, people=PopulationPlan(users=200)), 100_000)
     yield of("many users", seconds, 50.0, people=PopulationPlan(users=800))
 

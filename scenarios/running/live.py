@@ -85,9 +85,7 @@ def play(
     head = _header(scenario, preset, seed)
     folder.write_header(head)
     with _workshop(folder) as shop, folder.recorder("runner") as recorder:
-        stage = _Stage(
-            scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress, meter or metrics.Meter()
-        )
+        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress, meter or metrics.Meter())
         try:
             stage.play()
         except Interrupted as interruption:
@@ -224,7 +222,9 @@ class _Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
-        self.server = Started("server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment())
+        self.server = Started(
+            "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
+        )
         line = _await(self.server, "ready ", SERVER_READY_S)
         ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
         return ready

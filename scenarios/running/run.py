@@ -25,6 +25,7 @@ from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
 from model.scenario import FAULTS_BY_WORLD, Scenario, World
+from model.sim.service_times import ServiceTimes
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
 from scenarios.running.played import Played
@@ -87,9 +88,17 @@ class Judged:
 
 
 def run(
-    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+    scenario: Scenario,
+    world: World,
+    preset: str,
+    seed: int,
+    root: Path,
+    progress: Progress,
+    driver: live.Driver = "locust",
+    times: ServiceTimes | None = None,
 ) -> RunResult:
-    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world.
+    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, ``times`` are what the
+    simulated one is calibrated with, if not with the committed ones.
 
     A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
@@ -100,7 +109,7 @@ def run(
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
-        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=_commit(), machine=this_machine()
+        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=commit(), machine=this_machine()
     )
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
@@ -108,21 +117,30 @@ def run(
     if world == "live":
         played = live.play(scenario, preset, seed, folder, progress, driver)
     else:
-        played = _simulated(scenario, preset, seed, folder, progress)
+        played = _simulated(scenario, preset, seed, folder, progress, times)
     return _concluded(scenario, folder, manifest, played, progress)
 
 
-def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
+def _simulated(
+    scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, times: ServiceTimes | None
+) -> Played:
     """A simulated run has recorded nothing before its end; interrupted, it leaves no folder."""
     try:
-        return sim.play(scenario, preset, seed, folder, progress)
+        return sim.play(scenario, preset, seed, folder, progress, times)
     except Interrupted:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
 
 
 def run_to_an_answer(
-    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+    scenario: Scenario,
+    world: World,
+    preset: str,
+    seed: int,
+    root: Path,
+    progress: Progress,
+    driver: live.Driver = "locust",
+    times: ServiceTimes | None = None,
 ) -> RunResult:
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
@@ -130,11 +148,11 @@ def run_to_an_answer(
     product comes before the harness in a verdict, so no failure of the product is repeated away. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
-        result = run(scenario, world, preset, seed, root, progress, driver)
+        result = run(scenario, world, preset, seed, root, progress, driver, times)
         if result.verdict != "harness_invalid" or result.interrupted:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
-    return run(scenario, world, preset, seed, root, progress, driver)
+    return run(scenario, world, preset, seed, root, progress, driver, times)
 
 
 def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
@@ -212,7 +230,7 @@ def _iso(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the checkout, ``+`` behind it where tracked files were changed; empty where there is no git."""
     try:
         told = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]

@@ -114,7 +114,9 @@ def _rate(point: str, preset: str, load: float, measure: str, predicted: Sequenc
     difference = ours.mean - theirs.mean
     if preset == NOTHING:
         kept = all(run[measure] == 0 for run in (*predicted, *measured))
-        return Row(point, preset, load, measure, says, theirs.mean, theirs.half_width, difference, 0.0, "kept" if kept else "broken")
+        return Row(
+            point, preset, load, measure, says, theirs.mean, theirs.half_width, difference, 0.0, "kept" if kept else "broken"
+        )
     allowed = ours.half_width + theirs.half_width
     answer: Answer = "kept" if abs(difference) <= allowed else "broken"
     return Row(point, preset, load, measure, says, theirs.mean, theirs.half_width, difference, allowed, answer)
@@ -147,7 +149,11 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def compare(found: Sequence[Row]) -> Comparison:
     """Ours and M/M/c's error, over every latency that both were asked for."""
-    both = [(row.error, row.line_error) for row in found if row.measure in LATENCIES and row.error is not None and row.line_error is not None]
+    both = [
+        (row.error, row.line_error)
+        for row in found
+        if row.measure in LATENCIES and row.error is not None and row.line_error is not None
+    ]
     if not both:
         return Comparison(None, None)
     ours, line = (math.fsum(min(1.0, abs(error)) for error in errors) / len(both) for errors in zip(*both, strict=True))

@@ -16,7 +16,6 @@ SHORT = {
     "bench_sim": ["--repeats", "1", "--rate", "50"],
     "bench_server": ["--rate", "500", "--seconds", "1"],
     "bench_pipeline": ["--rates", "200", "--seconds", "2", "--repeats", "1"],
-    "measure_service_times": ["--seconds", "1", "--print"],
 }
 
 

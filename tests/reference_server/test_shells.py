@@ -92,7 +92,9 @@ def on_loop(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any],
 
 
 def gateway_shell() -> AccessShell:
-    return AccessShell("gateway-1", Gateway(PRESETS["cursor"], TIMERS, lambda *_: True), asyncio.get_running_loop(), open_tally(0))
+    return AccessShell(
+        "gateway-1", Gateway(PRESETS["cursor"], TIMERS, lambda *_: True), asyncio.get_running_loop(), open_tally(0)
+    )
 
 
 def opened(shell: AccessShell, *frames: Frame) -> tuple[ClientConnection, Transport]:

@@ -22,7 +22,9 @@ from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
 from model.sim.storage import SimStorage
 
-TIMES: ServiceTimes = msgspec.structs.replace(load(), storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,))
+TIMES: ServiceTimes = msgspec.structs.replace(
+    load(), storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,)
+)
 
 
 # kernel ------------------------------------------------------------------------------------------------------------------------------
