@@ -85,8 +85,8 @@ _HEAD: Final = (
     f"{'':7} {'M/M/c':>10} {'error':>7}"
 )
 _LEGEND: Final = (
-    "mean, p50, p95, p99: end to end, from the intended send to the showing. error: of the prediction, relative to what was measured; of lost,",
-    "shown twice and out of order the difference of shares of what was owed, promised: that both 95 % intervals meet, or 0 for cursor.",
+    "mean, p50, p95, p99: end to end, from the intended send to the showing. error: of the prediction, relative to what was measured; of",
+    "lost, shown twice and out of order it is the difference of shares of what was owed, promised: that both 95 % intervals meet, or 0 for cursor.",
 )
 
 
