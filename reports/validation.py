@@ -81,12 +81,12 @@ def text(results: dict[str, Any]) -> str:
 
 
 _HEAD: Final = (
-    f"{'point':32} {'preset':7} {'measure':20} {'predicted':>10} {'measured':>10} {'± 95 %':>9} {'error':>7} {'promised':>8} "
+    f"{'point [busy: predicted, measured]':48} {'preset':7} {'measure':20} {'predicted':>10} {'measured':>10} {'± 95 %':>9} {'error':>7} {'promised':>8} "
     f"{'':7} {'M/M/c':>10} {'error':>7}"
 )
 _LEGEND: Final = (
     "mean, p50, p95, p99: end to end, from the intended send to the showing. error: of the prediction, relative to what was measured; of",
-    "lost, shown twice and out of order it is the difference of shares of what was owed, promised: that both 95 % intervals meet, or 0 for cursor.",
+    "lost, shown twice and out of order it is the difference of shares of what was owed, and promised is that both intervals meet, or 0.",
 )
 
 
@@ -95,7 +95,7 @@ def _line(row: dict[str, Any], first: bool, busy: dict[str, Any]) -> str:
     place = f"{row['point']}{_busy(busy.get(row['point']))}" if first else ""
     cells = [_value(measure, row[name]) for name in ("predicted", "measured", "half_width")]
     return (
-        f"{place:32.32} {row['preset'] if first else '':7} {_WORDS.get(measure, measure):20} {cells[0]:>10} {cells[1]:>10} {cells[2]:>9} "
+        f"{place:48.48} {row['preset'] if first else '':7} {_WORDS.get(measure, measure):20} {cells[0]:>10} {cells[1]:>10} {cells[2]:>9} "
         f"{_error(measure, row['error']):>7} {_error(measure, row['allowed']).lstrip('+'):>8} {_ANSWERS[row['answer']]:7} "
         f"{_value(measure, row['line']):>10} {_error(measure, row['line_error']):>7}"
     ).rstrip()
@@ -105,7 +105,7 @@ _ANSWERS: Final = {"kept": "kept", "broken": "BROKEN", "open": "open"}
 
 
 def _busy(shares: Sequence[float | None] | None) -> str:
-    return "" if not shares or shares[1] is None else f" [{shares[0]:.0%}, was {shares[1]:.0%}]"
+    return "" if not shares or shares[1] is None else f" [{shares[0]:.0%}, {shares[1]:.0%}]"
 
 
 def _known(value: float | None) -> bool:

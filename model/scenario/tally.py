@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import os
 from array import array
+from bisect import bisect_right
 from pathlib import Path
 
 TALLY_VARIABLE = "IMBENCH_TALLIES"
@@ -32,19 +33,35 @@ NAMES = (
     "targets",  # connections that frames were addressed to
     "commits",
     "rows",  # that commits wrote
-    "payload_bytes",  # in rows written and pages read
+    "bytes_kept",  # payloads in them
     "reads",  # pages read from storage
     "page_rows",  # messages in them
+    "page_bytes",  # payloads in those
     "commit_elapsed_us",
+    "rests_short",  # turns of the loop that began after a rest, by its length: from RESTS_US[0] on,
+    "rests_middle",  # from RESTS_US[1] on,
+    "rests_long",  # and from RESTS_US[2] on; each counted once
+    "commit_rests_short",  # the same of commits and the thread that makes them
+    "commit_rests_middle",
+    "commit_rests_long",
 )
-TURNS, OPENED, ENVELOPES_IN, ENVELOPES_OUT, WRITES, FRAMES_OUT, CLIENT_BYTES, LINK_BYTES, RESULTS, TARGETS, *_OF_STORAGE = range(
-    OTHERS, OTHERS + len(NAMES)
+TURNS, OPENED, ENVELOPES_IN, ENVELOPES_OUT, WRITES, FRAMES_OUT, CLIENT_BYTES, LINK_BYTES, RESULTS, TARGETS = range(
+    OTHERS, OTHERS + 10
 )
-COMMITS, ROWS, PAYLOADS, READS, PAGE_ROWS, COMMIT_US = _OF_STORAGE
+COMMITS, ROWS, BYTES_KEPT, READS, PAGE_ROWS, PAGE_BYTES, COMMIT_US = range(OTHERS + 10, OTHERS + 17)
+RESTS, COMMIT_RESTS = OTHERS + 17, OTHERS + 20
+
+RESTS_US = (500, 2_000, 8_000)
+"""Lengths from which on a rest is short, middle and long. Who has rested finds its caches cold and its core asleep, and takes longer."""
 SIZE = OTHERS + len(NAMES)
 
 Tally = memoryview
 """``SIZE`` 64-bit integers, to be counted up in place."""
+
+
+def rest_class(rested_us: int) -> int:
+    """0, 1 or 2 for a short, a middle and a long rest; below 0 for none."""
+    return bisect_right(RESTS_US, rested_us) - 1
 
 
 def open_tally(pid: int) -> memoryview:

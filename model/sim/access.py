@@ -38,7 +38,7 @@ class SimGateway(Node):
         hang_up: DeviceSide,
         host: Cores | None = None,
     ) -> None:
-        super().__init__(kernel, number, times.gateway_turn_us, host)
+        super().__init__(kernel, number, times.gateway_turn_us, host, times.rests_us("gateway"))
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._deliver, self._hang_up = deliver, hang_up
         self._local_us = round(times.local_us)

@@ -39,7 +39,7 @@ class SimBusiness(Node):
         host: Cores | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(kernel, number, times.business_turn_us, host)
+        super().__init__(kernel, number, times.business_turn_us, host, times.rests_us("business"))
         self._times, self._policies, self._timers = times, policies, timers
         self._conversations = tuple(conversations)
         self._local_us = round(times.local_us)

@@ -15,15 +15,23 @@ from collections import Counter
 from typing import Any
 
 from model.core import limits
+from model.scenario.tally import rest_class
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
 
 
 class Node(ABC):
     """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
-    where they go."""
+    where they go. ``rests_us``: what a turn takes more after a short, a middle and a long rest."""
 
-    def __init__(self, kernel: Kernel, number: int, turn_us: float, host: Cores | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        number: int,
+        turn_us: float,
+        host: Cores | None = None,
+        rests_us: tuple[float, ...] = (0.0, 0.0, 0.0),
+    ) -> None:
         self.kernel = kernel
         self._host = host
         self.number = number
@@ -37,6 +45,8 @@ class Node(ABC):
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turn_us = turn_us
+        self._rests_us = (0.0, *rests_us)
+        self._rests_since = 0
         self._inbox: list[tuple[Any, ...]] = []
         self._busy = False
         self._armed = limits.NEVER_US
@@ -98,7 +108,7 @@ class Node(ABC):
             return
         items, self._inbox = self._inbox, []
         now, out = self.kernel.now, list[Any]()
-        cost = self._turn_us
+        cost = self._turn_us + self._rests_us[rest_class(now - self._rests_since) + 1]
         for item in items:
             cost += self.take(item, now, out)
         cost += self.cost(out)
@@ -110,6 +120,7 @@ class Node(ABC):
         self._leave()
         if life != self.life:
             return
+        self._rests_since = self.kernel.now
         self.release(out)
         self._rearm()
         if self._inbox:

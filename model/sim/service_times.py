@@ -58,6 +58,12 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # a gateway
     gateway_turn_us: float
     """A turn of the loop: waking up, polling, and what of its system calls does not grow with their content."""
+    gateway_rest_short_us: float
+    """What a turn takes more after a rest of 0.5 ms (:data:`model.scenario.tally.RESTS_US`), its caches cold and its core asleep,"""
+    gateway_rest_middle_us: float
+    """after one of 2 ms,"""
+    gateway_rest_long_us: float
+    """after one of 8 ms."""
     gateway_connect_us: float
     """A connection accepted and let in, but for the frames."""
     gateway_own_us: float
@@ -75,6 +81,9 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     # the business node
     business_turn_us: float
+    business_rest_short_us: float
+    business_rest_middle_us: float
+    business_rest_long_us: float
     business_attach_us: float
     """A session let in, or let go."""
     business_send_us: float
@@ -94,14 +103,19 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # storage: a thread of the business node
     storage_commit_us: float
     """CPU of one group commit."""
+    storage_rest_short_us: float
+    storage_rest_middle_us: float
+    storage_rest_long_us: float
     storage_row_us: float
     """CPU of a row in it."""
     storage_kib_us: float
-    """CPU of 1024 bytes of payload written or read."""
+    """CPU of 1024 bytes of payload in it."""
     storage_read_us: float
     """CPU of a page read."""
     storage_page_row_us: float
     """CPU of a message in it."""
+    storage_page_kib_us: float
+    """CPU of 1024 bytes of payload in it."""
     storage_sync_us: tuple[float, ...]
     """Elapsed time for which a commit waits for the disk: as many equally likely values, in ascending order."""
 
@@ -138,6 +152,11 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the mean latency at 30 % had beyond everything above; it is in ``loopback_us``. Below 0: the simulation was slower."""
     standard: tuple[Standard, ...] = ()
     """At about 30 % and at about 60 % of load."""
+
+    def rests_us(self, role: str) -> tuple[float, float, float]:
+        """What a turn of ``gateway`` or ``business``, or a commit of ``storage``, takes more after a short, a middle and a long rest."""
+        short, middle, long = (getattr(self, f"{role}_rest_{length}_us") for length in ("short", "middle", "long"))
+        return short, middle, long
 
 
 class _Format(msgspec.Struct):

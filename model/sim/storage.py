@@ -6,13 +6,14 @@ after it. Rows not committed when business dies are gone, and the log is brought
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from model.core import draws, limits
 from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Row
+from model.scenario.tally import rest_class
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
 from model.sim.stations import Cores
@@ -48,6 +49,7 @@ class SimStorage:
         self.rows = 0
         self.cpu_us = 0.0
         self._waits = 0
+        self._rests_since = 0
 
     def open(self) -> None:
         """A business node starts: the log is what was committed."""
@@ -86,10 +88,12 @@ class SimStorage:
         """The writer thread's CPU, on the host's cores if it shares them, then the wait for the disk; a wait for the read pages is none."""
         times, sync_us = self._times, 0.0
         read = [message for command in reads for message in self._page(command).messages]
-        kib = sum(len(item.payload) for items in (appends, read) for item in items) / 1024
-        cpu_us = times.storage_kib_us * kib + times.storage_read_us * len(reads) + times.storage_page_row_us * len(read)
+        cpu_us = (
+            times.storage_read_us * len(reads) + times.storage_page_row_us * len(read) + times.storage_page_kib_us * _kib(read)
+        )
         if appends:
-            cpu_us += times.storage_commit_us + times.storage_row_us * len(appends)
+            cpu_us += times.storage_commit_us + times.storage_row_us * len(appends) + times.storage_kib_us * _kib(appends)
+            cpu_us += self._rest_us()
             self._waits += 1
             draw = self._draw(draws.SERVICE_TIME, self._waits)
             sync_us = times.storage_sync_us[int(draw * len(times.storage_sync_us))]
@@ -100,12 +104,17 @@ class SimStorage:
         else:
             self._host.work(round(cpu_us), wait)
 
+    def _rest_us(self) -> float:
+        """What the commit takes more since the thread has rested."""
+        return (0.0, *self._times.rests_us("storage"))[rest_class(self._kernel.now - self._rests_since) + 1]
+
     def _wait(self, sync_us: int, done: Callable[..., None], *args: object) -> None:
         self._kernel.at(self._kernel.now + sync_us, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:
             return
+        self._rests_since = self._kernel.now
         self.commits += bool(rows)
         self.rows += len(rows)
         self._committed += rows
@@ -127,3 +136,7 @@ class SimStorage:
                 break
             page.append(message)
         return Page(command.token, tuple(page), len(messages), 1)
+
+
+def _kib(messages: Sequence[Append] | Sequence[Deliver]) -> float:
+    return sum(len(message.payload) for message in messages) / 1024

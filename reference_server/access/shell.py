@@ -28,7 +28,19 @@ from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness
 from model.core.envelopes import ToBusiness, ToGateway
 from model.core.frames import CLIENT_KINDS, GATEWAY_KINDS
 from model.core.gateway import Gateway
-from model.scenario.tally import CLIENT_BYTES, ENVELOPES_IN, ENVELOPES_OUT, FRAMES_OUT, LINK_BYTES, OPENED, TURNS, WRITES, Tally
+from model.scenario.tally import (
+    CLIENT_BYTES,
+    ENVELOPES_IN,
+    ENVELOPES_OUT,
+    FRAMES_OUT,
+    LINK_BYTES,
+    OPENED,
+    RESTS,
+    TURNS,
+    WRITES,
+    Tally,
+    rest_class,
+)
 from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -55,6 +67,7 @@ class AccessShell:
         "_machine",
         "_numbers",
         "_out",
+        "_rests_since",
         "_up",
         "name",
         "nobody_left",
@@ -75,6 +88,7 @@ class AccessShell:
         self._dirty: list[ClientConnection] = []
         self._held: list[ClientConnection] = []  # not read until business takes more
         self._flush_planned = False
+        self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
 
@@ -190,8 +204,7 @@ class AccessShell:
         self._out.clear()
         self._alarm.set(self._machine.deadline)
         if not self._flush_planned:
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
+            self._begin_turn()
 
     def _client(self, number: int) -> ClientConnection | None:
         """The connection an effect concerns, noted for the flush."""
@@ -200,6 +213,14 @@ class AccessShell:
             client.dirty = True
             self._dirty.append(client)
         return client
+
+    def _begin_turn(self) -> None:
+        """Plan its end, and count it, by how long the loop has rested before."""
+        self._flush_planned = True
+        self._loop.call_soon(self._flush)
+        rest = rest_class(clock_us() - self._rests_since)
+        if rest >= 0:
+            self.tally[RESTS + rest] += 1
 
     def _flush(self) -> None:
         self._flush_planned = False
@@ -213,6 +234,7 @@ class AccessShell:
             self._link.transport.write(data)
             self.tally[ENVELOPES_OUT] += len(batch)
             self.tally[LINK_BYTES] += len(data)
+        self._rests_since = clock_us()
 
 
 class ClientConnection(asyncio.Protocol):

@@ -24,7 +24,7 @@ from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
 from model.core.frames import Opaque, Routable
-from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESULTS, TARGETS, TURNS, Tally
+from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESTS, RESULTS, TARGETS, TURNS, Tally, rest_class
 from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -51,6 +51,7 @@ class BusinessShell:
         "_machine",
         "_numbers",
         "_out",
+        "_rests_since",
         "nobody_left",
         "tally",
         "writer",
@@ -69,6 +70,7 @@ class BusinessShell:
         self._out: list[BusinessEffect] = []
         self._commands: list[StorageCommand] = []
         self._flush_planned = False
+        self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
 
@@ -148,8 +150,7 @@ class BusinessShell:
         self._out.clear()
         self._alarm.set(self._machine.deadline)
         if not self._flush_planned:
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
+            self._begin_turn()
 
     def _tell(self, gateway: int, envelope: ToGateway) -> None:
         link = self._links.get(gateway)
@@ -160,6 +161,14 @@ class BusinessShell:
             self._dirty.append(link)
         link.add(envelope)
 
+    def _begin_turn(self) -> None:
+        """Plan its end, and count it, by how long the loop has rested before."""
+        self._flush_planned = True
+        self._loop.call_soon(self._flush)
+        rest = rest_class(clock_us() - self._rests_since)
+        if rest >= 0:
+            self.tally[RESTS + rest] += 1
+
     def _flush(self) -> None:
         self._flush_planned = False
         self.tally[TURNS] += 1
@@ -169,6 +178,7 @@ class BusinessShell:
         if self._commands:
             commands, self._commands = self._commands, []
             self.writer.submit(commands)
+        self._rests_since = clock_us()
 
 
 class GatewayLink(asyncio.Protocol):

@@ -2,7 +2,8 @@
 
     python -m reference_server.storage.measure --data DIR [--commits 100] [--payload 120]
 
-A database is made in DIR, which must not exist; groups of each size are committed in turn. One line of JSON for each commit:
+A database is made in DIR, which must not exist; groups of each size are committed in turn, with a rest between them as on a quiet server.
+One line of JSON for each commit:
 ``{"rows":20,"elapsed_us":512.3,"cpu_us":251.9}``. What is elapsed and no CPU is the wait for the disk.
 """
 
@@ -19,18 +20,24 @@ from model.core.log import Conversation
 from reference_server.process import OK, Arguments, Unusable, whole
 from reference_server.storage.database import Database
 
+REST_S = 0.003
+"""Between two commits: a middle rest (:data:`model.scenario.tally.RESTS_US`)."""
+CONVERSATIONS = 70
+"""Those of a hundred users in pairs and groups of five: each keeps its messages on pages of its own, and a commit writes whole pages."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 """Messages in a group: from a quiet server to one at its limit."""
 
 
 def commits(folder: Path, count: int, payload: bytes) -> Iterator[tuple[int, float, float]]:
     """(messages, elapsed microseconds, CPU microseconds) of ``count`` commits of each size."""
-    database = Database(folder, (Conversation(1, "direct", (1, 2)),))
-    counter = 0
+    database = Database(folder, [Conversation(n, "direct", (1, 2)) for n in range(1, CONVERSATIONS + 1)])
+    sent = 0
     try:
         for size in SIZES * count:
-            group = [Append(k, 1, 1, 1, counter + k, payload, True) for k in range(1, size + 1)]
-            counter += size
+            numbers = range(sent, sent + size)
+            group = [Append(n, n % CONVERSATIONS + 1, 1, 1, n // CONVERSATIONS + 1, payload, True) for n in numbers]
+            sent += size
+            time.sleep(REST_S)
             wall_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
             database.run(group)
             yield size, (time.perf_counter_ns() - wall_ns) / 1000, (time.thread_time_ns() - cpu_ns) / 1000

@@ -7,7 +7,7 @@ Nothing is kept of those runs but counts.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,9 @@ def _concluded(
     commit: str,
     command: str,
 ) -> Calibration:
-    fits = {role: fit(points, TERMS[role]) for role, points in points_by_role(played).items()}
+    points = points_by_role(played)
+    points["storage"] += waits.points(commits)
+    fits = {role: fit(points[role], TERMS[role]) for role in TERMS}
     (loopback, jitter), (local, _) = delays
     starts = {role: start_us(played[-1], role) for role in ("gateway-1", "business")}
     costs = {
@@ -201,7 +203,7 @@ def _check(times: ServiceTimes, played: Played, standard: Standard, cores: int) 
     return {name: (round(value, 4), of_live[name]) for name, value in found.items()}
 
 
-def points_by_role(played: Sequence[Played]) -> Mapping[str, list[Point]]:
+def points_by_role(played: Sequence[Played]) -> dict[str, list[Point]]:
     """All windows of all points, as points of each role; those in which a role did nothing are left out."""
     found: dict[str, list[Point]] = {role: [] for role in TERMS}
     for window in (window for one in played for window in one.windows):

@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from scenarios.calibrating.fit import Point
 from scenarios.running.exits import UNAVAILABLE, CannotRun
 
 SYNC_VALUES = 100
 """Equally likely waits that a calibration keeps: the rarest is one in a hundred commits."""
 BOUND_S = 60.0
+PAYLOAD_BYTES = 120
 
 
 class Commits(msgspec.Struct, frozen=True):
@@ -40,9 +42,30 @@ def cores() -> tuple[list[int], list[int]]:
 def commits(folder: Path, count: int) -> list[Commits]:
     """Group commits on the disk of ``folder``, by size."""
     by_rows: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for line in _lines("reference_server.storage.measure", "--data", str(folder / "commits"), "--commits", str(count)):
+    for line in _lines("reference_server.storage.measure", *_options(folder / "commits", count)):
         by_rows[line["rows"]].append((line["elapsed_us"], line["cpu_us"]))
     return [Commits(rows, *map(tuple, zip(*found, strict=True))) for rows, found in sorted(by_rows.items())]
+
+
+def _options(data: Path, count: int) -> tuple[str, ...]:
+    return "--data", str(data), "--commits", str(count), "--payload", str(PAYLOAD_BYTES)
+
+
+def points(measured: Sequence[Commits]) -> list[Point]:
+    """The same as points of storage's fit: under load, commits and rows are hard to tell apart."""
+    return [
+        Point(
+            f"commits of {size.rows}: apart",
+            {
+                "commit": len(size.cpu_us),
+                "rest_middle": len(size.cpu_us),
+                "row": size.rows * len(size.cpu_us),
+                "kib": size.rows * len(size.cpu_us) * PAYLOAD_BYTES / 1024,
+            },
+            sum(size.cpu_us),
+        )
+        for size in measured
+    ]
 
 
 def sync_us(measured: Sequence[Commits]) -> tuple[float, ...]:

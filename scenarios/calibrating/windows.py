@@ -22,9 +22,37 @@ from scenarios.running.metrics import Sample
 
 UNSOLD = ("second", "first")
 """Terms that explain CPU but are no cost of anything that is simulated: time that passed, and what a process does for the first time."""
-GATEWAY = ("turn", "connect", "own", "forward", "envelope", "write", "frame_out", "kib", "first")
-BUSINESS = ("turn", "attach", "send", "receive_ack", "sync", "page_row", "result", "envelope_out", "target", "kib", "first")
-STORAGE = ("commit", "row", "kib", "read", "page_row")
+GATEWAY = (
+    "turn",
+    "rest_short",
+    "rest_middle",
+    "rest_long",
+    "connect",
+    "own",
+    "forward",
+    "envelope",
+    "write",
+    "frame_out",
+    "kib",
+    "first",
+)
+BUSINESS = (
+    "turn",
+    "rest_short",
+    "rest_middle",
+    "rest_long",
+    "attach",
+    "send",
+    "receive_ack",
+    "sync",
+    "page_row",
+    "result",
+    "envelope_out",
+    "target",
+    "kib",
+    "first",
+)
+STORAGE = ("commit", "rest_short", "rest_middle", "rest_long", "row", "kib", "read", "page_row", "page_kib")
 GENERATOR = ("turn", "send", "frame", "write", "connect", "page_row", "kib", "second", "first")
 TERMS: Mapping[str, Sequence[str]] = {"gateway": GATEWAY, "business": BUSINESS, "storage": STORAGE, "generator": GENERATOR}
 """What each role's CPU is explained by."""
@@ -65,6 +93,7 @@ class Window(msgspec.Struct, frozen=True):
 
 def _gateway(n: Sequence[int]) -> dict[str, float]:
     return {
+        **_rests(n, t.RESTS),
         "turn": n[t.TURNS],
         "connect": n[CONNECT],
         "own": n[PING] + n[GOODBYE] + n[CONNECT],
@@ -78,6 +107,7 @@ def _gateway(n: Sequence[int]) -> dict[str, float]:
 
 def _business(n: Sequence[int]) -> dict[str, float]:
     return {
+        **_rests(n, t.RESTS),
         "turn": n[t.TURNS],
         "attach": n[t.ENVELOPES + ATTACH] + n[t.ENVELOPES + DETACH],
         "send": n[SEND],
@@ -93,12 +123,18 @@ def _business(n: Sequence[int]) -> dict[str, float]:
 
 def _storage(n: Sequence[int]) -> dict[str, float]:
     return {
+        **_rests(n, t.COMMIT_RESTS),
         "commit": n[t.COMMITS],
         "row": n[t.ROWS],
-        "kib": n[t.PAYLOADS] / 1024,
+        "kib": n[t.BYTES_KEPT] / 1024,
         "read": n[t.READS],
         "page_row": n[t.PAGE_ROWS],
+        "page_kib": n[t.PAGE_BYTES] / 1024,
     }
+
+
+def _rests(n: Sequence[int], first: int) -> dict[str, float]:
+    return {f"rest_{name}": n[first + i] for i, name in enumerate(("short", "middle", "long"))}
 
 
 def _generator(wakes: int, gateway: Sequence[int], page_rows: int) -> dict[str, float]:
