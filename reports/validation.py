@@ -81,8 +81,8 @@ def text(results: dict[str, Any]) -> str:
 
 
 _HEAD: Final = (
-    f"{'point [busy: predicted, measured]':48} {'preset':7} {'measure':20} {'predicted':>10} {'measured':>10} {'± 95 %':>9} {'error':>7} {'promised':>8} "
-    f"{'':7} {'M/M/c':>10} {'error':>7}"
+    f"{'point [busy: predicted, measured]':48} {'preset':7} {'measure':20} {'predicted':>10} {'measured':>10} {'± 95 %':>9} "
+    f"{'error':>7} {'promised':>8} {'':7} {'M/M/c':>10} {'error':>7}"
 )
 _LEGEND: Final = (
     "mean, p50, p95, p99: end to end, from the intended send to the showing. error: of the prediction, relative to what was measured; of",
