@@ -50,7 +50,7 @@ def at_rate(scenario: Scenario, rate_per_s: float) -> Scenario:
 
 
 def rate_for(load: float, scenario: Scenario, times: ServiceTimes, cores: int) -> float:
-    """The rate at which that share of the cores is busy: doubled until it is too high, then by regula falsi between too low and too high."""
+    """The rate at which that share of the cores is busy: doubled until it is too high, then sought between too low and too high."""
     trial = msgspec.structs.replace(scenario, faults=(), warm_up_s=0.2, duration_s=0.2 + TRIAL_S)
     low, high = (0.0, 0.0), (RATE_MAX, math.inf)  # (rate, busy)
     rate = RATE_FIRST

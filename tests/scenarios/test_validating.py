@@ -164,8 +164,8 @@ def test_a_broken_promise_is_told_first_and_decides() -> None:
 
 
 def test_not_to_beat_a_line_is_a_broken_promise() -> None:
-    line = Prediction(*(getattr(prediction(TRUE), name) for name in Prediction.__struct_fields__[:-1]), TRUE)
-    results = validate.concluded([line], measured({name: value * 1.01 for name, value in TRUE.items()}), HERE, "a machine")
+    results = concluded(TRUE, measured({name: value * 1.01 for name, value in TRUE.items()}))
+    assert results.exit_code == exits.VALID
     results = msgspec.structs.replace(results, comparison=Comparison(0.02, 0.01))
     assert results.exit_code == exits.INVALID
     assert validate.conclusion(results.rows, results.comparison).startswith("M/M/c is NOT beaten")
