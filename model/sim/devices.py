@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.core import limits
-from model.core.client import ClientSession
+from model.core.client import READY, ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
@@ -61,6 +61,7 @@ class SimDevice:
 
     def _drain(self) -> None:
         out = self._out
+        self._world.stirred[self] = None
         if out:
             self.observer.effects(out, self._world.kernel.now)
             for effect in out:
@@ -111,8 +112,16 @@ class DeviceWorld:
         self.devices: dict[int, SimDevice] = {}
         self.activity = 0
         self.audits = 0
+        self.stirred: dict[SimDevice, None] = {}
+        """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
         self._luck = luck
+
+    def restless(self) -> tuple[int, int]:
+        """How many devices are not ready, and how many of those that are have something unanswered or under way."""
+        self.stirred = {device: None for device in self.stirred if not device.session.settled}
+        unready = sum(device.session.state is not READY for device in self.stirred)
+        return unready, len(self.stirred) - unready
 
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.core import draws, tokens
-from model.core.client import READY, ClientSession
+from model.core.client import ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
 from model.history.schema import FaultKind, Header, Kind
@@ -70,6 +70,7 @@ class World:
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
+        self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
@@ -149,10 +150,8 @@ class World:
                 self.kernel.stop()
 
     def _progress(self) -> Progress:
-        sessions = [device.session for device in self.devices.devices.values()]
-        ready = [session for session in sessions if session.state is READY]
-        unsettled = sum(not session.settled for session in ready)
-        return Progress(len(sessions) - len(ready), unsettled, self.devices.audits, self.devices.activity)
+        unready, unsettled = self.devices.restless()
+        return Progress(unready, unsettled, self.devices.audits, self.devices.activity)
 
     def _report(self, progress: Callable[[float], None]) -> None:
         """Tell the share of the load that is over, a hundred times."""
