@@ -7,8 +7,8 @@ from typing import Any
 
 from model.core import limits
 from model.core.business import BusinessNode
-from model.core.commands import Page, StorageResult
-from model.core.effects import Store, TellGateway
+from model.core.commands import Page, StorageCommand, StorageResult
+from model.core.effects import TellGateway
 from model.core.envelopes import Down, Up
 from model.core.frames import RECEIVE_ACK, SEND, SYNC_REQUEST
 from model.core.log import Conversation
@@ -80,10 +80,10 @@ class SimBusiness(Node):
         self._links[self._last_link] = gateway
         gateway.linked(self, self._last_link)
 
-    def told(self, link: int, envelope: Any) -> None:
-        """An envelope of a gateway arrives."""
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        """What a turn of a gateway had to say arrives."""
         if link in self._links:
-            self.arrive("envelope", link, envelope)
+            self.arrive("envelopes", link, envelopes)
 
     def unlinked(self, link: int) -> None:
         """A gateway is gone."""
@@ -91,8 +91,7 @@ class SimBusiness(Node):
             self.arrive("unlinked", link)
 
     def _stored(self, results: list[StorageResult]) -> None:
-        for result in results:
-            self.arrive("stored", result)
+        self.arrive("stored", results)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -100,14 +99,17 @@ class SimBusiness(Node):
         machine = self._machine
         assert machine is not None
         match item[0]:
-            case "envelope":
-                self.trace = hash((self.trace, now, item[1], item[2].kind, item[2].connection))
-                machine.receive(item[1], item[2], now, out)
-                return self._envelope_us(item[2])
+            case "envelopes":
+                _, link, envelopes = item
+                for envelope in envelopes:
+                    self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
+                    machine.receive(link, envelope, now, out)
+                return sum(map(self._envelope_us, envelopes))
             case "stored":
-                machine.stored(item[1], now, out)
-                page = item[1].messages if type(item[1]) is Page else ()
-                return self._times.business_result_us + self._times.business_page_row_us * len(page)
+                for result in item[1]:
+                    machine.stored(result, now, out)
+                page_rows = sum(len(result.messages) for result in item[1] if type(result) is Page)
+                return self._times.business_result_us * len(item[1]) + self._times.business_page_row_us * page_rows
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
@@ -120,26 +122,31 @@ class SimBusiness(Node):
         return self._frame_us[envelope.frame.kind] + self._times.business_kib_us * payload_kib(envelope.frame)
 
     def cost(self, out: list[Any]) -> float:
-        envelopes = targets = 0
-        kib = 0.0
-        for effect in out:
-            if type(effect) is TellGateway:
-                envelopes += 1
-                if type(effect.envelope) is Down:
-                    targets += len(effect.envelope.connections)
-                    kib += payload_kib(effect.envelope.frame)
+        told = [effect.envelope for effect in out if type(effect) is TellGateway]
+        down = [envelope for envelope in told if type(envelope) is Down]
+        targets = sum([len(envelope.connections) for envelope in down])
+        kib = sum([payload_kib(envelope.frame) for envelope in down])
+        self.sent += len(told)
         times = self._times
-        self.counts["envelopes_out"] += envelopes
-        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
+        return len(told) * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
 
     def release(self, out: list[Any]) -> None:
-        commands = [effect.command for effect in out if type(effect) is Store]
-        arrival = self.kernel.now + self._local_us
+        commands: list[StorageCommand] = []
+        envelopes: dict[int, list[Any]] = {}
         for effect in out:
             if type(effect) is TellGateway:
-                gateway = self._links.get(effect.gateway)
-                if gateway is not None:
-                    self.kernel.at(arrival, gateway.told, effect.gateway, effect.envelope)
+                told = envelopes.get(effect.gateway)
+                if told is None:
+                    envelopes[effect.gateway] = [effect.envelope]
+                else:
+                    told.append(effect.envelope)
+            else:
+                commands.append(effect.command)
+        arrival = self.kernel.now + self._local_us
+        for link, told in envelopes.items():
+            gateway = self._links.get(link)
+            if gateway is not None:
+                self.kernel.at(arrival, gateway.told, link, told)
         if commands:
             self.storage.submit(commands)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.core import limits
-from model.core.client import ClientSession
+from model.core.client import READY, ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
@@ -20,14 +20,18 @@ from model.sim.network import Link, Luck
 
 
 class SimDevice:
-    """One device: feed, drain, arm one timer."""
+    """One device: feed, drain, arm one timer.
 
-    __slots__ = ("_armed", "_link", "_out", "_world", "observer", "session")
+    An event cannot be taken back, so one that a nearer deadline overtakes stays pending: it is kept in mind as the one ``_behind``, and
+    serves again once the nearer is over. A heartbeat is thus asked for once, however many acks are due before it.
+    """
+
+    __slots__ = ("_armed", "_behind", "_link", "_out", "_world", "observer", "session")
 
     def __init__(self, session: ClientSession, observer: ClientObserver, world: DeviceWorld) -> None:
         self.session, self.observer, self._world = session, observer, world
         self._link: Link | None = None
-        self._armed = limits.NEVER_US
+        self._armed = self._behind = limits.NEVER_US
         self._out: list[Any] = []
 
     def do(self, call: Callable[[int, list[Any]], None]) -> None:
@@ -61,21 +65,23 @@ class SimDevice:
 
     def _drain(self) -> None:
         out = self._out
-        self.observer.effects(out, self._world.kernel.now)
-        for effect in out:
-            kind = type(effect)
-            if kind is Write:
-                self._write(effect.frame)
-            elif kind is Open:
-                self._link = self._world.open(self, effect.connection, effect.gateway)
-            elif kind is Close:
-                self._close()
-            elif kind is ReadBackCompleted:
-                self._world.audits -= 1
-        out.clear()
+        self._world.stirred[self] = None
+        if out:
+            self.observer.effects(out, self._world.kernel.now)
+            for effect in out:
+                kind = type(effect)
+                if kind is Write:
+                    self._write(effect.frame)
+                elif kind is Open:
+                    self._link = self._world.open(self, effect.connection, effect.gateway)
+                elif kind is Close:
+                    self._close()
+                elif kind is ReadBackCompleted:
+                    self._world.audits -= 1
+            out.clear()
         due = self.session.deadline
         if due < self._armed:
-            self._armed = due
+            self._armed, self._behind = due, self._armed
             self._world.kernel.at(due, self._wake, due)
 
     def _write(self, frame: Any) -> None:
@@ -83,26 +89,51 @@ class SimDevice:
             if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
             gateway, world = self._world.gateways[self.session.gateway], self._world
-            passage = world.arrive, gateway, gateway.life, gateway.receive, self._link, frame
             if world.generator is None:
-                self._link.up.carry(*passage)
+                self._link.up.carry(gateway.receive, self._link, frame)
             else:
-                world.kernel.at(world.generator.wrote(frame), self._link.up.carry, *passage)
+                world.kernel.at(world.generator.wrote(frame), self._link.up.carry, gateway.receive, self._link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             gateway = self._world.gateways[self.session.gateway]
-            link.up.carry(self._world.arrive, gateway, gateway.life, gateway.ended, link)
+            generator = self._world.generator
+            if generator is None:
+                link.up.carry(gateway.ended, link)
+            else:  # after what was written
+                self._world.kernel.at(generator.free_us, link.up.carry, gateway.ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
-            return  # an earlier one has taken its place
+            return  # one that was overtaken twice
         now = self._world.kernel.now
-        self._armed = limits.NEVER_US
+        self._armed, self._behind = self._behind, limits.NEVER_US
         if self.session.deadline <= now:
             self.session.on_deadline(now, self._out)
         self._drain()
+
+
+class Queued:
+    """A device's end of a connection where all devices are one load process: what arrives waits until the process gets to it."""
+
+    __slots__ = ("_device", "_generator", "_world")
+
+    def __init__(self, device: SimDevice, generator: LoadProcess, world: DeviceWorld) -> None:
+        self._device, self._generator, self._world = device, generator, world
+
+    def receive(self, link: Link, frame: Any) -> None:
+        """A frame arrives."""
+        self._generator.receive(frame, self._received, link, frame)
+
+    def hung_up(self, link: Link) -> None:
+        """The end of the connection arrives, after what was sent before it."""
+        self._generator.receive(None, self._device.hung_up, link)
+
+    def _received(self, link: Link, frame: Any) -> None:
+        self._device.receive(link, frame)
+        if self._world.after_frame is not None:
+            self._world.after_frame()
 
 
 class DeviceWorld:
@@ -114,42 +145,27 @@ class DeviceWorld:
         self.devices: dict[int, SimDevice] = {}
         self.activity = 0
         self.audits = 0
+        self.stirred: dict[SimDevice, None] = {}
+        """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
         self.generator: LoadProcess | None = None
         self.after_frame: Callable[[], None] | None = None
         """What the load process does after each frame; only with a generator."""
         self._luck = luck
 
+    def restless(self) -> tuple[int, int]:
+        """How many devices are not ready, and how many of those that are have something unanswered or under way."""
+        self.stirred = {device: None for device in self.stirred if not device.session.settled}
+        unready = sum(device.session.state is not READY for device in self.stirred)
+        return unready, len(self.stirred) - unready
+
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""
         self.links += 1
-        link = Link(self.kernel, self._luck, device.session.device, connection)
+        end = device if self.generator is None else Queued(device, self.generator, self)
+        link = Link(self.kernel, self._luck, end, device.session.device, connection)
         link.up.carry(self._request, device, link, self.gateways[gateway])
         return link
-
-    def deliver(self, link: Link, frame: Any) -> None:
-        """A frame reaches the device at the end of a link."""
-        if self.generator is not None:
-            self.generator.receive(frame, self._received, link, frame)
-        else:
-            self.devices[link.device].receive(link, frame)
-
-    def _received(self, link: Link, frame: Any) -> None:
-        self.devices[link.device].receive(link, frame)
-        if self.after_frame is not None:
-            self.after_frame()
-
-    def hang_up(self, link: Link) -> None:
-        """The end of a connection reaches the device, after what was sent before it."""
-        if self.generator is not None:
-            self.generator.receive(None, self.devices[link.device].hung_up, link)
-        else:
-            self.devices[link.device].hung_up(link)
-
-    def arrive(self, gateway: SimGateway, life: int, callback: Callable[..., None], *args: Any) -> None:
-        """Something sent to a gateway in one of its lives arrives, if that life still lasts."""
-        if gateway.alive and gateway.life == life:
-            callback(*args)
 
     def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
         if gateway.alive:

@@ -30,7 +30,6 @@ class LoadProcess:
     def __init__(self, kernel: Kernel, times: ServiceTimes) -> None:
         self._kernel, self._times = kernel, times
         self._free_at = 0.0
-        """When everything it was given so far is done."""
         self.cpu_us = 0.0
         self.wakes = 0
 
@@ -52,6 +51,11 @@ class LoadProcess:
         self._free_at = max(self._free_at, float(self._kernel.now)) + cost_us
         self.cpu_us += cost_us
         return round(self._free_at)
+
+    @property
+    def free_us(self) -> int:
+        """When everything it was given so far is done."""
+        return max(round(self._free_at), self._kernel.now)
 
     def plan(self, due_us: int, callback: Callable[..., None], *args: Any) -> None:
         """Something of the schedule is due then: ``callback(*args)`` at the tick after it."""

@@ -11,7 +11,6 @@ arrived when it gets one, and keeps it to the end of the turn; a turn cut short 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from typing import Any
 
 from model.core import limits
@@ -41,7 +40,9 @@ class Node(ABC):
         """Changes with every start and end: what was asked of a former life is not done in a later one."""
         self.starts = 0
         self.cpu_us = 0.0
-        self.counts: Counter[str] = Counter()
+        self.turns = 0
+        self.sent = 0
+        """Frames to clients and envelopes to gateways."""
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turn_us = turn_us
@@ -98,23 +99,27 @@ class Node(ABC):
     def _ask(self) -> None:
         """For a core: its own at once, one of the host's when it is this node's turn."""
         if self._host is None:
-            self.kernel.at(self.kernel.now, self._turn, self.life)
+            self._turn()
         else:
-            self._host.ask(self._turn, self.life)
+            self._host.ask(self._granted, self.life)
 
-    def _turn(self, life: int) -> None:
-        if life != self.life:
+    def _granted(self, life: int) -> None:
+        if life == self.life:
+            self._turn()
+        else:
             self._leave()
-            return
+
+    def _turn(self) -> None:
         items, self._inbox = self._inbox, []
-        now, out = self.kernel.now, list[Any]()
+        now = self.kernel.now
+        out: list[Any] = []
         cost = self._turn_us + self._rests_us[rest_class(now - self._rests_since) + 1]
         for item in items:
             cost += self.take(item, now, out)
         cost += self.cost(out)
         self.cpu_us += cost
-        self.counts["turns"] += 1
-        self.kernel.at(now + round(cost), self._finish, life, out)
+        self.turns += 1
+        self.kernel.at(now + round(cost), self._finish, self.life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
         self._leave()
@@ -122,7 +127,8 @@ class Node(ABC):
             return
         self._rests_since = self.kernel.now
         self.release(out)
-        self._rearm()
+        if self.deadline() < self._armed:
+            self._rearm()
         if self._inbox:
             self._ask()
         else:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.core import draws, tokens
-from model.core.client import ClientSession, State
+from model.core.client import ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
 from model.history.schema import FaultKind, Header, Kind
@@ -50,7 +50,7 @@ class SimResult:
     trace_digest: str
     messages_delivered: int
     counters: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Per node: ``cpu_us``, turns, frames and envelopes out; for storage commits and rows."""
+    """Per node: ``cpu_us``, ``turns``, ``sent`` (frames and envelopes); for storage commits and rows."""
 
 
 class World:
@@ -72,6 +72,7 @@ class World:
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
+        self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
@@ -83,8 +84,8 @@ class World:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
-        policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
-        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up, self._host)
+        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
+        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(
@@ -162,10 +163,8 @@ class World:
                 self.kernel.stop()
 
     def _progress(self) -> Progress:
-        sessions = [device.session for device in self.devices.devices.values()]
-        ready = [session for session in sessions if session.state is State.READY]
-        unsettled = sum(not session.settled for session in ready)
-        return Progress(len(sessions) - len(ready), unsettled, self.devices.audits, self.devices.activity)
+        unready, unsettled = self.devices.restless()
+        return Progress(unready, unsettled, self.devices.audits, self.devices.activity)
 
     def _report(self, progress: Callable[[float], None]) -> None:
         """Tell the share of the load that is over, a hundred times."""
@@ -226,7 +225,7 @@ class World:
         rows = self.recorder.rows()
         digest = hashlib.sha256(rows.tobytes())
         for node in (self.business, *self.devices.gateways):
-            digest.update(b"%d %d %d;" % (node.number, node.trace, node.counts["turns"]))
+            digest.update(b"%d %d %d;" % (node.number, node.trace, node.turns))
         return SimResult(
             header=header(
                 world="sim",
@@ -248,7 +247,9 @@ class World:
 
     def _counters(self) -> dict[str, dict[str, float]]:
         nodes: list[Node] = [self.business, *self.devices.gateways]
-        counters: dict[str, dict[str, float]] = {self.nodes[n.number]: {"cpu_us": round(n.cpu_us), **n.counts} for n in nodes}
+        counters: dict[str, dict[str, float]] = {
+            self.nodes[n.number]: {"cpu_us": round(n.cpu_us), "turns": n.turns, "sent": n.sent} for n in nodes
+        }
         storage, generator = self.business.storage, self.devices.generator
         counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
         if generator is not None:

@@ -104,7 +104,7 @@ def test_another_machine_is_warned_about_and_this_one_is_not() -> None:
 
 
 def gateway(times: ServiceTimes) -> SimGateway:
-    found = SimGateway(Kernel(), 2, times, Policies(), Timers(), lambda *_: True, lambda *_: None, lambda *_: None)
+    found = SimGateway(Kernel(), 2, times, Policies(), Timers(), lambda *_: True)
     found.start()
     return found
 
@@ -128,7 +128,7 @@ def test_a_connection_that_gets_several_frames_in_a_turn_is_written_to_once() ->
 def test_a_gateway_pays_for_payloads_by_their_size_in_and_out() -> None:
     node = gateway(costing(gateway_kib_us=10.0))
     assert node.take(("frame", 1, Send(1, 1, KIB)), 0, []) == 10
-    assert node.take(("envelope", Down((), 1, deliver(KIB * 2))), 0, []) == 20
+    assert node.take(("envelopes", [Down((), 1, deliver(KIB * 2))]), 0, []) == 20
     assert node.cost([TellBusiness(Up(1, Send(1, 1, KIB))), Write(1, deliver(KIB)), Write(2, deliver(KIB))]) == 30
 
 
@@ -160,16 +160,13 @@ def test_who_waits_for_a_core_takes_what_has_arrived_meanwhile_in_one_turn() -> 
     """Two gateways on one core: the second waits for the first one's turn, and finds two frames."""
     kernel = Kernel()
     cores, times = Cores(kernel, 1), costing(gateway_turn_us=100.0)
-    one, other = (
-        SimGateway(kernel, k, times, Policies(), Timers(), lambda *_: True, lambda *_: None, lambda *_: None, cores)
-        for k in (2, 3)
-    )
+    one, other = (SimGateway(kernel, k, times, Policies(), Timers(), lambda *_: True, cores) for k in (2, 3))
     for node in (one, other):
         node.start()
     for at_us, node in ((0, one), (10, other), (50, other)):
         kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
     kernel.play()
-    assert (one.counts["turns"], other.counts["turns"], kernel.now) == (1, 1, 200)
+    assert (one.turns, other.turns, kernel.now) == (1, 1, 200)
 
 
 def test_a_core_of_a_node_that_dies_while_it_waits_goes_to_the_next() -> None:
@@ -177,7 +174,7 @@ def test_a_core_of_a_node_that_dies_while_it_waits_goes_to_the_next() -> None:
     cores = Cores(kernel, 1)
     for name in ("a", "b"):
         cores.work(100, lambda name=name: done.append((name, kernel.now)))
-    node = SimGateway(kernel, 2, FREE, Policies(), Timers(), lambda *_: True, lambda *_: None, lambda *_: None, cores)
+    node = SimGateway(kernel, 2, FREE, Policies(), Timers(), lambda *_: True, cores)
     node.start()
     node.arrive("frame", 1, Ping(1))
     kernel.at(50, node.kill)
