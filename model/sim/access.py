@@ -13,7 +13,7 @@ from model.sim.kernel import Kernel
 from model.sim.network import Link
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.sizes import payload_kib
+from model.sim.sizes import WITH_PAYLOAD, payload_kib
 from model.sim.stations import Cores
 
 if TYPE_CHECKING:
@@ -146,13 +146,21 @@ class SimGateway(Node):
 
     def cost(self, out: list[Any]) -> float:
         """A connection that gets several frames in a turn is written to once."""
-        writes = [effect for effect in out if type(effect) is Write]
-        connections = len({write.connection for write in writes})
-        kib = sum([payload_kib(write.frame) for write in writes])
-        kib += sum([payload_kib(told.envelope.frame) for told in out if type(told) is TellBusiness and type(told.envelope) is Up])
-        self.sent += len(writes)
+        connections: set[int] = set()
+        frames, kib = 0, 0.0
+        for effect in out:
+            kind = type(effect)
+            if kind is Write:
+                frames += 1
+                connections.add(effect.connection)
+                frame = effect.frame
+                if frame.kind in WITH_PAYLOAD:
+                    kib += payload_kib(frame)
+            elif kind is TellBusiness and type(effect.envelope) is Up and effect.envelope.frame.kind in WITH_PAYLOAD:
+                kib += payload_kib(effect.envelope.frame)
+        self.sent += frames
         times = self._times
-        return len(writes) * times.gateway_frame_out_us + connections * times.gateway_write_us + kib * times.gateway_kib_us
+        return frames * times.gateway_frame_out_us + len(connections) * times.gateway_write_us + kib * times.gateway_kib_us
 
     def release(self, out: list[Any]) -> None:
         links = self._links

@@ -17,7 +17,7 @@ from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.sizes import payload_kib
+from model.sim.sizes import WITH_PAYLOAD, payload_kib
 from model.sim.stations import Cores
 from model.sim.storage import SimStorage
 
@@ -122,13 +122,19 @@ class SimBusiness(Node):
         return self._frame_us[envelope.frame.kind] + self._times.business_kib_us * payload_kib(envelope.frame)
 
     def cost(self, out: list[Any]) -> float:
-        told = [effect.envelope for effect in out if type(effect) is TellGateway]
-        down = [envelope for envelope in told if type(envelope) is Down]
-        targets = sum([len(envelope.connections) for envelope in down])
-        kib = sum([payload_kib(envelope.frame) for envelope in down])
-        self.sent += len(told)
+        envelopes = targets = 0
+        kib = 0.0
+        for effect in out:
+            if type(effect) is TellGateway:
+                envelopes += 1
+                envelope = effect.envelope
+                if type(envelope) is Down:
+                    targets += len(envelope.connections)
+                    if envelope.frame.kind in WITH_PAYLOAD:
+                        kib += payload_kib(envelope.frame)
+        self.sent += envelopes
         times = self._times
-        return len(told) * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
+        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
 
     def release(self, out: list[Any]) -> None:
         commands: list[StorageCommand] = []

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from model.core import limits
-from model.scenario.tally import rest_class
+from model.scenario.tally import RESTS_US, rest_class
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
 
@@ -46,7 +46,7 @@ class Node(ABC):
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turn_us = turn_us
-        self._rests_us = (0.0, *rests_us)
+        self._rests_us = rests_us
         self._rests_since = 0
         self._inbox: list[tuple[Any, ...]] = []
         self._busy = False
@@ -113,7 +113,9 @@ class Node(ABC):
         items, self._inbox = self._inbox, []
         now = self.kernel.now
         out: list[Any] = []
-        cost = self._turn_us + self._rests_us[rest_class(now - self._rests_since) + 1]
+        cost, rested_us = self._turn_us, now - self._rests_since
+        if rested_us >= RESTS_US[0]:
+            cost += self._rests_us[rest_class(rested_us)]
         for item in items:
             cost += self.take(item, now, out)
         cost += self.cost(out)

@@ -6,12 +6,13 @@ from typing import Any
 
 from model.core.frames import DELIVER, SEND, SYNC_REPLY
 
-_ONE = frozenset({SEND, DELIVER})
+WITH_PAYLOAD = frozenset({SEND, DELIVER, SYNC_REPLY})
+"""Kinds of frames that carry payloads."""
 
 
 def payload_kib(frame: Any) -> float:
     """Of a frame's payload, or of those of the messages in it; 0 where it carries none."""
     kind = frame.kind
-    if kind in _ONE:
+    if kind in (DELIVER, SEND):
         return len(frame.payload) / 1024
     return sum(len(message.payload) for message in frame.messages) / 1024 if kind == SYNC_REPLY else 0.0

@@ -49,6 +49,7 @@ class SimStorage:
         self.rows = 0
         self.cpu_us = 0.0
         self._waits = 0
+        self._rests_us = (0.0, *times.rests_us("storage"))
         self._rests_since = 0
 
     def open(self) -> None:
@@ -106,7 +107,7 @@ class SimStorage:
 
     def _rest_us(self) -> float:
         """What the commit takes more since the thread has rested."""
-        return (0.0, *self._times.rests_us("storage"))[rest_class(self._kernel.now - self._rests_since) + 1]
+        return self._rests_us[rest_class(self._kernel.now - self._rests_since) + 1]
 
     def _wait(self, sync_us: int, done: Callable[..., None], *args: object) -> None:
         self._kernel.at(self._kernel.now + sync_us, done, *args)

@@ -250,3 +250,14 @@ def test_a_short_calibration_from_beginning_to_end(
         assert len(found.residuals) >= 8, role
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.json"]
     assert imbench("run", "access_restart", "--short", "--service-times", "mine.json", "--out", tmp_path / "runs").status == 0
+    validated = imbench("validate", "--quick", "--calibration", "mine.json", "--out", "validation")
+    assert validated.status in (0, 1, 3), validated.err  # of a busy machine nothing is promised
+    assert {path.name for path in (tmp_path / "validation").iterdir()} == {
+        "promises.json", "predictions.json", "measurements.json", "results.json", "runs",
+        "table.txt", "table.csv", "errors.svg", "errors.png",
+    }  # fmt: skip
+    assert validated.out.splitlines()[0] == json.loads((tmp_path / "validation" / "results.json").read_text())["conclusion"]
+    told = [
+        (tmp_path / "validation" / name).stat().st_mtime_ns for name in ("promises.json", "predictions.json", "measurements.json")
+    ]
+    assert told == sorted(told)
