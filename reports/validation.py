@@ -151,7 +151,7 @@ def figure(results: dict[str, Any]) -> Figure:
             panel.set_title(_WORDS[measure], loc="left")
             panel.set_ylim(-_LIMIT, _LIMIT)
         for panel in panels[2:]:
-            panel.set_xlabel("load (share of the server's cores that is busy)")
+            panel.set_xlabel("load (busy share of the busier side)")
         for panel in panels[::2]:
             panel.set_ylabel("error of the prediction (%)")
         panels[0].legend(loc="upper left")

@@ -42,7 +42,7 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends_per_s: float
     deliveries_per_s: float
     busy: float
-    """Share of the server's cores."""
+    """Share of the server's cores or of the load process's one, whichever is more."""
     mean_us: float
     p50_us: float
     p95_us: float

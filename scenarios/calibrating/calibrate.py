@@ -55,12 +55,12 @@ class Played(msgspec.Struct, frozen=True):
         return found
 
     def busy(self, cores: int) -> float:
-        """The share of the server's cores that was busy under load."""
-        return self.under_load.server_us() / (self.under_load.seconds * 1e6 * cores)
+        """The load: see :meth:`Window.busy`."""
+        return self.under_load.busy(cores)
 
-    def cost_us(self) -> float:
-        """CPU of the server for one send, whatever follows from it."""
-        return self.under_load.server_us() / (self.under_load.seconds * self.load.scenario.workload.rate_per_s)
+    def cost_us(self, cores: int) -> float:
+        """What one send takes of the busier side, whatever follows from it, so that 1e6 / this many a second would be all it can do."""
+        return self.busy(cores) * 1e6 / self.load.scenario.workload.rate_per_s
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Calibration(msgspec.Struct, frozen=True):
     fits: dict[str, Fit]
     commits: tuple[Commits, ...]
     busy: dict[str, float]
-    """By point of load: the share of the server's cores that was busy."""
+    """By point: the load that it came to."""
     checks: tuple[dict[str, tuple[float, float]], ...] = ()
     """The standard mix at 30 % and at 60 %: measure -> (simulated with these times, measured)."""
 
@@ -98,10 +98,10 @@ def _play_all(folder: Path, seconds: float, cores: int, progress: Progress) -> I
         return done[-1]
 
     probe = play(loads.probe(seconds))
-    low = play(loads.low(seconds, probe.cost_us(), cores))
+    low = play(loads.low(seconds, probe.cost_us(cores)))
     rates = [(p.load.scenario.workload.rate_per_s, p.busy(cores)) for p in (probe, low)]
     high = play(loads.high(seconds, (rates[0], rates[1])))
-    for load in loads.others(seconds, high.cost_us(), cores):
+    for load in loads.others(seconds, high.cost_us(cores)):
         play(load)
     play(loads.restart(seconds, low.load.scenario.workload.rate_per_s))
     yield from done

@@ -2,7 +2,7 @@
 
 One point says only what everything together costs. The costs of a turn, a frame and a target differ in what they grow with, so the points
 differ in that: the rate (turns are shared at a high one), the payload, the fan-out, how much is heartbeats, and how many come at once.
-``load`` is the share of the server's cores that is busy. The standard mix is played at 30 % and at 60 %, and once with a restart; what is
+``load`` is the share that is busy of the server's cores or of the load process's one, whichever is more. The standard mix is played at 30 % and at 60 %, and once with a restart; what is
 predicted for any other load is a prediction.
 """
 
@@ -63,9 +63,9 @@ def probe(seconds: float) -> Load:
     return of("standard, quiet", seconds, PROBE_PER_S)
 
 
-def low(seconds: float, cost_us: float, cores: int) -> Load:
-    """The standard mix at about ``LOW``, if a send costs ``cost_us`` of the server; it costs less when turns are shared."""
-    return of("standard, 30 %", seconds, LOW * cores * 1e6 / cost_us)
+def low(seconds: float, cost_us: float) -> Load:
+    """The standard mix at about ``LOW``, if a send costs ``cost_us``; it costs less when turns are shared."""
+    return of("standard, 30 %", seconds, LOW * 1e6 / cost_us)
 
 
 def high(seconds: float, points: tuple[tuple[float, float], tuple[float, float]]) -> Load:
@@ -75,11 +75,11 @@ def high(seconds: float, points: tuple[tuple[float, float], tuple[float, float]]
     return of("standard, 60 %", seconds, max(two, two + (HIGH - load_two) / slope))
 
 
-def others(seconds: float, cost_us: float, cores: int) -> Iterator[Load]:
+def others(seconds: float, cost_us: float) -> Iterator[Load]:
     """All other mixes, at about ``OTHER`` if a send with 2.5 deliveries costs ``cost_us`` at 60 %."""
 
     def rate(deliveries: float, size: float = 1.0) -> float:
-        return OTHER * cores * 1e6 / (cost_us * size * (3 + 2 * deliveries) / (3 + 2 * 2.5))
+        return OTHER * 1e6 / (cost_us * size * (3 + 2 * deliveries) / (3 + 2 * 2.5))
 
     yield of("direct", seconds, rate(1), WorkloadPlan(direct_share=1.0))
     yield of("direct, 8 KiB", seconds, rate(1, 1.5), WorkloadPlan(direct_share=1.0, payload_bytes=8192))

@@ -32,13 +32,15 @@ def played(scenario: Scenario, preset: str, seed: int, times: ServiceTimes, core
 
 
 def busy(scenario: Scenario, times: ServiceTimes, cores: int, preset: str = "cursor", seed: int = 1) -> float:
-    """The share of the server's cores that is busy under load, after the warm-up."""
+    """The load after the warm-up: the share that is busy of the server's cores or of the load process's one, whichever is more."""
     world = World(as_live(scenario, times, cores), preset, seed, times, generator=True)
-    spent: list[float] = []
+    spent: list[tuple[float, float]] = []
 
     def look() -> None:
         nodes = (world.business, *world.devices.gateways)
-        spent.append(sum(node.cpu_us for node in nodes) + world.business.storage.cpu_us)
+        assert world.devices.generator is not None
+        server_us = sum(node.cpu_us for node in nodes) + world.business.storage.cpu_us
+        spent.append((server_us / cores, world.devices.generator.cpu_us))
         if len(spent) == 2:
             world.kernel.stop()  # what follows is not asked for
 
@@ -46,7 +48,7 @@ def busy(scenario: Scenario, times: ServiceTimes, cores: int, preset: str = "cur
     world.kernel.at(begin_us, look)
     world.kernel.at(end_us, look)
     world.run()
-    return (spent[1] - spent[0]) / (cores * (end_us - begin_us))
+    return max(after - before for before, after in zip(*spent, strict=True)) / (end_us - begin_us)
 
 
 def latencies(history: History, scenario: Scenario) -> dict[str, float]:

@@ -78,6 +78,11 @@ class Window(msgspec.Struct, frozen=True):
         """CPU of the whole server."""
         return sum(found.main_us + found.others_us for role, found in self.totals.items() if role in ("gateway", "business"))
 
+    def busy(self, cores: int) -> float:
+        """The share that was busy of the server's ``cores`` or of the load process's one, whichever is more."""
+        load = self.totals.get("generator", Totals())
+        return max(self.server_us() / cores, load.main_us + load.others_us) / (self.seconds * 1e6)
+
     def points(self) -> dict[str, Point]:
         """This window as a point of each role's fit."""
         gateway, business, load = (self.totals.get(role, Totals()) for role in ("gateway", "business", "generator"))

@@ -37,7 +37,7 @@ class Prediction(msgspec.Struct, frozen=True):
     point: Point
     cores: int
     busy: float
-    """Share of the server's cores, of the first preset."""
+    """The load that the rate comes to, for ``cursor`` and without faults."""
     runs: dict[str, tuple[dict[str, float], ...]]
     """By preset: the measures of each replication."""
     line: dict[str, float]

@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True):
     point: str
     preset: str
     load: float
-    """Share of the server's cores that was predicted to be busy."""
+    """Share that was predicted to be busy of the server's cores or of the load process's one, whichever is more."""
     measure: str
     predicted: float
     measured: float | None

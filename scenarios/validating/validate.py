@@ -48,7 +48,7 @@ class Measured(msgspec.Struct, frozen=True):
     seed: int
     verdict: str
     busy: float | None
-    """Share of the server's cores under load."""
+    """The load that it came to."""
     values: dict[str, float]
     """Empty where the harness failed."""
 
@@ -60,7 +60,7 @@ class Results(msgspec.Struct, frozen=True):
     """One sentence, the broken promises first."""
     rows: tuple[Row, ...]
     busy: dict[str, tuple[float, float | None]]
-    """By point: (predicted, measured) share of the server's cores; nothing is promised of it."""
+    """By point: (predicted, measured) load; nothing is promised of it."""
     comparison: Comparison
     machine: Machine
     calibrated: str
@@ -159,10 +159,10 @@ def _measured(prediction: Prediction, preset: str, seed: int, result: RunResult)
 
 
 def _busy(metrics: Mapping[str, Any], cores: int) -> float | None:
-    """The share of the server's cores under load; of a gateway that was killed what it spent before is in it."""
+    """The load of a run; of a gateway that was killed what it spent before is in it."""
     begin_us, end_us = metrics["load_us"]
-    spent = [metrics["cost"].get(role, {}).get("cpu_us", 0) for role in ("gateway", "business")]
-    return round(sum(spent) / (cores * (end_us - begin_us)), 4) if end_us > begin_us else None
+    gateway, business, load = (metrics["cost"].get(role, {}).get("cpu_us", 0) for role in ("gateway", "business", "generator"))
+    return round(max((gateway + business) / cores, load) / (end_us - begin_us), 4) if end_us > begin_us else None
 
 
 # the comparison ----------------------------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_rests_are_short_middle_or_long(rested_us: int, found: int) -> None:
 
 
 def test_points_of_load_can_be_played_and_differ_in_what_they_are_designed_to_tell_apart() -> None:
-    points = [loads.probe(3), loads.low(3, 200, 1), *loads.others(3, 100, 1), loads.restart(3, 500)]
+    points = [loads.probe(3), loads.low(3, 200), *loads.others(3, 100), loads.restart(3, 500)]
     for point in points:
         settings.apply(point.scenario, [])
     assert len({point.name for point in points}) == len(points)
@@ -180,10 +180,10 @@ def test_points_of_load_can_be_played_and_differ_in_what_they_are_designed_to_te
 
 def test_rates_follow_from_what_a_send_costs() -> None:
     """200 us a send: 30 % of one core is 1,500 a second. Then a line through two points, up to 60 %."""
-    low = loads.low(3, cost_us=200, cores=1)
+    low = loads.low(3, cost_us=200)
     assert low.scenario.workload.rate_per_s == pytest.approx(1_500)
     assert loads.high(3, ((200, 0.05), (1_400, 0.25))).scenario.workload.rate_per_s == pytest.approx(1_400 + 0.35 / (0.2 / 1_200))
-    assert loads.low(3, cost_us=0.001, cores=1).scenario.workload.rate_per_s == loads.RATE_MAX
+    assert loads.low(3, cost_us=0.001).scenario.workload.rate_per_s == loads.RATE_MAX
 
 
 def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu() -> None:
