@@ -2,8 +2,8 @@
 
 One point says only what everything together costs. The costs of a turn, a frame and a target differ in what they grow with, so the points
 differ in that: the rate (turns are shared at a high one), the payload, the fan-out, how much is heartbeats, and how many come at once.
-``load`` is the share that is busy of the server's cores or of the load process's one, whichever is more. The standard mix is played at 30 % and at 60 %, and once with a restart; what is
-predicted for any other load is a prediction.
+``load`` is the share that is busy of the server's cores or of the load process's one, whichever is more. The standard mix is played at
+30 % and at 60 %, and once with a restart; what is predicted for any other load is a prediction.
 """
 
 from __future__ import annotations

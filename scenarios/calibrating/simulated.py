@@ -48,7 +48,8 @@ def busy(scenario: Scenario, times: ServiceTimes, cores: int, preset: str = "cur
     world.kernel.at(begin_us, look)
     world.kernel.at(end_us, look)
     world.run()
-    return max(after - before for before, after in zip(*spent, strict=True)) / (end_us - begin_us)
+    (server_0, load_0), (server_1, load_1) = spent
+    return max(server_1 - server_0, load_1 - load_0) / (end_us - begin_us)
 
 
 def latencies(history: History, scenario: Scenario) -> dict[str, float]:

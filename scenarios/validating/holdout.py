@@ -2,8 +2,8 @@
 
 A calibration has played the standard mix (half direct, half groups of five, 100 users) at 30 % and 60 %, some other mixes at rates of its
 own, and one restart. Here are other loads of the standard mix, other numbers of users, other sizes of groups and messages, and other
-restarts under each preset. ``load`` is the share that is busy of the server's cores or of the load process's one, whichever is more, as predicted: rates follow from
-the calibration.
+restarts under each preset. ``load`` is the share that is busy of the server's cores or of the load process's one, whichever is more, as
+predicted: rates follow from the calibration.
 """
 
 from __future__ import annotations

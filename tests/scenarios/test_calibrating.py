@@ -19,7 +19,7 @@ from model.sim.service_times import load as load_times
 from scenarios.calibrating import delays, loads, waits
 from scenarios.calibrating.fit import FLOOR_US, Fit, Point, fit
 from scenarios.calibrating.waits import Commits
-from scenarios.calibrating.windows import GATEWAY, TERMS, UNSOLD, cut
+from scenarios.calibrating.windows import GATEWAY, TERMS, UNSOLD, Totals, Window, cut
 from scenarios.running import settings
 from scenarios.running.metrics import Sample
 from tests.cli.conftest import Command, imbench  # noqa: F401  the fixture
@@ -119,6 +119,13 @@ def test_a_window_is_what_was_counted_between_two_looks() -> None:
     assert (point.counts["first"], ramp.points()["gateway"].counts["first"]) == (0, 1)
     assert audit.points()["gateway"].cpu_us == 750_000 * 0.75
     assert set(point.counts) >= set(GATEWAY)
+
+
+def test_the_load_is_that_of_the_busier_side() -> None:
+    """Over a second, 0.6 s of CPU on the server's cores and 0.4 s on the load process's one."""
+    totals = {"gateway": Totals(main_us=400_000), "business": Totals(main_us=100_000, others_us=100_000)}
+    window = Window("a point: load", 1.0, totals | {"generator": Totals(main_us=400_000)})
+    assert (window.busy(cores=1), window.busy(cores=2)) == (0.6, 0.4)
 
 
 def test_a_run_that_was_not_looked_at_has_no_window() -> None:
