@@ -26,17 +26,16 @@ class SimDevice:
     serves again once the nearer is over. A heartbeat is thus asked for once, however many acks are due before it.
     """
 
-    __slots__ = ("_armed", "_behind", "_link", "_out", "_world", "observer", "session")
+    __slots__ = ("_armed", "_behind", "_link", "_world", "observer", "session")
 
     def __init__(self, session: ClientSession, observer: ClientObserver, world: DeviceWorld) -> None:
         self.session, self.observer, self._world = session, observer, world
         self._link: Link | None = None
         self._armed = self._behind = limits.NEVER_US
-        self._out: list[Any] = []
 
     def do(self, call: Callable[[int, list[Any]], None]) -> None:
         """An input of the session that takes (now, out)."""
-        call(self._world.kernel.now, self._out)
+        call(self._world.kernel.now, self._world.out)
         self._drain()
 
     def receive(self, link: Link, frame: Any) -> None:
@@ -47,24 +46,24 @@ class SimDevice:
         if frame.kind not in SESSION_KINDS:
             self._world.activity += 1
         self.observer.received(frame, now)
-        self.session.receive(link.connection, frame, now, self._out)
+        self.session.receive(link.connection, frame, now, self._world.out)
         self._drain()
 
     def opened(self, link: Link) -> None:
         """The connection is there."""
         if link is self._link:
-            self.session.opened(link.connection, self._world.kernel.now, self._out)
+            self.session.opened(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
     def hung_up(self, link: Link) -> None:
         """The connection ended, or was refused."""
         if link is self._link:
             self._link = None
-            self.session.closed(link.connection, self._world.kernel.now, self._out)
+            self.session.closed(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
     def _drain(self) -> None:
-        out = self._out
+        out = self._world.out
         self._world.stirred[self] = None
         if out:
             self.observer.effects(out, self._world.kernel.now)
@@ -82,7 +81,7 @@ class SimDevice:
         due = self.session.deadline
         if due < self._armed:
             self._armed, self._behind = due, self._armed
-            self._world.kernel.at(due, self._wake, due)
+            self._world.kernel.at(due, SimDevice._wake, self, due)
 
     def _write(self, frame: Any) -> None:
         if self._link is not None:
@@ -110,7 +109,7 @@ class SimDevice:
         now = self._world.kernel.now
         self._armed, self._behind = self._behind, limits.NEVER_US
         if self.session.deadline <= now:
-            self.session.on_deadline(now, self._out)
+            self.session.on_deadline(now, self._world.out)
         self._drain()
 
 
@@ -143,6 +142,8 @@ class DeviceWorld:
         self.kernel = kernel
         self.gateways: list[SimGateway] = []
         self.devices: dict[int, SimDevice] = {}
+        self.out: list[Any] = []
+        """What the device whose turn it is wants done; empty between turns."""
         self.activity = 0
         self.audits = 0
         self.stirred: dict[SimDevice, None] = {}

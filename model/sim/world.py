@@ -68,6 +68,7 @@ class World:
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+        self._gateway_nodes = {k: 2 + k for k in range(scenario.gateways)}
         self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
@@ -98,17 +99,14 @@ class World:
             self.scenario.timers,
             draws.draws(self.seed, user),
         )
-        observer = ClientObserver(self.recorder, user, self._gateway_nodes())
+        observer = ClientObserver(self.recorder, user, self._gateway_nodes)
         return SimDevice(session, observer, self.devices)
-
-    def _gateway_nodes(self) -> dict[int, int]:
-        return {k: 2 + k for k in range(self.scenario.gateways)}
 
     # running -----------------------------------------------------------------------------------------------------------------------
 
     def run(self, progress: Callable[[float], None] | None = None) -> SimResult:
         """Play the script to its end."""
-        self.observer.population(self.population, self._gateway_nodes(), 0)
+        self.observer.population(self.population, self._gateway_nodes, 0)
         self.observer.schedule(self.schedule)
         self._start(self.business)
         for gateway in self.devices.gateways:
