@@ -248,7 +248,7 @@ def test_a_short_calibration_from_beginning_to_end(
     assert answer.status == 0, answer.err
     printed = json.loads(answer.out)
     times = load_times(tmp_path / "mine.json")
-    assert msgspec.to_builtins(times) == printed["times"]
+    assert msgspec.convert(printed["times"], ServiceTimes) == times
     assert len(times.standard) == 2
     assert times.gateway_start_us > 10_000
     assert sum(times.rests_us("gateway")) + times.gateway_turn_us + times.gateway_forward_us > 0

@@ -146,11 +146,12 @@ def test_business_pays_for_targets_and_envelopes_apart() -> None:
 
 
 def test_a_role_that_has_rested_takes_longer() -> None:
-    node = gateway(costing(gateway_turn_us=10.0, gateway_rest_short_us=1_000.0, gateway_rest_long_us=5_000.0))
-    for at_us in (100, 1_000, 20_000):
+    rests = {"gateway_rest_short_us": 1_000.0, "gateway_rest_middle_us": 300.0, "gateway_rest_long_us": 5_000.0}
+    node = gateway(costing(gateway_turn_us=10.0, **rests))
+    for at_us in (100, 1_000, 2_200, 20_000):
         node.kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
     node.kernel.play()
-    assert node.cpu_us == 10 + (1_000 + 10) + (5_000 + 10)  # rests of 100 us, of 890 us, of 18 ms
+    assert node.cpu_us == 10 + (1_000 + 10) + 10 + (5_000 + 10)  # after rests of 100 us, of 890 us, of 190 us, of 18 ms
 
 
 # cores that are shared ---------------------------------------------------------------------------------------------------------------
