@@ -17,7 +17,7 @@ FOLDER = "validation"
 
 def validated(calibration: Path | None, quick: bool, out: Path | None) -> tuple[Path, Results]:
     """Validate a calibration. Returns the folder with its results. Raises :class:`CannotRun` and ``HistoryError``."""
-    folder = out or runs_root(None) / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder = out.absolute() if out else runs_root(None) / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with interruptible(), shown() as progress:
         times = read_and_warn(chosen(calibration), progress, always=True)
         return folder, validate(holdout.quick() if quick else holdout.full(), times, folder, progress)

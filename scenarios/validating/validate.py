@@ -140,6 +140,7 @@ def _play_all(predictions: Sequence[Prediction], folder: Path, measured: list[Me
     """Every replication live, in order; returns the signal that ended it early, 0 for none."""
     for prediction in predictions:
         point = prediction.point
+        progress.say(f"{point.name}: {point.scenario.workload.rate_per_s:,.0f} sends/s")
         for preset in point.presets:
             for seed in point.seeds:
                 result = run_to_an_answer(point.scenario, "live", preset, seed, folder / "runs", progress, "asyncio")
