@@ -27,7 +27,7 @@ from scenarios.calibrating.loads import Load
 from scenarios.calibrating.waits import Commits
 from scenarios.calibrating.windows import TERMS, UNSOLD, Window, cut
 from scenarios.running import live, metrics
-from scenarios.running.exits import UNAVAILABLE, CannotRun
+from scenarios.running.exits import UNAVAILABLE, CannotRun, Interrupted
 from scenarios.running.progress import Progress
 
 SEED = 1
@@ -114,6 +114,8 @@ def play_one(load: Load, folder: Path, progress: Progress) -> Played:
     run = RunFolder.create(folder, load.scenario.name, "live", "cursor", SEED, datetime.now(UTC))
     meter = metrics.Meter(SAMPLE_S, tallies)
     played = live.play(load.scenario, "cursor", SEED, run, progress, "asyncio", meter)
+    if played.interrupted:
+        raise Interrupted(played.interrupted)
     if played.notes:
         raise CannotRun(f"the load '{load.name}' could not be played: {played.notes[0]}", UNAVAILABLE)
     return Played(load, tuple(cut(load.name, load.scenario, meter.samples, played.rows)), played.header, played.rows)
