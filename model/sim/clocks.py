@@ -36,11 +36,11 @@ class Clock:
         offset = next(offset for since, offset in reversed(self._pieces) if since <= run_us)
         return round(offset + self._rate * run_us)
 
-    def run(self, local_us: int) -> int:
-        """The first instant of the run at which it shows ``local_us`` or more."""
+    def run(self, local_us: int, from_us: int) -> int:
+        """The first instant of the run, from ``from_us`` on, at which it shows ``local_us`` or more."""
         for i, (since, offset) in enumerate(self._pieces):
             until = self._pieces[i + 1][0] if i + 1 < len(self._pieces) else inf
-            instant = max((local_us - offset) / self._rate, since)
+            instant = max((local_us - offset) / self._rate, since, from_us)
             if instant < until:
                 break
         found = ceil(instant)
@@ -50,41 +50,46 @@ class Clock:
 class Clocked:
     """A session behind a clock that is wrong; to a driver it is the session."""
 
-    __slots__ = ("_clock", "_session")
+    __slots__ = ("_clock", "_now", "_session")
 
     def __init__(self, session: Any, clock: Clock) -> None:
         self._session, self._clock = session, clock
+        self._now = 0  # when it was last told the time, on the clock of the run
 
     def __getattr__(self, name: str) -> Any:
         """What has nothing to do with time."""
         return getattr(self._session, name)
 
+    def _local(self, now: int) -> int:
+        self._now = now
+        return self._clock.local(now)
+
     @property
     def deadline(self) -> int:
         """On the clock of the run."""
         due: int = self._session.deadline
-        return due if due >= limits.NEVER_US else self._clock.run(due)
+        return due if due >= limits.NEVER_US else self._clock.run(due, self._now)
 
     def start(self, now: int, out: list[Any]) -> None:
-        self._session.start(self._clock.local(now), out)
+        self._session.start(self._local(now), out)
 
     def stop(self, now: int, out: list[Any]) -> None:
-        self._session.stop(self._clock.local(now), out)
+        self._session.stop(self._local(now), out)
 
     def opened(self, connection: int, now: int, out: list[Any]) -> None:
-        self._session.opened(connection, self._clock.local(now), out)
+        self._session.opened(connection, self._local(now), out)
 
     def closed(self, connection: int, now: int, out: list[Any]) -> None:
-        self._session.closed(connection, self._clock.local(now), out)
+        self._session.closed(connection, self._local(now), out)
 
     def receive(self, connection: int, frame: Any, now: int, out: list[Any]) -> None:
-        self._session.receive(connection, frame, self._clock.local(now), out)
+        self._session.receive(connection, frame, self._local(now), out)
 
     def submit(self, command: Any, now: int, out: list[Any]) -> None:
-        self._session.submit(command, self._clock.local(now), out)
+        self._session.submit(command, self._local(now), out)
 
     def on_deadline(self, now: int, out: list[Any]) -> None:
-        self._session.on_deadline(self._clock.local(now), out)
+        self._session.on_deadline(self._local(now), out)
 
 
 def clock_of(plan: Clocks, scenario: Scenario, seed: int, device: int) -> Clock:

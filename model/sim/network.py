@@ -36,30 +36,24 @@ DOUBLINGS_MAX = 10
 class Luck:
     """The delays of all links of one network: ``delay(place)`` for the draw at a place; a place is counted up by its link."""
 
-    __slots__ = ("_delays", "_seed", "_shares", "timeout_us")
+    __slots__ = ("_delays", "seed", "timeout_us")
 
     def __init__(self, plan: NetworkPlan, seed: int) -> None:
         rng = np.random.default_rng(draws.key(seed, draws.LINK_DELAY))
         delays = plan.delay_us + _tail(rng, plan)
         self.timeout_us = retransmission_timeout_us(plan, delays)
-        lossy = np.random.default_rng(draws.key(seed, draws.LINK_LOSS))
         if plan.loss and not plan.burst_us:
-            delays += _retransmissions(lossy, plan.loss, self.timeout_us)
+            delays += _retransmissions(np.random.default_rng(draws.key(seed, draws.LINK_LOSS)), plan.loss, self.timeout_us)
         self._delays: list[int] = np.rint(delays).astype(np.int64).tolist()
-        self._shares: list[float] = lossy.random(TABLE).tolist() if plan.burst_us else []
-        self._seed = seed
+        self.seed = seed
 
     def place(self, link: int, direction: int) -> int:
         """Where the draws of a link in a direction begin."""
-        return draws.key(self._seed, link, direction) % TABLE
+        return draws.key(self.seed, link, direction) % TABLE
 
     def delay(self, place: int) -> int:
         """Microseconds a segment takes."""
         return self._delays[place % TABLE]
-
-    def share(self, place: int) -> float:
-        """A draw in [0, 1) for the weather of a lane; only where losses come in bursts."""
-        return self._shares[place % TABLE]
 
 
 def _tail(rng: np.random.Generator, plan: NetworkPlan) -> NDArray[np.float64]:

@@ -75,20 +75,20 @@ class Outages:
 class Weather:
     """Gilbert's chain of one lane: whether what is sent at an instant is lost. Asked in the order of time."""
 
-    __slots__ = ("_bad", "_loss", "_luck", "_memory_us", "_place", "_t_us")
+    __slots__ = ("_bad", "_drawn", "_key", "_loss", "_memory_us", "_t_us")
 
-    def __init__(self, plan: NetworkPlan, luck: Luck, place: int) -> None:
-        self._loss, self._luck, self._place = plan.loss, luck, place
+    def __init__(self, plan: NetworkPlan, key: int) -> None:
+        self._loss, self._key, self._drawn = plan.loss, key, 0
         self._memory_us = plan.burst_us * (1 - plan.loss)  # the reciprocal of the sum of both rates
         self._bad = False
         self._t_us = -limits.NEVER_US  # long ago: the first answer is stationary
 
     def loses(self, t_us: int) -> bool:
         """Whether the chain is in its bad state at ``t_us``."""
-        self._place += 1
+        self._drawn += 1
         remembered = exp(-(t_us - self._t_us) / self._memory_us)
         bad = self._loss + (self._bad - self._loss) * remembered
-        self._bad, self._t_us = self._luck.share(self._place) < bad, t_us
+        self._bad, self._t_us = draws.key(self._key, self._drawn) / 2**64 < bad, t_us
         return self._bad
 
 
@@ -138,8 +138,9 @@ class RoughLane(Lane):
 
     __slots__ = ("_bytes", "_dead", "_direction", "_full", "_link", "_tried_at", "_turn", "_waiting", "_weather")
 
-    def __init__(self, link: RoughLink, kernel: Kernel, luck: Luck, place: int, direction: int) -> None:
-        super().__init__(kernel, luck, place)
+    def __init__(self, link: RoughLink, kernel: Kernel, key: int, direction: int) -> None:
+        luck = link.air.luck
+        super().__init__(kernel, luck, luck.place(key, direction))
         self._link, self._direction = link, direction
         self._waiting: deque[tuple[int, Callback, tuple[Any, ...]]] = deque()
         self._turn = 0  # odd while a segment is being put on the wire
@@ -147,7 +148,9 @@ class RoughLane(Lane):
         self._full = self._dead = False
         self._tried_at = 0
         plan = link.air.plan
-        self._weather = Weather(plan, luck, place) if plan.loss and plan.burst_us else None
+        self._weather = (
+            Weather(plan, draws.key(luck.seed, draws.LINK_LOSS, key, direction)) if plan.loss and plan.burst_us else None
+        )
 
     def carry(self, callback: Callback, *args: Any) -> None:
         """Call ``callback(*args)`` when a segment sent now arrives, if it ever does."""
@@ -254,9 +257,9 @@ class RoughLink(Link):
         self.air, self.door, self.gateway, self._hang_up = air, door, gateway, hang_up
         self.gone = False
         self._heard_us = kernel.now
-        key, luck = draws.key(device, connection), air.luck
-        self.up: RoughLane = RoughLane(self, kernel, luck, luck.place(key, UP), UP)
-        self.down: RoughLane = RoughLane(self, kernel, luck, luck.place(key, DOWN), DOWN)
+        key = draws.key(device, connection)
+        self.up: RoughLane = RoughLane(self, kernel, key, UP)
+        self.down: RoughLane = RoughLane(self, kernel, key, DOWN)
         air.link = self
 
     def spoken(self, now: int) -> bool:
