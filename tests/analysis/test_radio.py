@@ -50,7 +50,7 @@ def test_regular_traffic_is_heartbeats(interval_s: int) -> None:
 
 
 def test_messages_between_heartbeats_save_their_wake_ups() -> None:
-    """A ping within the tail of a message finds the radio awake: 0, 1 and 30 s wake it twice. One second of the first stage, then whole tails."""
+    """A ping within the tail of a message finds the radio awake: 0, 1 and 30 s wake it twice, for a second of tail and two whole ones."""
     cost = of_traffic(ROUND, [0, S, 30 * S], 300, HOUR_US)
     assert cost.wake_ups == 2
     assert cost.joules == pytest.approx(2 * 0.5 + 0.8 + 2 * (3.2 + 1.2))
