@@ -311,8 +311,8 @@ class Severed:
     def __init__(self, peer: SimGateway | SimBusiness) -> None:
         self.peer, self._kept = peer, list[tuple[Callable[..., None], tuple[Any, ...]]]()
 
-    def told(self, link: int, envelope: Any) -> None:
-        self._kept.append((self.peer.told, (link, envelope)))
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        self._kept.append((self.peer.told, (link, envelopes)))
 
     def unlinked(self, link: int) -> None:
         self._kept.append((self.peer.unlinked, (link,)))

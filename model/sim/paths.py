@@ -6,7 +6,7 @@ mix is drawn by key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import log
 
 from model.core import draws
@@ -15,7 +15,7 @@ from model.scenario import Scenario, faults
 from model.scenario.networks import resolved
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.network import Link, Luck
+from model.sim.network import Link, LinkEnd, Luck
 from model.sim.rough import Air, Door, Outages, RoughLink
 
 OF_LINKS = (
@@ -45,12 +45,12 @@ class Paths:
         self._outages: dict[tuple[int, int], Outages] = {}
         self.calm_us = scenario.at_us(max([scenario.duration_s, *(fault.healed_s for fault in scenario.faults)]))
 
-    def link(self, device: int, connection: int, gateway: SimGateway, hang_up: Callable[[Link], None]) -> Link:
-        """A connection from a device to a gateway; ``hang_up(link)`` tells the device of an end that no segment brings."""
+    def link(self, end: LinkEnd, device: int, connection: int, gateway: SimGateway) -> Link:
+        """A connection from a device, with its ``end``, to a gateway."""
         air = self._air(device)
         if air is None:
-            return Link(self._kernel, self._mix[self._which(device)][1], device, connection)
-        return RoughLink(self._kernel, air, self.door(gateway), device, connection, gateway, hang_up)
+            return Link(self._kernel, self._mix[self._which(device)][1], end, device, connection)
+        return RoughLink(self._kernel, air, self.door(gateway), end, device, connection, gateway)
 
     def door(self, gateway: SimGateway) -> Door:
         """What all connections of a gateway meet."""

@@ -31,7 +31,7 @@ from model.core.frames import SESSION_KINDS
 from model.scenario import Network as NetworkPlan
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.network import RTO_MAX_US, Lane, Link, Luck
+from model.sim.network import RTO_MAX_US, TABLE, Lane, Link, LinkEnd, Luck
 from model.sim.sizes import link_bytes
 
 UP, DOWN = 0, 1
@@ -204,7 +204,7 @@ class RoughLane(Lane):
             return
         begin = max(self._kernel.now, self._tried_at)
         self._place += 1
-        delay = self._luck.delay(self._place)
+        delay = self._delays[self._place % TABLE]
         passes = self._passes(begin)
         give_up_us = self._link.air.plan.give_up_us
         if self._dead or passes - begin > give_up_us or delay > give_up_us:
@@ -216,7 +216,7 @@ class RoughLane(Lane):
 
     def _passes(self, begin: int) -> int:
         """When the first attempt that gets through is made; beyond what the sender would wait for where none does."""
-        t, wait = begin, self._luck.timeout_us
+        t, wait = begin, self._link.air.luck.timeout_us
         while t - begin <= self._link.air.plan.give_up_us and self._blocks(t):
             t += wait
             wait = min(2 * wait, RTO_MAX_US)
@@ -245,16 +245,16 @@ class RoughLane(Lane):
 
 
 class RoughLink(Link):
-    """One connection. ``hang_up(link)`` tells its device of its end."""
+    """One connection."""
 
-    __slots__ = ("_hang_up", "_heard_us", "air", "door", "gateway", "gone")
+    __slots__ = ("_heard_us", "air", "device", "door", "gateway", "gone")
 
     def __init__(
-        self, kernel: Kernel, air: Air, door: Door, device: int, connection: int, gateway: SimGateway, hang_up: Callback
+        self, kernel: Kernel, air: Air, door: Door, end: LinkEnd, device: int, connection: int, gateway: SimGateway
     ) -> None:
-        self.device, self.connection = device, connection
+        self.end, self.device, self.connection = end, device, connection
         self.number = 0
-        self.air, self.door, self.gateway, self._hang_up = air, door, gateway, hang_up
+        self.air, self.door, self.gateway = air, door, gateway
         self.gone = False
         self._heard_us = kernel.now
         key = draws.key(device, connection)
@@ -299,12 +299,12 @@ class RoughLink(Link):
     def lost_by_device(self) -> None:
         """Its device knows that it is dead; the gateway believes in it."""
         self.vanish()
-        self._hang_up(self)
+        self.end.hung_up(self)
 
     def reset(self) -> None:
         """Both ends learn that it is dead, and what was on its way is lost with it."""
         self.lost_by_gateway()
-        self._hang_up(self)
+        self.end.hung_up(self)
 
     def given_up(self, direction: int) -> None:
         """The sender in this direction has retransmitted for long enough."""

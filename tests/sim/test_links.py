@@ -12,7 +12,6 @@ import pytest
 from model.analysis import estimates
 from model.core import frames as f
 from model.scenario import NETWORKS, HalfOpen, Network, Scenario
-from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import TABLE, Link, Luck
 from model.sim.paths import Paths
@@ -36,7 +35,13 @@ class Ends:
 
     def link(self, device: int = 1) -> RoughLink:
         gateway: Any = self
-        return RoughLink(self.kernel, self.air, self.door, device, 1, gateway, lambda link: self._tell("device"))
+        return RoughLink(self.kernel, self.air, self.door, self, device, 1, gateway)
+
+    def receive(self, link: Link, frame: Any) -> None:
+        """Not used: a test carries to ``arrive``."""
+
+    def hung_up(self, link: Link) -> None:
+        self._tell("device")
 
     def ended(self, link: Link) -> None:
         self._tell("gateway")
@@ -261,8 +266,8 @@ def test_changes_of_address_come_at_their_rate_until_the_load_is_over() -> None:
 
 
 def link_of(scenario: Scenario, device: int = 1) -> Link:
-    gateway: SimGateway = Ends(QUIET)  # type: ignore[assignment]
-    return Paths(Kernel(), scenario, 1).link(device, 1, gateway, lambda link: None)
+    ends: Any = Ends(QUIET)
+    return Paths(Kernel(), scenario, 1).link(ends, device, 1, ends)
 
 
 def test_links_are_rough_only_where_the_plan_or_a_fault_needs_it() -> None:
