@@ -65,7 +65,7 @@ def test_an_ack_takes_a_round_trip_of_the_link_and_what_the_server_takes(name: s
 
 
 def test_a_network_that_drops_silent_connections_sooner_than_heartbeats_come_is_found_out_by_them() -> None:
-    """Every connection that falls silent is lost with nobody told; the next ping's missing pong tells. It never ends, so no drain settles."""
+    """Every connection that falls silent is lost with nobody told; the next ping's pong is missing. It never ends: no drain settles."""
     result = on(Network(nat_idle_us=1_000_000))
     lost = result.rows[result.rows["kind"] == Kind.DISCONNECTED]
     assert len(lost) > 40
