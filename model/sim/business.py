@@ -9,6 +9,7 @@ from model.core import limits
 from model.core.business import BusinessNode
 from model.core.commands import StorageResult
 from model.core.effects import Store, TellGateway
+from model.core.envelopes import Attach
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
@@ -94,7 +95,8 @@ class SimBusiness(Node):
             case "envelope":
                 self.trace = hash((self.trace, now, item[1], item[2].kind, item[2].connection))
                 machine.receive(item[1], item[2], now, out)
-                return self._times.business_envelope_us
+                logs_in = type(item[2]) is Attach and not item[2].announced
+                return self._times.business_envelope_us + (self._times.business_account_us if logs_in else 0.0)
             case "stored":
                 machine.stored(item[1], now, out)
             case "unlinked":

@@ -25,7 +25,7 @@ from model.scenario import Fault, Kill, Scenario
 from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
-from model.sim.devices import DeviceWorld, SimDevice
+from model.sim.devices import DeviceWorld, Lives, SimDevice
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
@@ -56,11 +56,14 @@ class World:
     """One run, assembled."""
 
     def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
-        self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
+        self.scenario, self.preset, self.seed = scenario, preset, seed
+        self.policies = scenario.preset(preset)
+        self.times = times.with_log_ins(scenario.login)
         self.kernel = Kernel(scenario.population.users)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
+        self.devices.lives = Lives(scenario, seed) if scenario.connection_life_s else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
@@ -73,14 +76,14 @@ class World:
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
-        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
+        timers = self.scenario.timers
+        return SimBusiness(self.kernel, BUSINESS, self.times, self.policies, timers, self.population.conversations, self._host)
 
     def _gateway(self, k: int) -> SimGateway:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
-        policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
+        policies, timers, world = self.policies, self.scenario.timers, self.devices
         return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up, self._host)
 
     def _device(self, user: int) -> SimDevice:
@@ -90,7 +93,7 @@ class World:
             tokens.mint(SECRET, user, user),
             self.scenario.gateways,
             self.population.homes[user],
-            self.scenario.preset(self.preset),
+            self.policies,
             self.scenario.timers,
             draws.draws(self.seed, user),
         )
@@ -222,7 +225,7 @@ class World:
                 preset=self.preset,
                 seed=self.seed,
                 contract=self.scenario.contract,
-                policies=self.scenario.preset(self.preset),
+                policies=self.policies,
                 timers=self.scenario.timers,
                 nodes=self.nodes,
                 load_begin_us=self.scenario.load_begin_us,
