@@ -100,7 +100,7 @@ def run(
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
-        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=_commit(), machine=this_machine()
+        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=commit(), machine=this_machine()
     )
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
@@ -212,7 +212,7 @@ def _iso(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the checkout, ``+`` behind it where tracked files were changed; empty where there is no git."""
     try:
         told = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]
