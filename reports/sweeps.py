@@ -56,7 +56,7 @@ def told(folder: Path) -> str:
         cells = {row["measure"]: " ".join(cell(row).split("\n")) for row in part.to_dict("records")}
         lines.append([*(where[axis.name] for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
     n = int(summary["n"].max())
-    return f"{record.question}\n\n{_aligned(lines)}\n{n} seeds a line; ± is the 95 % interval of the mean" + (
+    return f"{record.question}\n\n{_aligned(lines)}\n{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree" + (
         "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
     )
 
@@ -175,7 +175,12 @@ def cell(row: dict[str, Any] | None) -> str:
     if row["mean"] == row["low"] == 0 < row["high"]:
         return f"0, below {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
     half = (row["high"] - row["low"]) / 2
-    return f"{row['mean']:.3g}" if math.isnan(half) else f"{row['mean']:.3g}\n± {half:.2g}"
+    return number(row["mean"]) + (f"\n± {number(half)}" if half > 0 else "")
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _broken(label: str) -> str:

@@ -87,16 +87,16 @@ def quantile(samples: Sequence[float], q: float) -> float | None:
 def warm_up(series: Sequence[float], batch: int = 5) -> int:
     """How many leading values of a series to leave out, so that the rest is a steady state: MSER-5 (White 1997).
 
-    The cut is where the marginal standard error of what is left is least, over batches of ``batch`` values. A cut in the second half says
-    that the series is too short to have a steady state, and raises ``ValueError``.
+    The cut is where the marginal standard error of what is left is least, over batches of ``batch`` values, looked for in the first half.
+    One at the end of that half says that the series is too short to have a steady state, and raises ``ValueError``.
     """
     whole = len(series) // batch
     if whole < 4:
         raise ValueError(f"{len(series)} values: a warm-up is looked for in {4 * batch} at least")
     means = np.asarray(series[: whole * batch], np.float64).reshape(whole, batch).mean(axis=1)
-    errors = [float(means[cut:].var() / (whole - cut)) for cut in range(whole - 2)]
+    errors = [float(means[cut:].var() / (whole - cut)) for cut in range(whole // 2 + 1)]
     cut = int(np.argmin(errors))
-    if cut > whole // 2:
+    if cut == whole // 2:
         raise ValueError(f"the series is still changing after {cut * batch} of {len(series)} values; run it for longer")
     return cut * batch
 

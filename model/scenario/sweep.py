@@ -17,10 +17,10 @@ from model.history.machine import Machine
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One place on an axis: its label, and the settings ``field=value`` that make it."""
+    """One place on an axis: its label, and the settings ``field=value`` that make it; none where the scenario file knows the label."""
 
     label: str
-    settings: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
 
 class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,12 +1,12 @@
 """One replication of a sweep: a simulated run without a folder, and the figures taken from it.
 
-A scenario file that measures something of its own has a function ``replication(scenario, preset, seed)`` that returns figures by name;
+A scenario file that measures something of its own has a function ``replication(scenario, preset, seed, place)`` that returns figures by name;
 else :func:`replication` here is taken. A figure is a number, infinite for "never", or None where the samples do not allow it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from model.scenario import Scenario
 from scenarios.running.run import Judged, judge_safely
 
 Figures = dict[str, float | None]
-Replication = Callable[[Scenario, str, int], Figures]
+Place = Mapping[str, str]
+"""Where on the grid: labels of choices, by axis."""
+Replication = Callable[[Scenario, str, int, Place], Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def simulated(scenario: Scenario, preset: str, seed: int) -> Simulated:
     return Simulated(history, judge_safely(history), dict(result.counters), end_us)
 
 
-def replication(scenario: Scenario, preset: str, seed: int) -> Figures:
+def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Figures:
     """The figures of any scenario: what users lost and how late they were, and what it cost."""
     run = simulated(scenario, preset, seed)
     return common(run.judged) | cpu(run)

@@ -91,10 +91,10 @@ def run(
 ) -> RunResult:
     """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world.
 
-    A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
+    A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = sorted({type(fault).__name__.lower() for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])})
+    missing = _missing(scenario, world)
     if missing:
         return _skipped(scenario, world, preset, seed, missing)
     started = datetime.now(UTC)
@@ -110,6 +110,13 @@ def run(
     else:
         played = _simulated(scenario, preset, seed, folder, progress)
     return _concluded(scenario, folder, manifest, played, progress)
+
+
+def _missing(scenario: Scenario, world: World) -> list[str]:
+    """What a scenario asks of a world that it cannot do."""
+    kinds = {type(fault).__name__.lower() for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])}
+    lives = ["connections that end by themselves"] if world == "live" and scenario.connection_life_s else []
+    return [f"fault of kind {kind}" for kind in sorted(kinds)] + lives
 
 
 def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
@@ -203,7 +210,7 @@ def _complete(history: History) -> bool:
 
 
 def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: list[str]) -> RunResult:
-    reason = f"skipped: the {world} world has no fault of kind {', '.join(missing)}"
+    reason = f"skipped: the {world} world has no {', '.join(missing)}"
     expected, digest = scenario.expected.get(preset), scenario.digest()
     return RunResult(scenario.name, world, preset, seed, "skipped", expected, digest, None, None, {}, reasons=(reason,))
 

@@ -139,10 +139,11 @@ def swept(
     root: Path,
 ) -> SweepResult:
     """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
-    scenario, plan = catalog.load(name), catalog.sweep(name)
+    scenario, declared = catalog.load(name), catalog.sweep(name)
+    plan = declared.short() if short else declared
     if short:
-        scenario, plan = apply(scenario.short(), plan.short_settings), plan.short()
-    plan = plan.over(tuple(named(plan, parsed(axis)) for axis in axes))
+        scenario = apply(scenario.short(), declared.short_settings)
+    plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
     check_presets([plan.preset])
     with interruptible(), progressing() as progress:
@@ -197,7 +198,7 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
 
 
 def _row(task: Task) -> Row:
-    figures = catalog.replication(task.name)(task.scenario, task.preset, task.seed)
+    figures = catalog.replication(task.name)(task.scenario, task.preset, task.seed, task.place)
     return {**task.place, "seed": task.seed, **figures}
 
 
