@@ -30,12 +30,16 @@ cli.add_command(run)
 
 @cli.command()
 @click.argument("name")
-@click.option("--axis", "axes", multiple=True, metavar="FIELD=V,V,...", help="Choices of a field, or of an axis the scenario declares.")
+@click.option(
+    "--axis", "axes", multiple=True, metavar="FIELD=V,V,...", help="Choices of a field, or of an axis the scenario declares."
+)
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Replications of each point, with seeds 1 to this.")
 @click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
 @click.option("--short", is_flag=True, help="The short form: fewer points and replications, of a few seconds.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in."
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(

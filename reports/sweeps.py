@@ -8,6 +8,7 @@ Beside each picture stands the table that it is drawn from.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,13 +52,13 @@ def told(folder: Path) -> str:
     axes = [axis for axis in record.sweep.axes if len(axis.choices) > 1] or list(record.sweep.axes)
     measures = record.sweep.measures or tuple(Measure(name, name) for name in summary["measure"].unique())
     lines = [[*(title(axis.name) for axis in axes), *(of_measure(measure) for measure in measures)]]
-    for place, part in summary.groupby([axis.name for axis in record.sweep.axes], sort=False):
-        where = dict(zip((axis.name for axis in record.sweep.axes), place, strict=True))
+    for _, part in summary.groupby([axis.name for axis in record.sweep.axes], sort=False):
         cells = {row["measure"]: " ".join(cell(row).split("\n")) for row in part.to_dict("records")}
-        lines.append([*(where[axis.name] for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
+        lines.append([*(str(part[axis.name].iloc[0]) for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
     n = int(summary["n"].max())
-    return f"{record.question}\n\n{_aligned(lines)}\n{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree" + (
-        "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
+    return (
+        f"{record.question}\n\n{_aligned(lines)}\n{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree"
+        + ("" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs")
     )
 
 
@@ -97,7 +98,9 @@ def _panels(sweep: Sweep, rows: pd.DataFrame, own: tuple[str | None, ...]) -> li
     if not others:
         return [("", rows)]
     grouped = rows.groupby(others, sort=False)
-    return [(", ".join(f"{title(axis)} {label}" for axis, label in zip(others, place, strict=True)), part) for place, part in grouped]
+    return [
+        (", ".join(f"{title(axis)} {label}" for axis, label in zip(others, place, strict=True)), part) for place, part in grouped
+    ]
 
 
 def _axis(sweep: Sweep, name: str) -> Axis:
@@ -134,7 +137,9 @@ def _heat_maps(sweep: Sweep, picture: HeatMap, rows: pd.DataFrame) -> Figure:
         axes.set_ylabel("" if i else title(y.name))
         if panel:
             axes.set_title(panel, fontsize=10)
-    figure.suptitle(f"{of_measure(_measure(sweep, picture.measure))}: mean of {int(rows['n'].max())} seeds, ± 95 % interval", fontsize=11)
+    figure.suptitle(
+        f"{of_measure(_measure(sweep, picture.measure))}: mean of {int(rows['n'].max())} seeds, ± 95 % interval", fontsize=11
+    )
     return figure
 
 
@@ -159,14 +164,16 @@ def _heat_map(axes: Axes, rows: pd.DataFrame, x: Axis, y: Axis, norm: Normalize)
     for row, b in enumerate(ys):
         for column, a in enumerate(xs):
             dark = not math.isfinite(grid[row, column]) or norm(grid[row, column]) > 0.55
-            axes.text(column, row, cell(cells.get((b, a))), ha="center", va="center", fontsize=9, color="white" if dark else "black")
+            axes.text(
+                column, row, cell(cells.get((b, a))), ha="center", va="center", fontsize=9, color="white" if dark else "black"
+            )
 
 
-def _value(row: dict[str, Any] | None) -> float:
+def _value(row: Mapping[Any, Any] | None) -> float:
     return math.nan if row is None else float(row["mean"])
 
 
-def cell(row: dict[str, Any] | None) -> str:
+def cell(row: Mapping[Any, Any] | None) -> str:
     """A mean and its interval, in a few letters."""
     if row is None or math.isnan(row["mean"]):
         return "-" if row is None else "withheld"

@@ -6,8 +6,8 @@ Question
 
 Set-up
     200 users in groups of 100, everyone in two; one business node; each role on a core of its own with the service times of
-    ``model/sim/service_times.json``. Messages come as a Poisson stream for 3 s at each rate. The promise: 99 of 100 deliveries within 50 ms of
-    the intended send. Beside the simulation stands M/M/c: gateways are servers of one line, business is one more server behind it, and
+    ``model/sim/service_times.json``. Messages come as a Poisson stream for 3 s at each rate. The promise: 99 of 100 deliveries within 50 ms
+    of the intended send. Beside the simulation stands M/M/c: gateways are servers of one line, business is one more server behind it, and
     a message costs both what its frames and envelopes cost, a turn of the loop each left out.
 
 Expectation
@@ -97,7 +97,9 @@ def services_us(scenario: Scenario, times: ServiceTimes) -> tuple[float, float]:
     seen_per_s = rate * members / scenario.population.users
     acks = members / (1 + seen_per_s * scenario.timers.receive_ack_delay_us / 1e6)
     there_and_back = times.gateway_frame_in_us + times.gateway_envelope_us + times.gateway_frame_out_us
-    gateway = (1 + acks) * there_and_back + scenario.gateways * times.gateway_envelope_us + (members - 1) * times.gateway_frame_out_us
+    gateway = (
+        (1 + acks) * there_and_back + scenario.gateways * times.gateway_envelope_us + (members - 1) * times.gateway_frame_out_us
+    )
     envelope = times.business_envelope_us + times.business_envelope_out_us
     business = (1 + acks) * envelope + times.business_result_us + scenario.gateways * times.business_envelope_out_us
     return gateway, business

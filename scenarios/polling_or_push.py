@@ -89,10 +89,10 @@ def sizes(way: Way, payload_bytes: int) -> Sizes:
     if way.heartbeat_us:
         ack = len(encode(ReceiveAck(12, ((7, 12_345),)))) + len(encode(ReceiveConfirmed(12)))
         return Sizes(len(encode(Ping(12))), len(encode(Pong(12, ()))), len(encode(message)), ack)
-    question = f"GET /messages?after=12345 HTTP/1.1\r\nHost: im.example.org\r\nAuthorization: Bearer {'t' * 43}\r\nAccept: */*\r\n\r\n"
-    answer = (
-        "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n\r\n"
+    question = (
+        f"GET /messages?after=12345 HTTP/1.1\r\nHost: im.example.org\r\nAuthorization: Bearer {'t' * 43}\r\nAccept: */*\r\n\r\n"
     )
+    answer = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n\r\n"
     return Sizes(len(question), len(answer), len(encode(message)))
 
 
@@ -104,7 +104,9 @@ def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Fig
     arrivals = np.sort(luck.integers(0, until_us, luck.poisson(rate * until_us / S)))
     phase_us = int(luck.integers(way.interval_us or way.heartbeat_us or 1))
     kernel = Kernel()
-    device = Receiver(kernel, way, sizes(way, scenario.workload.payload_bytes), _delays(scenario, seed), arrivals.tolist(), phase_us)
+    device = Receiver(
+        kernel, way, sizes(way, scenario.workload.payload_bytes), _delays(scenario, seed), arrivals.tolist(), phase_us
+    )
     kernel.at(until_us, kernel.stop)
     kernel.play()
     got, hours = device.got, until_us / S / 3600

@@ -57,7 +57,9 @@ SCENARIO = Scenario(
     warm_up_s=2.0,
     duration_s=60.0,
     faults=(Kill("gateway-1", at_s=5.0, back_s=7.0),),
-    contract=Contract(fails={"outage": False, "not_recovered": False, "latency": False}, quiet_us=1_000_000, drain_bound_us=30_000_000),
+    contract=Contract(
+        fails={"outage": False, "not_recovered": False, "latency": False}, quiet_us=1_000_000, drain_bound_us=30_000_000
+    ),
     expected={"cursor": "valid"},
     short_scale=0.15,
 )
@@ -95,7 +97,13 @@ SWEEP = Sweep(
     ),
     replications=3,
     # time and population are a seventh of the whole: the same storm in small
-    short_settings=("population.users=600", "ramp_s=9", "timers.login_interval_us=10000", "timers.login_burst=8", "timers.logins_max=15"),
+    short_settings=(
+        "population.users=600",
+        "ramp_s=9",
+        "timers.login_interval_us=10000",
+        "timers.login_burst=8",
+        "timers.logins_max=15",
+    ),
     short_axes=(
         axis("policies.backoff", "fixed", "full_jitter"),
         Axis("admission", (DOORS.choices[0], DOORS.choices[1], DOORS.choices[3])),

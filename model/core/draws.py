@@ -16,7 +16,9 @@ Draw = Callable[[int, int], float]
 """(purpose, counter) -> a number in [0, 1)."""
 
 # purposes: what a draw decides; numbers are stable, since they are part of the key
-BACKOFF, ACK_TIMEOUT, HEARTBEAT_PHASE, LINK_DELAY, LINK_LOSS, ARRIVAL, PAYLOAD, SERVICE_TIME, TOPOLOGY, CONNECTION_LIFE = range(1, 11)
+BACKOFF, ACK_TIMEOUT, HEARTBEAT_PHASE, LINK_DELAY, LINK_LOSS, ARRIVAL, PAYLOAD, SERVICE_TIME, TOPOLOGY, CONNECTION_LIFE = range(
+    1, 11
+)
 
 
 def mix(value: int) -> int:

@@ -102,7 +102,17 @@ class Gateway:
     """The rules of one gateway. Inputs: ``opened``, ``receive``, ``closed``, ``congested``, ``drained``, ``receive_business``,
     ``business_up``, ``business_down``, ``shut_down``, ``on_deadline``."""
 
-    __slots__ = ("_admission", "_asks", "_business", "_check_token", "_connections", "_idle_due", "_idle_us", "deadline", "timers")
+    __slots__ = (
+        "_admission",
+        "_asks",
+        "_business",
+        "_check_token",
+        "_connections",
+        "_idle_due",
+        "_idle_us",
+        "deadline",
+        "timers",
+    )
 
     def __init__(self, policies: Policies, timers: Timers, check_token: CheckToken) -> None:
         self.timers = timers

@@ -108,7 +108,7 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     login_burst: int = 50
     """Log-ins that may come at once after a pause, under ``token_bucket`` (a count)."""
     logins_max: int = 100
-    """Log-ins of a gateway under way at a time, under ``bounded_queue`` (a count): what business answers well within ``connect_timeout_us``."""
+    """Log-ins of a gateway under way at a time, under ``bounded_queue`` (a count): what business can answer within a time-out."""
     login_hint_us: int = 2 * SECOND
     """The hint ``fixed``."""
 

@@ -16,7 +16,6 @@ from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
 
-
 SYN_TIMEOUT_US = 1_000_000
 """First wait for the answer to a connection request, doubled with each further one (RFC 6298, 2.1)."""
 

@@ -1,8 +1,9 @@
 """A node: a process with one CPU, whose work waits in line and is taken in turns of a loop.
 
-Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its sockets hold: a turn has
-a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
-of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
+Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
+sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine
+decides at the beginning of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what
+had left before.
 
 A node has a core of its own, or shares those of a host with other nodes; there, a turn cut short by a kill is worked off to its end.
 """
@@ -16,7 +17,6 @@ from typing import Any
 from model.core import limits
 from model.sim.kernel import Kernel
 from model.sim.stations import Host
-
 
 TURN_US_MAX = 5_000
 """Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""

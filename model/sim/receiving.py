@@ -4,15 +4,16 @@
 - *Long polling*: a question that is held until there is something or its hold is over (RFC 6202), and asked again upon the answer.
 - *Push*: a connection down which each message comes as it is there, acknowledged, and a ping now and then that keeps it alive.
 
-One device on the kernel, with one-way delays from the caller; the server's own time is left out, since it is the same for all ways. Bytes are
-counted with TCP and IP headers: each segment and each pure ack has ``HEADER_BYTES``. Connections stay open in all ways; what it costs to
-make them, and TLS, is left out. The radio stays awake for ``TAIL_US`` after its last segment.
+One device on the kernel, with one-way delays from the caller; the server's own time is left out, since it is the same for all ways.
+Bytes are counted with TCP and IP headers: each segment and each pure ack has ``HEADER_BYTES``. Connections stay open in all ways; what
+it costs to make them, and TLS, is left out. The radio stays awake for ``TAIL_US`` after its last segment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from model.sim.kernel import Kernel
 
@@ -69,7 +70,7 @@ class Got:
     def wake_ups(self, tail_us: int = TAIL_US) -> int:
         """How often the radio woke up."""
         times = sorted(self.active_us)
-        return bool(times) + sum(later - t_us > tail_us for t_us, later in zip(times, times[1:], strict=False))
+        return bool(times) + sum(later - t_us > tail_us for t_us, later in pairwise(times))
 
 
 class Receiver:

@@ -1,7 +1,7 @@
 """One replication of a sweep: a simulated run without a folder, and the figures taken from it.
 
-A scenario file that measures something of its own has a function ``replication(scenario, preset, seed, place)`` that returns figures by name;
-else :func:`replication` here is taken. A figure is a number, infinite for "never", or None where the samples do not allow it.
+A scenario file that measures something of its own has a function ``replication(scenario, preset, seed, place)`` that returns figures by
+name; else :func:`replication` here is taken. A figure is a number, infinite for "never", or None where the samples do not allow it.
 """
 
 from __future__ import annotations

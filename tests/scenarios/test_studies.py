@@ -10,6 +10,7 @@ import pytest
 
 from model.history.columns import from_rows
 from model.sim import run as simulate
+from model.sim.service_times import load
 from scenarios import capacity_plan, polling_or_push, reconnect_storm
 from scenarios.running import catalog, settings, sweep
 from scenarios.running.progress import Silent
@@ -49,7 +50,14 @@ class TestReconnectStorm:
         """Ten users, five of them cut off: all come back at once, each at its first attempt to the other gateway."""
         small = settings.apply(
             reconnect_storm.SCENARIO.short(),
-            ["population.users=10", "ramp_s=4", "login.account_us=0", "connection_life_s=0", "policies.backoff=fixed", "duration_s=6"],
+            [
+                "population.users=10",
+                "ramp_s=4",
+                "login.account_us=0",
+                "connection_life_s=0",
+                "policies.backoff=fixed",
+                "duration_s=6",
+            ],
         )
         result = simulate(small, "cursor", 1)
         figures = reconnect_storm.storm(from_rows(result.header, result.rows), small.at_us(small.duration_s))
@@ -90,7 +98,7 @@ class TestCapacityPlan:
         assert told.endswith("2 by M/M/c")
 
     def test_the_formula_knows_its_knee(self) -> None:
-        times = capacity_plan.load()
+        times = load()
         gateway, _ = capacity_plan.services_us(capacity_plan.SCENARIO, times)
         beyond = settings.apply(capacity_plan.SCENARIO, ["workload.rate_per_s=900"])
         assert 1_600 < gateway < 4_000  # a hundred frames out at the least

@@ -29,9 +29,7 @@ def swept(root: Path, jobs: int = 1, plan: Sweep = GRID) -> sweep.SweepResult:
 def table(figures: dict[tuple[str, str], list[float]], name: str = "delay") -> pd.DataFrame:
     """A table of replications: figures by the labels of two axes."""
     rows = [
-        {"a": a, "b": b, "seed": seed, name: value}
-        for (a, b), values in figures.items()
-        for seed, value in enumerate(values, 1)
+        {"a": a, "b": b, "seed": seed, name: value} for (a, b), values in figures.items() for seed, value in enumerate(values, 1)
     ]
     return pd.DataFrame(rows)
 
