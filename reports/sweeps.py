@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from model.history.run_folder import RunFolderError
+from model.history.run_folder import PARTIAL, RunFolderError
 from model.scenario.sweep import RECORD, SUMMARY, Axis, Curves, HeatMap, Measure, Sweep, SweepRecord
 from reports.figures import CYCLE, STYLE
 from reports.plots import write_figure
@@ -35,7 +35,7 @@ def write_pictures(folder: Path) -> list[Path]:
 
     Raises :class:`model.history.schema.HistoryError` where the folder holds no sweep, or the disk does not take the files.
     """
-    record, summary = _read(folder)
+    record, summary = read(folder)
     written: list[Path] = []
     for picture in record.sweep.pictures:
         rows = shown(record.sweep, picture, summary)
@@ -46,7 +46,7 @@ def write_pictures(folder: Path) -> list[Path]:
 
 def told(folder: Path) -> str:
     """The summary of a sweep as a table: a line for each point, a column for each measure."""
-    record, summary = _read(folder)
+    record, summary = read(folder)
     if summary.empty:
         return "no replication came to its end"
     axes = [axis for axis in record.sweep.axes if len(axis.choices) > 1] or list(record.sweep.axes)
@@ -68,7 +68,8 @@ def _aligned(lines: list[list[str]]) -> str:
     return "\n".join([rows[0], "─" * len(rows[0]), *rows[1:]])
 
 
-def _read(folder: Path) -> tuple[SweepRecord, pd.DataFrame]:
+def read(folder: Path) -> tuple[SweepRecord, pd.DataFrame]:
+    """What was asked, and the summary, a row for each point and measure; axes hold labels. Raises ``HistoryError`` where there is none."""
     try:
         record = msgspec.json.decode((folder / RECORD).read_bytes(), type=SweepRecord)
         return record, pd.read_csv(folder / SUMMARY, dtype={axis.name: str for axis in record.sweep.axes})
@@ -182,12 +183,12 @@ def cell(row: Mapping[Any, Any] | None) -> str:
     if row["mean"] == row["low"] == 0 < row["high"]:
         return f"0, below {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
     half = (row["high"] - row["low"]) / 2
-    return number(row["mean"]) + (f"\n± {number(half)}" if half > 0 else "")
+    return number(row["mean"]) + (f"\n± {number(half, 2)}" if half > 1e-9 * abs(row["mean"]) else "")
 
 
-def number(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def number(value: float, digits: int = 3) -> str:
+    """So many digits that count, and all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
 def _broken(label: str) -> str:
@@ -208,11 +209,18 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
         axes.set_xscale("log" if picture.log_x else "linear")
         axes.set_yscale("log" if picture.log_y else "linear")
         axes.set_xlabel(_of_x(sweep, picture.x))
-        axes.set_ylabel("" if i else of_measure(_measure(sweep, picture.measures[0])))
+        axes.set_ylabel("" if i else _of_y(sweep, picture))
         if panel:
             axes.set_title(panel, fontsize=10)
         axes.legend()
     return figure
+
+
+def _of_y(sweep: Sweep, picture: Curves) -> str:
+    """What the titles of measures begin with, up to a comma where there are several, and their unit."""
+    first = _measure(sweep, picture.measures[0])
+    several = len(picture.measures) > 1
+    return of_measure(Measure("", first.title.partition(",")[0] if several else first.title, first.unit))
 
 
 def _of_x(sweep: Sweep, name: str) -> str:
@@ -230,3 +238,9 @@ def _lines(axes: Axes, sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Non
         axes.plot(x, part["mean"], color=CYCLE[i % len(CYCLE)], marker=_MARKERS[i % len(_MARKERS)], markersize=4, label=label)
         if part["low"].notna().any():
             axes.fill_between(x, part["low"].clip(lower=1e-12), part["high"], color=CYCLE[i % len(CYCLE)], alpha=0.2, linewidth=0)
+
+
+def latest(root: Path, scenario: str) -> Path | None:
+    """The folder of the newest sweep of a scenario that was run to its end; None where there is none."""
+    found = [path.parent for path in root.glob(f"{scenario}/*/{RECORD}") if not path.parent.name.endswith(PARTIAL)]
+    return max(found, key=lambda folder: folder.name) if found else None

@@ -32,7 +32,7 @@ import numpy as np
 
 from model.core.policies import Timers
 from model.history.columns import History
-from model.history.schema import Contract, FaultKind, Kind
+from model.history.schema import Contract, Kind
 from model.scenario import Kill, LoginCost, Scenario
 from model.scenario.sweep import Axis, Choice, HeatMap, Measure, Sweep, axis
 from model.workload.population import PopulationPlan
@@ -96,6 +96,7 @@ SWEEP = Sweep(
         HeatMap("attempts_per_client", x="admission", y="policies.backoff"),
     ),
     replications=3,
+    short_replications=3,
     # time and population are a seventh of the whole: the same storm in small
     short_settings=(
         "population.users=600",
@@ -125,8 +126,9 @@ def storm(history: History, end_us: int) -> Figures:
     """Of those whose connections a fault ended: how long until 95 % were ready again, and at how many attempts until then or the end."""
     begun = history.t_us[history.rows_of(Kind.FAULT_BEGUN)]
     if not len(begun):
-        return {"time_to_95_s": None, "attempts_per_client": None, "attempts_peak_per_s": None, "cut_off": 0.0}
-    t_us = int(begun[0])
+        none: Figures = dict.fromkeys(("time_to_95_s", "attempts_per_client", "attempts_peak_per_s"))
+        return none | {"cut_off": 0.0, "online_share": online_share(history, end_us)}
+    t_us = int(begun.min())
     cut = _cut_off(history, t_us)
     back = np.sort(_first_after(history, t_us, cut))
     needed = int(np.ceil(BACK * len(cut)))
@@ -138,17 +140,27 @@ def storm(history: History, end_us: int) -> Figures:
         "attempts_per_client": len(own) / len(cut) if len(cut) else None,
         "attempts_peak_per_s": float(np.bincount((history.t_us[attempts] - t_us) // PEAK_US).max(initial=0)) * 1e6 / PEAK_US,
         "cut_off": float(len(cut)),
+        "online_share": online_share(history, end_us),
     }
 
 
+def online_share(history: History, t_us: int) -> float:
+    """Share of the devices that have a ready session at an instant."""
+    rows = history.rows_of(Kind.READY, Kind.DISCONNECTED)
+    rows = rows[history.t_us[rows] <= t_us]
+    last = {int(history.device[row]): int(history.kind[row]) for row in rows}
+    return sum(kind == Kind.READY for kind in last.values()) / max(1, len(history.rows_of(Kind.DEVICE)))
+
+
 def _cut_off(history: History, t_us: int) -> np.ndarray:
-    """Devices that were connected to the node of the fault."""
-    fault = history.rows_of(Kind.FAULT_BEGUN)[0]
-    assert history.code[fault] in (FaultKind.KILL, FaultKind.CUT)
-    ready = history.rows_of(Kind.READY)
-    ready = ready[history.t_us[ready] < t_us]
-    last = {int(history.device[row]): int(history.node[row]) for row in ready}
-    return np.array([device for device, node in last.items() if node == history.node[fault]], np.int64)
+    """Devices that were connected to a node of a fault that began at that instant."""
+    faults = history.rows_of(Kind.FAULT_BEGUN)
+    nodes = set(history.node[faults[history.t_us[faults] == t_us]].tolist())
+    rows = history.rows_of(Kind.READY, Kind.DISCONNECTED)
+    rows = rows[history.t_us[rows] < t_us]
+    last = {int(history.device[row]): row for row in rows}
+    there = [device for device, row in last.items() if history.kind[row] == Kind.READY and int(history.node[row]) in nodes]
+    return np.array(there, np.int64)
 
 
 def _first_after(history: History, t_us: int, devices: np.ndarray) -> np.ndarray:

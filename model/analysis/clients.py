@@ -101,6 +101,20 @@ def reconnect_peak(clients: int, window: float, width: float) -> float:
             return float(expected)
 
 
+def storm_bound(capacity: float, time_out: float, wait: float) -> float:
+    """The most clients that may lose their connections at once, where all ask again together, give up after ``time_out`` and ask anew after
+    a ``wait``, and the server takes ``capacity`` of them in a unit of time, in order, those that have given up among them.
+
+    Of N the first ``capacity * time_out`` get in; the others come again when the server has worked for ``time_out + wait``, and stand
+    behind what is left of the first round. From then on a round begins behind N - capacity * (time_out + wait) stale requests at the
+    least. If their work takes as long as the time-out nobody is ever let in again, and that is so for N above the result.
+    """
+    _require(
+        capacity > 0 and time_out > 0 and wait >= 0, f"a capacity of {capacity}, a time-out of {time_out}: both must be above 0"
+    )
+    return capacity * (2 * time_out + wait)
+
+
 def _require(holds: bool, text: str) -> None:
     if not holds:
         raise TheoryError(text)

@@ -15,6 +15,8 @@ from model.history.columns import History, from_rows
 from model.scenario import Scenario
 from scenarios.running.run import Judged, judge_safely
 
+LOSSES = ("lost", "lost_stored")
+"""Kinds of anomalies that are losses; those of devices that never got in are counted there, and not as lost."""
 Figures = dict[str, float | None]
 Place = Mapping[str, str]
 """Where on the grid: labels of choices, by axis."""
@@ -54,7 +56,7 @@ def common(judged: Judged) -> Figures:
         "sends": float(_at(measures, "sends", "intended") or 0),
         "ok": float(_at(measures, "sends", "ok") or 0),
         "owed": float(_at(measures, "owed", "pairs") or 0),
-        "lost": float(_at(measures, "owed", "lost_pairs") or 0),
+        "lost": float(sum(a["count"] for a in judged.anomalies if a["kind"] in LOSSES and not a["implied_by"])),
         "end_to_end_p50_ms": _ms(measures, "latency", "end_to_end_live", "p50_us"),
         "end_to_end_p99_ms": _ms(measures, "latency", "end_to_end_live", "p99_us"),
         "reconnect_p90_ms": _ms(measures, "reconnect", "p90_us"),
