@@ -41,7 +41,7 @@ SCENARIO = Scenario(
     question="How many gateways does a stated load need, so that 99 of 100 messages come within 50 ms?",
     gateways=1,
     population=PopulationPlan(users=200, group_size=100, groups_per_user=2),
-    workload=WorkloadPlan(rate_per_s=100.0, payload_bytes=120, direct_share=0.0),
+    workload=WorkloadPlan(rate_per_s=20.0, payload_bytes=120, direct_share=0.0),
     ramp_s=2.0,
     warm_up_s=0.5,
     duration_s=3.5,

@@ -59,7 +59,7 @@ SCENARIO = Scenario(
     question="Ask again and again, ask and wait, or be told: from which rate of messages on is which the better way?",
     gateways=1,
     population=PopulationPlan(users=20, groups_per_user=0),
-    workload=WorkloadPlan(rate_per_s=0.01, payload_bytes=120, direct_share=1.0),
+    workload=WorkloadPlan(rate_per_s=2.0, payload_bytes=120, direct_share=1.0),
     network=Network(delay_us=50_000.0, jitter_us=20_000.0),
     expected={"cursor": "valid"},
 )

@@ -39,6 +39,13 @@ def load(name: str) -> Scenario:
     return scenario
 
 
+def short(name: str) -> Scenario:
+    """The short form of a scenario, in sizes as well where its sweep says so. Raises :class:`CannotRun`."""
+    from scenarios.running.settings import apply
+
+    return apply(load(name).short(), sweep(name).short_settings)
+
+
 def sweep(name: str) -> Sweep:
     """The sweep that a scenario's file declares; one without axes where it declares none. Raises :class:`CannotRun`."""
     found = getattr(_module(name), "SWEEP", Sweep(axes=()))

@@ -81,8 +81,7 @@ def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
     from scenarios.running import catalog
     from scenarios.running.settings import apply
 
-    scenario = catalog.load(name)
-    return apply(scenario.short() if short else scenario, settings)
+    return apply(catalog.short(name) if short else catalog.load(name), settings)
 
 
 def check_presets(presets: Sequence[str]) -> None:

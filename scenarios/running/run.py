@@ -24,7 +24,7 @@ from model.history.columns import History, from_rows
 from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
-from model.scenario import FAULTS_BY_WORLD, Scenario, World
+from model.scenario import FAULTS_BY_WORLD, LoginCost, Scenario, World
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
 from scenarios.running.played import Played
@@ -115,8 +115,11 @@ def run(
 def _missing(scenario: Scenario, world: World) -> list[str]:
     """What a scenario asks of a world that it cannot do."""
     kinds = {type(fault).__name__.lower() for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])}
-    lives = ["connections that end by themselves"] if world == "live" and scenario.connection_life_s else []
-    return [f"fault of kind {kind}" for kind in sorted(kinds)] + lives
+    wishes = [
+        ("log-ins of a given cost", scenario.login != LoginCost()),
+        ("connections that end by themselves", bool(scenario.connection_life_s)),
+    ]
+    return [f"fault of kind {kind}" for kind in sorted(kinds)] + [name for name, asked in wishes if asked and world == "live"]
 
 
 def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:

@@ -139,10 +139,9 @@ def swept(
     root: Path,
 ) -> SweepResult:
     """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
-    scenario, declared = catalog.load(name), catalog.sweep(name)
+    scenario = catalog.short(name) if short else catalog.load(name)
+    declared = catalog.sweep(name)
     plan = declared.short() if short else declared
-    if short:
-        scenario = apply(scenario.short(), declared.short_settings)
     plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
     check_presets([plan.preset])

@@ -23,16 +23,14 @@ def short(name: str, root: Path, *axes: str) -> pd.DataFrame:
     """The replications of a short form; of some choices only, where axes are given."""
     declared = catalog.sweep(name)
     plan = declared.short().over(tuple(sweep.named(declared, sweep.parsed(axis)) for axis in axes))
-    scenario = settings.apply(catalog.load(name).short(), plan.short_settings)
-    return sweep.run(scenario, plan, root, 1, Silent()).table
+    return sweep.run(catalog.short(name), plan, root, 1, Silent()).table
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_declared_sweep_can_be_run_in_full_and_in_short(name: str) -> None:
     plan = catalog.sweep(name)
     whole = sweep.tasks(catalog.load(name), plan)
-    scenario = settings.apply(catalog.load(name).short(), plan.short_settings)
-    assert 0 < len(sweep.tasks(scenario, plan.short())) < len(whole)
+    assert 0 < len(sweep.tasks(catalog.short(name), plan.short())) < len(whole)
 
 
 class TestReconnectStorm:
@@ -72,7 +70,7 @@ class TestReconnectStorm:
         """The closed form knows capacity, time-out and wait; the simulation knows the rules. Clients that all come again together."""
         both = '[{"fault":"cut","node":"gateway-1","at_s":0.5},{"fault":"cut","node":"gateway-2","at_s":0.5}]'
         alike = ["policies.backoff=fixed", "connection_life_s=0", "workload.rate_per_s=1", f"faults={both}"]
-        base = settings.apply(reconnect_storm.SCENARIO.short(), [*reconnect_storm.SWEEP.short_settings, *alike])
+        base = settings.apply(catalog.short("reconnect_storm"), alike)
         times, timers = load(), base.timers
         capacity = 1e6 / (base.login.account_us + times.business_envelope_us + times.business_envelope_out_us)
         bound = clients.storm_bound(capacity, timers.connect_timeout_us / 1e6, timers.backoff_fixed_us / 1e6)
