@@ -7,15 +7,15 @@ from typing import Any
 
 from model.core import limits
 from model.core.business import BusinessNode
-from model.core.commands import StorageResult
-from model.core.effects import Store, TellGateway
-from model.core.envelopes import Attach
+from model.core.commands import StorageCommand, StorageResult
+from model.core.effects import TellGateway
+from model.core.envelopes import ATTACH
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US
-from model.sim.node import Node
+from model.sim.node import TURN_US_MAX, Node
 from model.sim.service_times import ServiceTimes
 from model.sim.stations import Host
 from model.sim.storage import SimStorage
@@ -72,10 +72,10 @@ class SimBusiness(Node):
         self._links[self._last_link] = gateway
         gateway.linked(self, self._last_link)
 
-    def told(self, link: int, envelope: Any) -> None:
-        """An envelope of a gateway arrives."""
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        """What a turn of a gateway had to say arrives."""
         if link in self._links:
-            self.arrive("envelope", link, envelope)
+            self.arrive("envelopes", link, envelopes)
 
     def unlinked(self, link: int) -> None:
         """A gateway is gone."""
@@ -83,8 +83,7 @@ class SimBusiness(Node):
             self.arrive("unlinked", link)
 
     def _stored(self, results: list[StorageResult]) -> None:
-        for result in results:
-            self.arrive("stored", result)
+        self.arrive("stored", results)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -92,32 +91,54 @@ class SimBusiness(Node):
         machine = self._machine
         assert machine is not None
         match item[0]:
-            case "envelope":
-                self.trace = hash((self.trace, now, item[1], item[2].kind, item[2].connection))
-                machine.receive(item[1], item[2], now, out)
-                logs_in = type(item[2]) is Attach and not item[2].announced
-                return self._times.business_envelope_us + (self._times.business_account_us if logs_in else 0.0)
+            case "envelopes":
+                return self._envelopes(machine, item[1], item[2], now, out)
             case "stored":
-                machine.stored(item[1], now, out)
+                for result in item[1]:
+                    machine.stored(result, now, out)
+                return self._times.business_result_us * len(item[1])
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
                 machine.on_deadline(now, out)
         return self._times.business_result_us
 
+    def _envelopes(self, machine: BusinessNode, link: int, envelopes: list[Any], now: int, out: list[Any]) -> float:
+        """Take envelopes of a gateway; what would make the turn too long waits for the next one."""
+        cost = 0.0
+        for taken, envelope in enumerate(envelopes):
+            if cost >= TURN_US_MAX:
+                self._inbox.appendleft(("envelopes", link, envelopes[taken:]))
+                break
+            self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
+            machine.receive(link, envelope, now, out)
+            cost += self._times.business_envelope_us
+            if envelope.kind == ATTACH and not envelope.announced:
+                cost += self._times.business_account_us
+        return cost
+
     def cost(self, out: list[Any]) -> float:
-        envelopes = sum(type(effect) is TellGateway for effect in out)
-        self.counts["envelopes_out"] += envelopes
+        envelopes = [*map(type, out)].count(TellGateway)
+        self.sent += envelopes
         return envelopes * self._times.business_envelope_out_us
 
     def release(self, out: list[Any]) -> None:
-        commands = [effect.command for effect in out if type(effect) is Store]
-        arrival = self.kernel.now + LOCAL_DELAY_US
+        commands: list[StorageCommand] = []
+        envelopes: dict[int, list[Any]] = {}
         for effect in out:
             if type(effect) is TellGateway:
-                gateway = self._links.get(effect.gateway)
-                if gateway is not None:
-                    self.kernel.at(arrival, gateway.told, effect.gateway, effect.envelope)
+                told = envelopes.get(effect.gateway)
+                if told is None:
+                    envelopes[effect.gateway] = [effect.envelope]
+                else:
+                    told.append(effect.envelope)
+            else:
+                commands.append(effect.command)
+        arrival = self.kernel.now + LOCAL_DELAY_US
+        for link, told in envelopes.items():
+            gateway = self._links.get(link)
+            if gateway is not None:
+                self.kernel.at(arrival, gateway.told, link, told)
         if commands:
             self.storage.submit(commands)
 
