@@ -192,7 +192,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def _broken(label: str) -> str:
-    return label.replace("_", " ").replace(", ", ",\n")
+    return label.replace("_", " ").replace(" + ", " +\n")
 
 
 # curves ----------------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ Set-up
     business can do 200 a second and the 2,000 of the dead gateway are ten seconds of work. Clients wait 5 s for their Welcome. Any user's
     connection breaks once in ten minutes on average, and a few messages are said. ``gateway-1`` is killed at 5 s and back at 7 s. Either
     gateway lets in 100 a second where it counts them, half of what business can do, or 100 at a time.
-    Time and cost scale: with k times the users and a k-th of the costs and of ``login_interval_us`` it is the same storm.
+    Sizes scale: with k times the users and a k-th of the costs it is the same storm; ``--axis size=20k`` (100k, 1M) has more gateways, too,
+    as each holds 19,000 connections. Every other one of them dies; at 1M, where the others could not hold all, all connections are cut.
 
 Expectation
     Without jitter and with an open door the storm never ends: business works on attempts whose clients have given up. Jitter spreads the
@@ -28,12 +29,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 import numpy as np
 
+from model.core.limits import CONNECTIONS_MAX
 from model.core.policies import Timers
 from model.history.columns import History
 from model.history.schema import Contract, Kind
-from model.scenario import Kill, LoginCost, Scenario
+from model.scenario import Cut, Kill, LoginCost, Scenario
 from model.scenario.sweep import Axis, Choice, HeatMap, Measure, Sweep, axis
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
@@ -75,15 +78,39 @@ DOORS: Final = Axis(
     (
         _door("open", "open", "none"),
         _door("bucket", "token_bucket", "none"),
-        _door("bucket, one hint", "token_bucket", "fixed"),
-        _door("bucket, own hints", "token_bucket", "spread"),
+        _door("bucket + one hint", "token_bucket", "fixed"),
+        _door("bucket + own hints", "token_bucket", "spread"),
         _door("queue", "bounded_queue", "none"),
-        _door("queue, own hints", "bounded_queue", "spread"),
+        _door("queue + own hints", "bounded_queue", "spread"),
     ),
 )
 
+
+def _sized(label: str, users: int, gateways: int) -> Choice:
+    """The same storm with more users: the work of a log-in, and what a door lets in, go with them."""
+    account_us = 5_000 * 4_000 / users
+    one = (Cut(f"gateway-{k}", at_s=5.0) for k in range(1, gateways + 1))
+    other = (Kill(f"gateway-{k}", at_s=5.0, back_s=7.0) for k in range(1, gateways, 2))
+    under_way = round(1e6 / account_us / gateways)  # a second of work for business in all
+    changes = {
+        "gateways": gateways,
+        "population.users": users,
+        "login.account_us": account_us,
+        "login.handshake_us": 300.0 * 2_000 * gateways / users,
+        "timers.login_interval_us": round(account_us * gateways),
+        "timers.logins_max": under_way,
+        "timers.login_burst": under_way // 2,
+        "faults": list(one if users // gateways > CONNECTIONS_MAX // 2 else other),
+    }
+    return Choice(label, tuple(f"{field}={msgspec.json.encode(value).decode()}" for field, value in changes.items()))
+
+
+SIZES: Final = Axis(
+    "size", (_sized("4k", 4_000, 2),), more=(_sized("20k", 20_000, 4), _sized("100k", 100_000, 12), _sized("1M", 1_000_000, 64))
+)
+
 SWEEP = Sweep(
-    axes=(axis("policies.backoff", "fixed", "exponential", "equal_jitter", "full_jitter", "decorrelated"), DOORS),
+    axes=(SIZES, axis("policies.backoff", "fixed", "exponential", "equal_jitter", "full_jitter", "decorrelated"), DOORS),
     measures=(
         Measure("time_to_95_s", "time to 95 % reconnected", "s"),
         Measure("attempts_per_client", "attempts per client"),
@@ -106,6 +133,7 @@ SWEEP = Sweep(
         "timers.logins_max=15",
     ),
     short_axes=(
+        Axis("size", (Choice("600"),)),
         axis("policies.backoff", "fixed", "full_jitter"),
         Axis("admission", (DOORS.choices[0], DOORS.choices[1], DOORS.choices[3])),
     ),

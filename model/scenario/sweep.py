@@ -28,6 +28,8 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     choices: tuple[Choice, ...]
+    more: tuple[Choice, ...] = ()
+    """Choices that are made only where they are asked for."""
 
 
 class Measure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

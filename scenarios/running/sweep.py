@@ -20,6 +20,7 @@ Rules of the file:
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def named(sweep: Sweep, axis: Axis) -> Axis:
     """An axis of the command line: where the scenario declares one of that name whose choices are more than a value of that field, labels
     stand for choices. Raises :class:`CannotRun` for a label that it has not."""
     declared = next((one for one in sweep.axes if one.name == axis.name), axis)
-    known = {choice.label: choice for choice in declared.choices}
+    known = {choice.label: choice for choice in (*declared.choices, *declared.more)}
     if all(choice.settings == (f"{axis.name}={choice.label}",) for choice in declared.choices):
         return axis
     for choice in axis.choices:
@@ -180,8 +181,8 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
         for row in _rows(planned, jobs):
             rows.append(row)
             progress.at(len(rows) / len(planned), f"{len(rows)} of {len(planned)} runs")
-    except Interrupted as signal:
-        stop = signal.number
+    except Interrupted as interruption:
+        stop = interruption.number
         _end_workers()
     return _concluded(folder, record, rows, stop)
 
@@ -193,12 +194,18 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(delayed(_row)(task) for task in planned)
+    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(delayed(_row_of_a_worker)(task) for task in planned)
 
 
 def _row(task: Task) -> Row:
     figures = catalog.replication(task.name)(task.scenario, task.preset, task.seed, task.place)
     return {**task.place, "seed": task.seed, **figures}
+
+
+def _row_of_a_worker(task: Task) -> Row:
+    """A Ctrl-C reaches the whole group of processes; what becomes of it is the parent's to decide."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _row(task)
 
 
 def _end_workers() -> None:

@@ -14,7 +14,7 @@ from model.scenario.sweep import RECORD, SUMMARY, Axis, Choice, Curves, HeatMap,
 from reports import sweeps
 
 PLAN = Sweep(
-    axes=(axis("policies.backoff", "fixed", "full_jitter"), Axis("door", (Choice("open"), Choice("bucket, one hint")))),
+    axes=(axis("policies.backoff", "fixed", "full_jitter"), Axis("door", (Choice("open"), Choice("bucket + one hint")))),
     measures=(Measure("time_s", "time to 95 %", "s"),),
     pictures=(HeatMap("time_s", x="door", y="policies.backoff"),),
 )
@@ -57,7 +57,7 @@ def test_a_table_has_a_line_for_each_point_and_an_interval_with_each_mean(tmp_pa
 def test_a_heat_map_tells_every_cell(tmp_path: Path) -> None:
     svg, png, csv = sweeps.write_pictures(folder(tmp_path, PLAN, [12.0, 3.0, math.inf, 1234.0]))
     text = svg.read_text()
-    for word in ("12", "± 0.5", "never", "1 of 3", "1,234", "full jitter", "bucket,", "one hint", "time to 95 % (s)"):
+    for word in ("12", "± 0.5", "never", "1 of 3", "1,234", "full jitter", "bucket +", "one hint", "time to 95 % (s)"):
         assert word in text
     assert png.read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_csv(csv)) == 4

@@ -40,6 +40,6 @@ def test_the_storm_is_as_large_as_the_sentence_says(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("IMBENCH_RUNS", str(tmp_path))
     told, pictures = executed("21_storm")
     assert pictures == 5
-    assert "full_jitter  bucket, own hints" in told
+    assert "full_jitter  bucket + own hints" in told
     bound, ended = map(int, re.findall(r"by the sentence (\d+) users; the largest storm that ended had (\d+)", told)[0])
     assert 0.85 * bound <= ended <= bound
