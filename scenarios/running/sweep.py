@@ -254,10 +254,8 @@ def estimated(group: pd.DataFrame, measure: Measure) -> Row:
     row: Row = {"mean": math.nan, "low": math.nan, "high": math.nan, "n": len(values), "never": never}
     if measure.of:
         return row | _share(values, group[measure.of].astype(float))
-    if never:
-        return row | {"mean": math.inf}
-    if values.isna().any():
-        return row
+    if not values.map(math.isfinite).all():
+        return row | {"mean": float(values.mean(skipna=False))}
     return row | _mean(values.tolist())
 
 
