@@ -21,8 +21,8 @@ Expectation
     number of attempts and lengthen the storm, since a client waits for a hint and up to as long again.
 
 What would surprise us
-    A storm under full jitter and admission that takes three times as long as the work; collapse where the door counts; a message lost
-    under ``cursor`` in any of it.
+    A storm under full jitter and admission that takes three times as long as the work; no end where the door counts and clients have
+    jitter; a message lost under ``cursor`` in any of it.
 """
 
 from __future__ import annotations
