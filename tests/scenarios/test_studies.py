@@ -15,6 +15,7 @@ from model.sim.service_times import load
 from scenarios import capacity_plan, polling_or_push, reconnect_storm
 from scenarios.running import catalog, settings, sweep
 from scenarios.running.progress import Silent
+from scenarios.running.run import run
 
 STUDIES = [name for name in catalog.names() if catalog.sweep(name).axes]
 
@@ -118,3 +119,10 @@ class TestCapacityPlan:
         assert capacity_plan.formula_ms(capacity_plan.SCENARIO, times, 0.99) < capacity_plan.formula_ms(
             settings.apply(capacity_plan.SCENARIO, ["workload.rate_per_s=200"]), times, 0.99
         )
+
+
+def test_the_live_world_skips_log_ins_whose_cost_it_cannot_set(tmp_path: Path) -> None:
+    result = run(catalog.short("reconnect_storm"), "live", "cursor", 1, tmp_path, Silent())
+    assert result.verdict == "skipped"
+    assert result.reasons == ("skipped: the live world has no log-ins of a given cost, connections that end by themselves",)
+    assert not list(tmp_path.iterdir())
