@@ -34,7 +34,15 @@ MINUTE_US = 60_000_000
 USERS_A_GATEWAY = 15_000
 LOGINS_PER_S = 2_000
 ROLES = {
-    "client, timer, link, gateway": ("core/client", "observe/client", "core/draws", "core/gateway", "core/tokens", "hmac", "sim/"),
+    "client, timer, link, gateway": (
+        "core/client",
+        "observe/client",
+        "core/draws",
+        "core/gateway",
+        "core/tokens",
+        "hmac",
+        "sim/",
+    ),
     "business, log, population": ("core/business", "core/log", "workload/"),
     "history": ("history/",),
 }
