@@ -2,7 +2,7 @@
 
 ``kernel`` runs callbacks on a SimPy environment, ``pending`` holds them; ``network`` is the physics of links; ``node`` is a CPU that
 works in turns, and ``access``, ``business`` and ``storage`` are the roles, named as their live twins; ``devices`` are the clients;
-``world`` is one run.
+``world`` is one run. ``receiving`` and ``retries`` are small models beside it, without the rules.
 What is modelled and what is left out: ``docs/model.md``.
 """
 

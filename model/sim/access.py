@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
 from model.core.envelopes import Down, Up
-from model.core.frames import CONNECT, GATEWAY_KINDS
+from model.core.frames import CLIENT_KINDS, CONNECT, GATEWAY_KINDS, SEND, Deliver, Send, SyncReply
 from model.core.gateway import CheckToken, Gateway
 from model.core.policies import Policies, Timers
 from model.sim.kernel import Kernel
 from model.sim.network import Link
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.sizes import WITH_PAYLOAD, payload_kib
+from model.sim.sizes import KIB, payload_bytes
 from model.sim.stations import Cores
 
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
+
+Trap = Callable[[list[Any]], list[Any]]
+"""What a fault makes of the effects of a turn before they leave."""
+ACCEPT_BACKLOG = 4096
+"""Connections that a gateway's kernel holds until they are accepted, as the live gateway asks for; Linux caps it at ``somaxconn``."""
 
 
 class SimGateway(Node):
@@ -36,23 +42,36 @@ class SimGateway(Node):
         super().__init__(kernel, number, times.gateway_turn_us, host, times.rests_us("gateway"))
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._local_us = round(times.local_us)
+        self._byte_us = times.gateway_kib_us / KIB
+        self._frame_us = {
+            kind: times.gateway_own_us if kind in GATEWAY_KINDS else times.gateway_forward_us for kind in sorted(CLIENT_KINDS)
+        }
+        self._frame_us[CONNECT] += times.gateway_connect_us
         self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
+        self._unaccepted = 0
         self._last_number = 0
         self._business: SimBusiness | None = None
         self._business_link = 0
+        self.accepts = self.deaf = False
+        """Whether a connection request is taken up; whether a port without a process behind it takes it up."""
+        self.severed = False
+        """Whether nothing passes between it and business, whoever lives."""
+        self.traps: list[Trap] = []
 
     # life --------------------------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         super().start()
         self._machine = Gateway(self._policies, self._timers, self._check_token)
-        self._links = {}
+        self._links, self._unaccepted = {}, 0
         self._business = None
+        self.accepts, self.deaf = True, False
 
     def kill(self) -> int:
         """The process dies; every client learns of it after what was already on its way. Returns how many connections it held."""
         super().kill()
+        self.accepts = False
         links, self._links = self._links, {}
         for link in links.values():
             link.down.carry(link.end.hung_up, link)
@@ -69,6 +88,11 @@ class SimGateway(Node):
             self.arrive("closed", number)
         return len(links)
 
+    def shut_down(self) -> None:
+        """Accept nobody more, tell everybody and close; ``leaving`` once that has been said."""
+        self.accepts = False
+        self.arrive("shut_down")
+
     # connections -------------------------------------------------------------------------------------------------------------------
 
     def connect(self, link: Link) -> None:
@@ -76,7 +100,13 @@ class SimGateway(Node):
         self._last_number += 1
         link.number = self._last_number
         self._links[link.number] = link
+        self._unaccepted += 1
         self.arrive("opened", link.number)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many connections wait to be accepted that the kernel drops further requests."""
+        return self._unaccepted >= ACCEPT_BACKLOG
 
     def receive(self, link: Link, frame: Any) -> None:
         """A frame of a device arrives."""
@@ -87,6 +117,30 @@ class SimGateway(Node):
         """A device has closed its end."""
         if self._links.pop(link.number, None) is not None:
             self.arrive("closed", link.number)
+
+    def cut_off(self, link: Link) -> None:
+        """One connection is reset."""
+        self.ended(link)
+        link.down.carry(link.end.hung_up, link)
+
+    def congested(self, link: Link) -> None:
+        """The buffer of a connection's socket is full."""
+        if link.number in self._links:
+            self.arrive("congested", link.number)
+
+    def drained(self, link: Link) -> None:
+        """It has room again."""
+        if link.number in self._links:
+            self.arrive("drained", link.number)
+
+    @property
+    def links(self) -> list[Link]:
+        """The connections it has, in the order in which they came."""
+        return list(self._links.values())
+
+    def connection(self, number: int) -> Link | None:
+        """One of them by its number."""
+        return self._links.get(number)
 
     @property
     def is_linked(self) -> bool:
@@ -111,24 +165,47 @@ class SimGateway(Node):
         if self._business is not None and link == self._business_link:
             self.arrive("envelopes", envelopes)
 
+    def sever(self, far_end: Callable[[SimBusiness], Any]) -> Any:
+        """Put ``far_end(business)`` between itself and business, which it still believes in; returns it."""
+        assert self._business is not None
+        self._business = stand_in = far_end(self._business)
+        return stand_in
+
+    def mend(self, business: SimBusiness) -> None:
+        """Speak to business itself again, if the link has not ended meanwhile."""
+        if self._business is not None:
+            self._business = business
+
+    def announce(self) -> None:
+        """Tell business again which sessions are here."""
+        if self._business is not None:
+            self.arrive("linked")
+
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
     def take(self, item: tuple[Any, ...], now: int, out: list[Any]) -> float:
         machine = self._machine
         match item[0]:
             case "frame":
-                self.trace = hash((self.trace, now, item[1], item[2].kind))
-                machine.receive(item[1], item[2], now, out)
-                return self._frame_us(item[2].kind) + self._times.gateway_kib_us * payload_kib(item[2])
+                frame = item[2]
+                kind = frame.kind
+                self.trace = hash((self.trace, now, item[1], kind))
+                machine.receive(item[1], frame, now, out)
+                cost = self._frame_us[kind]
+                return cost + self._byte_us * len(frame.payload) if kind == SEND else cost
             case "envelopes":
                 envelopes = item[1]
                 self.trace = hash((self.trace, now, len(envelopes), envelopes[0].kind, envelopes[-1].kind))
+                payload = 0
                 for envelope in envelopes:
                     machine.receive_business(envelope, now, out)
-                kib = sum(payload_kib(envelope.frame) for envelope in envelopes if type(envelope) is Down)
-                return self._times.gateway_envelope_us * len(envelopes) + self._times.gateway_kib_us * kib
+                    if type(envelope) is Down:
+                        payload += payload_bytes(envelope.frame)
+                return self._times.gateway_envelope_us * len(envelopes) + self._byte_us * payload
             case "opened":
+                self._unaccepted -= 1
                 machine.opened(item[1], now, out)
+                return self._times.gateway_handshake_us
             case "closed":
                 machine.closed(item[1], now, out)
             case "linked":
@@ -137,32 +214,39 @@ class SimGateway(Node):
                 machine.business_down(now, out)
             case "deadline":
                 machine.on_deadline(now, out)
+            case "congested":
+                machine.congested(item[1])
+            case "drained":
+                machine.drained(item[1], now, out)
+            case "shut_down":
+                machine.shut_down(now, out)
         return 0.0
-
-    def _frame_us(self, kind: int) -> float:
-        if kind not in GATEWAY_KINDS:
-            return self._times.gateway_forward_us
-        return self._times.gateway_own_us + (self._times.gateway_connect_us if kind == CONNECT else 0.0)
 
     def cost(self, out: list[Any]) -> float:
         """A connection that gets several frames in a turn is written to once."""
         connections: set[int] = set()
-        frames, kib = 0, 0.0
+        frames = payload = 0
         for effect in out:
             kind = type(effect)
             if kind is Write:
                 frames += 1
                 connections.add(effect.connection)
                 frame = effect.frame
-                if frame.kind in WITH_PAYLOAD:
-                    kib += payload_kib(frame)
-            elif kind is TellBusiness and type(effect.envelope) is Up and effect.envelope.frame.kind in WITH_PAYLOAD:
-                kib += payload_kib(effect.envelope.frame)
+                if type(frame) is Deliver:  # most of them; here, and without a call, since it is done for every effect
+                    payload += len(frame.payload)
+                elif type(frame) is SyncReply:
+                    payload += payload_bytes(frame)
+            elif kind is TellBusiness and type(effect.envelope) is Up:
+                frame = effect.envelope.frame
+                if type(frame) is Send:
+                    payload += len(frame.payload)
         self.sent += frames
         times = self._times
-        return frames * times.gateway_frame_out_us + len(connections) * times.gateway_write_us + kib * times.gateway_kib_us
+        return frames * times.gateway_frame_out_us + len(connections) * times.gateway_write_us + payload * self._byte_us
 
     def release(self, out: list[Any]) -> None:
+        for trap in self.traps:
+            out = trap(out)
         links = self._links
         envelopes: list[Any] = []
         for effect in out:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from model.core import limits
 from model.core.business import BusinessNode
 from model.core.commands import Page, StorageCommand, StorageResult
 from model.core.effects import TellGateway
-from model.core.envelopes import Down, Up
-from model.core.frames import RECEIVE_ACK, SEND, SYNC_REQUEST
+from model.core.envelopes import ATTACH, UP, Down
+from model.core.frames import RECEIVE_ACK, SEND, SYNC_REQUEST, Deliver, SyncReply
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.node import Node
+from model.sim.node import TURN_US_MAX, Node
 from model.sim.service_times import ServiceTimes
-from model.sim.sizes import WITH_PAYLOAD, payload_kib
+from model.sim.sizes import KIB, payload_bytes
 from model.sim.stations import Cores
 from model.sim.storage import SimStorage
 
@@ -43,6 +43,7 @@ class SimBusiness(Node):
         self._times, self._policies, self._timers = times, policies, timers
         self._conversations = tuple(conversations)
         self._local_us = round(times.local_us)
+        self._byte_us = times.business_kib_us / KIB
         self._frame_us = {
             SEND: times.business_send_us,
             RECEIVE_ACK: times.business_receive_ack_us,
@@ -90,6 +91,30 @@ class SimBusiness(Node):
         if self._links.pop(link, None) is not None:
             self.arrive("unlinked", link)
 
+    def sever(self, gateway: SimGateway, far_end: Callable[[SimGateway], Any]) -> Any:
+        """Put ``far_end(gateway)`` between itself and a gateway, which it still believes in; returns it."""
+        link = next(link for link, known in self._links.items() if known is gateway)
+        self._links[link] = stand_in = far_end(gateway)
+        return stand_in
+
+    def mend(self, gateway: SimGateway, stand_in: Any) -> None:
+        """Speak to a gateway itself again, if the link has not ended meanwhile."""
+        for link, known in self._links.items():
+            if known is stand_in:
+                self._links[link] = gateway
+
+    def unlink(self, gateway: SimGateway) -> None:
+        """The link to a gateway ends, for both."""
+        for link in [link for link, known in self._links.items() if known is gateway]:
+            self.unlinked(link)
+            gateway.unlinked(link)
+
+    def forget(self, gateway: SimGateway) -> None:
+        """The sessions of a gateway are forgotten, and nobody is told."""
+        for link, known in self._links.items():
+            if known is gateway:
+                self.arrive("unlinked", link)
+
     def _stored(self, results: list[StorageResult]) -> None:
         self.arrive("stored", results)
 
@@ -100,15 +125,13 @@ class SimBusiness(Node):
         assert machine is not None
         match item[0]:
             case "envelopes":
-                _, link, envelopes = item
-                for envelope in envelopes:
-                    self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
-                    machine.receive(link, envelope, now, out)
-                return sum(map(self._envelope_us, envelopes))
+                return self._envelopes(machine, item[1], item[2], now, out)
             case "stored":
+                page_rows = 0
                 for result in item[1]:
                     machine.stored(result, now, out)
-                page_rows = sum(len(result.messages) for result in item[1] if type(result) is Page)
+                    if type(result) is Page:
+                        page_rows += len(result.messages)
                 return self._times.business_result_us * len(item[1]) + self._times.business_page_row_us * page_rows
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
@@ -116,25 +139,43 @@ class SimBusiness(Node):
                 machine.on_deadline(now, out)
         return 0.0
 
-    def _envelope_us(self, envelope: Any) -> float:
-        if type(envelope) is not Up:
-            return self._times.business_attach_us
-        return self._frame_us[envelope.frame.kind] + self._times.business_kib_us * payload_kib(envelope.frame)
+    def _envelopes(self, machine: BusinessNode, link: int, envelopes: list[Any], now: int, out: list[Any]) -> float:
+        """Take envelopes of a gateway; what would make the turn too long waits for the next one."""
+        times, frame_us, byte_us, cost = self._times, self._frame_us, self._byte_us, 0.0
+        for taken, envelope in enumerate(envelopes):
+            if cost >= TURN_US_MAX:
+                self._inbox.appendleft(("envelopes", link, envelopes[taken:]))
+                break
+            kind = envelope.kind
+            self.trace = hash((self.trace, now, link, kind, envelope.connection))
+            machine.receive(link, envelope, now, out)
+            if kind == UP:
+                frame = envelope.frame
+                cost += frame_us[frame.kind]
+                if frame.kind == SEND:
+                    cost += byte_us * len(frame.payload)
+            else:
+                cost += times.business_attach_us
+                if kind == ATTACH and not envelope.announced:
+                    cost += times.business_account_us
+        return cost
 
     def cost(self, out: list[Any]) -> float:
-        envelopes = targets = 0
-        kib = 0.0
+        envelopes = targets = payload = 0
         for effect in out:
             if type(effect) is TellGateway:
                 envelopes += 1
                 envelope = effect.envelope
                 if type(envelope) is Down:
                     targets += len(envelope.connections)
-                    if envelope.frame.kind in WITH_PAYLOAD:
-                        kib += payload_kib(envelope.frame)
+                    frame = envelope.frame
+                    if type(frame) is Deliver:
+                        payload += len(frame.payload)
+                    elif type(frame) is SyncReply:
+                        payload += payload_bytes(frame)
         self.sent += envelopes
         times = self._times
-        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + kib * times.business_kib_us
+        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + payload * self._byte_us
 
     def release(self, out: list[Any]) -> None:
         commands: list[StorageCommand] = []

@@ -6,17 +6,23 @@ Their CPU is not modelled, but where they all are one load process (:mod:`model.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log1p
 from typing import Any
 
-from model.core import limits
+from model.core import draws, limits
 from model.core.client import READY, ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
+from model.scenario import Scenario
 from model.sim.access import SimGateway
 from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
-from model.sim.network import Link, Luck
+from model.sim.network import Link
+from model.sim.paths import Paths
+
+SYN_TIMEOUT_US = 1_000_000
+"""First wait for the answer to a connection request, doubled with each further one (RFC 6298, 2.1)."""
 
 
 class SimDevice:
@@ -59,6 +65,17 @@ class SimDevice:
         """The connection ended, or was refused."""
         if link is self._link:
             self._link = None
+            self.session.closed(link.connection, self._world.kernel.now, self._world.out)
+            self._drain()
+
+    def wants(self, link: Link) -> bool:
+        """Whether this is the connection the device has or waits for."""
+        return link is self._link
+
+    def lose(self, link: Link) -> None:
+        """The network ends a connection, and both ends learn of it."""
+        if link is self._link:
+            self._close()
             self.session.closed(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
@@ -135,10 +152,26 @@ class Queued:
             self._world.after_frame()
 
 
+class Lives:
+    """How long connections last before the network ends them; none ends after the load, so that a run can come to rest."""
+
+    __slots__ = ("_mean_us", "_seed", "_until_us")
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self._mean_us, self._seed = scenario.connection_life_s * 1e6, seed
+        self._until_us = scenario.at_us(scenario.duration_s)
+
+    def end_us(self, device: int, link: Link, now: int) -> int:
+        """When a connection made now is lost; 0 for never. The luck is that of the device and its connect counter."""
+        share = draws.draws(self._seed, device)(draws.CONNECTION_LIFE, link.connection)
+        end_us = now + round(-self._mean_us * log1p(-share))
+        return end_us if end_us < self._until_us else 0
+
+
 class DeviceWorld:
     """What the devices share: gateways, links, and the counts a script asks for."""
 
-    def __init__(self, kernel: Kernel, luck: Luck) -> None:
+    def __init__(self, kernel: Kernel, paths: Paths) -> None:
         self.kernel = kernel
         self.gateways: list[SimGateway] = []
         self.devices: dict[int, SimDevice] = {}
@@ -152,7 +185,8 @@ class DeviceWorld:
         self.generator: LoadProcess | None = None
         self.after_frame: Callable[[], None] | None = None
         """What the load process does after each frame; only with a generator."""
-        self._luck = luck
+        self._paths = paths
+        self.lives: Lives | None = None
 
     def restless(self) -> tuple[int, int]:
         """How many devices are not ready, and how many of those that are have something unanswered or under way."""
@@ -163,14 +197,22 @@ class DeviceWorld:
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""
         self.links += 1
+        asked = self.gateways[gateway]
         end = device if self.generator is None else Queued(device, self.generator, self)
-        link = Link(self.kernel, self._luck, end, device.session.device, connection)
-        link.up.carry(self._request, device, link, self.gateways[gateway])
+        link = self._paths.link(end, device.session.device, connection, asked)
+        link.up.carry(self._request, device, link, asked)
         return link
 
-    def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
-        if gateway.alive:
+    def _request(self, device: SimDevice, link: Link, gateway: SimGateway, tries: int = 0) -> None:
+        if gateway.accepts and gateway.crowded:
+            if device.wants(link):  # the request was dropped, and the device's kernel repeats it
+                self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, gateway, tries + 1)
+        elif gateway.accepts:
             gateway.connect(link)
+            link.down.carry(device.opened, link)
+            if self.lives is not None and (end_us := self.lives.end_us(device.session.device, link, self.kernel.now)):
+                self.kernel.at(end_us, device.lose, link)
+        elif gateway.deaf:
             link.down.carry(device.opened, link)
         else:
             link.down.carry(device.hung_up, link)

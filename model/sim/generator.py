@@ -16,7 +16,7 @@ from typing import Any
 from model.core.frames import CONNECT, SEND, SYNC_REPLY
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
-from model.sim.sizes import payload_kib
+from model.sim.sizes import KIB, payload_bytes
 
 TICK_US = 1000
 """libuv's timers (uv_timer_start) take milliseconds."""
@@ -37,7 +37,7 @@ class LoadProcess:
         """A frame arrives (None: the end of a connection): ``callback(*args)`` when the process gets to it."""
         times, cost_us = self._times, self._times.generator_frame_us
         if frame is not None:
-            cost_us += times.generator_kib_us * payload_kib(frame)
+            cost_us += times.generator_kib_us / KIB * payload_bytes(frame)
             cost_us += times.generator_page_row_us * len(frame.messages) if frame.kind == SYNC_REPLY else 0.0
         self._kernel.at(round(self._begin(cost_us)), callback, *args)
 
@@ -45,7 +45,7 @@ class LoadProcess:
         """A device wrote this frame in what is being done now; returns when it leaves."""
         times = self._times
         if frame.kind == SEND:
-            cost_us = times.generator_send_us + times.generator_kib_us * payload_kib(frame)
+            cost_us = times.generator_send_us + times.generator_kib_us / KIB * payload_bytes(frame)
         else:
             cost_us = times.generator_connect_us if frame.kind == CONNECT else times.generator_write_us
         self._free_at = max(self._free_at, float(self._kernel.now)) + cost_us

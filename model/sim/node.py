@@ -1,8 +1,9 @@
 """A node: a process with one CPU, whose work waits in line and is taken in turns of a loop.
 
-Work that arrives while the CPU is busy is taken all together in the next turn, as an event loop takes what its sockets hold: a turn has
-a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
-of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
+Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
+sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine
+decides at the beginning of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what
+had left before.
 
 A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
 arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
@@ -11,12 +12,16 @@ arrived when it gets one, and keeps it to the end of the turn; a turn cut short 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import Any
 
 from model.core import limits
 from model.scenario.tally import RESTS_US, rest_class
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
+
+TURN_US_MAX = 5_000
+"""Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""
 
 
 class Node(ABC):
@@ -48,8 +53,10 @@ class Node(ABC):
         self._turn_us = turn_us
         self._rests_us = rests_us
         self._rests_since = 0
-        self._inbox: list[tuple[Any, ...]] = []
+        self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = False
+        self.is_paused = self._is_stuck = False
+        self._held: list[Any] | None = None
         self._armed = limits.NEVER_US
 
     # what a role defines -----------------------------------------------------------------------------------------------------------
@@ -80,11 +87,35 @@ class Node(ABC):
 
     def kill(self) -> int:
         """The process is gone, with everything it had not released. Returns how many connections or links it held."""
-        self.alive = self._busy = False
+        self.alive = self._busy = self.is_paused = self._is_stuck = False
+        self._held = None
         self.life += 1
-        self._inbox = []
+        self._inbox.clear()
         self._armed = limits.NEVER_US
         return 0
+
+    def pause(self) -> None:
+        """The process stands still: what comes waits, and a turn under way is not finished."""
+        self.is_paused = True
+        if not self._busy:
+            self._busy = self._is_stuck = True  # so that nothing begins a turn
+
+    def resume(self) -> None:
+        """It goes on."""
+        self.is_paused = False
+        if self._held is not None:
+            out, self._held = self._held, None
+            self._let_go(out)
+        elif self._is_stuck:
+            self._busy = self._is_stuck = False
+            if self._inbox:
+                self._busy = True
+                self._ask()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is work that has not left yet."""
+        return self._busy
 
     # turns -------------------------------------------------------------------------------------------------------------------------
 
@@ -104,21 +135,24 @@ class Node(ABC):
             self._host.ask(self._granted, self.life)
 
     def _granted(self, life: int) -> None:
-        if life == self.life:
-            self._turn()
-        else:
+        if life != self.life:
             self._leave()
+        elif self.is_paused:  # asked before, and cannot use it
+            self._is_stuck = True
+            self._leave()
+        else:
+            self._turn()
 
     def _turn(self) -> None:
-        items, self._inbox = self._inbox, []
-        now = self.kernel.now
+        inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
         cost, rested_us = self._turn_us, now - self._rests_since
         if rested_us >= RESTS_US[0]:
             cost += self._rests_us[rest_class(rested_us)]
-        for item in items:
-            cost += self.take(item, now, out)
-        cost += self.cost(out)
+        work = 0.0
+        while inbox and work < TURN_US_MAX:
+            work += self.take(inbox.popleft(), now, out)
+        cost += work + self.cost(out)
         self.cpu_us += cost
         self.turns += 1
         self.kernel.at(now + round(cost), self._finish, self.life, out)
@@ -127,6 +161,12 @@ class Node(ABC):
         self._leave()
         if life != self.life:
             return
+        if self.is_paused:
+            self._held = out
+        else:
+            self._let_go(out)
+
+    def _let_go(self, out: list[Any]) -> None:
         self._rests_since = self.kernel.now
         self.release(out)
         if self.deadline() < self._armed:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from model.history.machine import Machine
+from model.scenario import LoginCost
 
 PATH = Path(__file__).with_name("service_times.json")
 FORMAT = 2
@@ -50,7 +51,7 @@ class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """End to end, from the intended send to the showing."""
 
 
-class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All in microseconds of one core; waits, delays and starts are elapsed time. Every number is 0 or more."""
 
     format: int
@@ -152,6 +153,16 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the mean latency at 30 % had beyond everything above; it is in ``loopback_us``. Below 0: the simulation was slower."""
     standard: tuple[Standard, ...] = ()
     """At about 30 % and at about 60 % of load."""
+
+    # what a scenario adds to what was measured
+    gateway_handshake_us: float = 0.0
+    """What a connection that is accepted costs beyond all above: TLS, which the reference server has not."""
+    business_account_us: float = 0.0
+    """What a log-in that is let in costs beyond its session and envelopes."""
+
+    def with_log_ins(self, cost: LoginCost) -> ServiceTimes:
+        """These times with the log-ins of a scenario on top."""
+        return msgspec.structs.replace(self, gateway_handshake_us=cost.handshake_us, business_account_us=cost.account_us)
 
     def rests_us(self, role: str) -> tuple[float, float, float]:
         """What a turn of ``gateway`` or ``business``, or a commit of ``storage``, takes more after a short, a middle and a long rest."""

@@ -1,26 +1,49 @@
 """The simulated storage: one disk with group commit, and the conversation log in its transactions.
 
-Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue; results leave
-after it. Rows not committed when business dies are gone, and the log is brought back from the others.
-"""
+Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue;
+results leave after it. Rows not committed when business dies are gone, and the log is brought back from the others. A
+commit is CPU, and then a wait for the disk: one of those that were measured, or one that varies about it (:func:`varied`).
+A disk that is stalled finishes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from math import exp, log
+from statistics import NormalDist
+from typing import Any
 
 from model.core import draws, limits
 from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Row
+from model.scenario import Disk
 from model.scenario.tally import rest_class
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
+from model.sim.sizes import KIB
 from model.sim.stations import Cores
 
 EPOCH = 1
 MACHINE = 1
 """Whose draws decide how long a commit waits: the business node's, whose number in the history this is."""
+
+
+def _as_measured(number: int, waited_us: float) -> float:
+    return waited_us
+
+
+def varied(disk: Disk, seed: int) -> Callable[[int, float], float]:
+    """How long commits wait for such a disk: what was measured times a lognormal factor of mean 1, now and then an exponential stall."""
+    draw, normal = draws.draws(seed, 0), NormalDist(-(disk.sigma**2) / 2, disk.sigma) if disk.sigma else None
+
+    def waits(number: int, waited_us: float) -> float:
+        if normal is not None:
+            waited_us *= exp(normal.inv_cdf(draw(draws.DISK, 3 * number) or 0.5))
+        if draw(draws.DISK, 3 * number + 1) < disk.stall_share:
+            waited_us -= disk.stall_us * log(1 - draw(draws.DISK, 3 * number + 2))
+        return waited_us
+
+    return waits
 
 
 class SimStorage:
@@ -43,7 +66,11 @@ class SimStorage:
         self._log = ConversationLog(self._conversations, EPOCH)
         self._queue: list[StorageCommand] = []
         self._busy = False
+        self._stalled = False
+        self._held: tuple[Any, ...] | None = None
         self._life = 0
+        self.vary: Callable[[int, float], float] = _as_measured
+        """(number of the commit, how long one was measured to wait for the disk) -> how long it waits."""
         self.incarnation = 0
         self.commits = 0
         self.rows = 0
@@ -63,7 +90,20 @@ class SimStorage:
     def close(self) -> None:
         """The business node died with what it had not committed."""
         self._life += 1
-        self._queue, self._busy = [], False
+        self._queue, self._busy, self._held = [], False, None
+
+    def stall(self) -> None:
+        """The disk answers nothing more: what is under way and what comes waits."""
+        self._stalled = True
+
+    def go_on(self) -> None:
+        """It answers again."""
+        self._stalled = False
+        held, self._held = self._held, None
+        if held is not None:
+            self._finish(*held)
+        elif self._queue and not self._busy:
+            self._commit()
 
     def heads(self) -> list[Head]:
         """The committed head of every conversation that has one."""
@@ -72,7 +112,7 @@ class SimStorage:
     def submit(self, commands: list[StorageCommand]) -> None:
         """Commands for the next commit."""
         self._queue += commands
-        if not self._busy and self._queue:
+        if self._queue and not self._busy and not self._stalled:
             self._commit()
 
     def _commit(self) -> None:
@@ -97,23 +137,25 @@ class SimStorage:
             cpu_us += self._rest_us()
             self._waits += 1
             draw = self._draw(draws.SERVICE_TIME, self._waits)
-            sync_us = times.storage_sync_us[int(draw * len(times.storage_sync_us))]
+            sync_us = self.vary(self._waits, times.storage_sync_us[int(draw * len(times.storage_sync_us))])
         self.cpu_us += cpu_us
-        wait = partial(self._wait, round(sync_us), done, *args)
         if self._host is None:
-            self._kernel.at(self._kernel.now + round(cpu_us), wait)
+            self._wait(round(cpu_us) + round(sync_us), done, args)
         else:
-            self._host.work(round(cpu_us), wait)
+            self._host.work(round(cpu_us), self._wait, round(sync_us), done, args)
 
     def _rest_us(self) -> float:
         """What the commit takes more since the thread has rested."""
         return self._rests_us[rest_class(self._kernel.now - self._rests_since) + 1]
 
-    def _wait(self, sync_us: int, done: Callable[..., None], *args: object) -> None:
-        self._kernel.at(self._kernel.now + sync_us, done, *args)
+    def _wait(self, wait_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
+        self._kernel.at(self._kernel.now + wait_us, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:
+            return
+        if self._stalled:
+            self._held = (life, rows, results, reads)
             return
         self._rests_since = self._kernel.now
         self.commits += bool(rows)
@@ -141,4 +183,4 @@ class SimStorage:
 
 
 def _kib(messages: Sequence[Append] | Sequence[Deliver]) -> float:
-    return sum(len(message.payload) for message in messages) / 1024
+    return sum([len(message.payload) for message in messages]) / KIB

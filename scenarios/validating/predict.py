@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from model.analysis.queues import TheoryError, mmc, mmc_quantile
+from model.analysis.queues import TheoryError, mmc, mmc_response_quantile
 from model.scenario import Scenario
 from model.sim.service_times import ServiceTimes
 from scenarios.calibrating.simulated import busy, played
@@ -104,7 +104,7 @@ def by_line(scenario: Scenario, times: ServiceTimes, cores: int) -> dict[str, fl
         constant = low.mean_us - mmc(low.deliveries_per_s / 1e6, service, cores).response
         arrivals = scenario.workload.rate_per_s * deliveries_per_send(scenario) / 1e6
         mean = mmc(arrivals, service, cores).response
-        quantiles = {f"p{share}_us": mmc_quantile(arrivals, service, cores, share / 100) for share in (50, 95, 99)}
+        quantiles = {f"p{share}_us": mmc_response_quantile(arrivals, service, cores, share / 100) for share in (50, 95, 99)}
     except TheoryError:
         capacity = cores / service * 1e6
         return {"throughput_per_s": capacity, "mean_us": math.inf, "p50_us": math.inf, "p95_us": math.inf, "p99_us": math.inf}

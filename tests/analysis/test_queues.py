@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from math import exp, log
 
 import pytest
 
@@ -37,13 +38,13 @@ def test_several_servers_of_which_there_is_one() -> None:
 
 @pytest.mark.parametrize("quantile", [0.5, 0.95, 0.99])
 def test_quantiles_of_one_server_are_those_of_an_exponential(quantile: float) -> None:
-    assert queues.mmc_quantile(0.7, 1.0, 1, quantile) == pytest.approx(-math.log(1 - quantile) / 0.3)
+    assert queues.mmc_response_quantile(0.7, 1.0, 1, quantile) == pytest.approx(-math.log(1 - quantile) / 0.3)
 
 
 @pytest.mark.parametrize(("arrivals", "servers"), [(1.5, 2), (1.0, 2), (2.0, 3), (9.0, 10)])
 def test_quantiles_of_several_servers_add_up_to_the_mean(arrivals: float, servers: int) -> None:
     """The mean of a response is the integral of its quantiles; of 2,000 middles here, whose largest leave out a little."""
-    middles = [queues.mmc_quantile(arrivals, 1.0, servers, (i + 0.5) / 2000) for i in range(2000)]
+    middles = [queues.mmc_response_quantile(arrivals, 1.0, servers, (i + 0.5) / 2000) for i in range(2000)]
     assert middles == sorted(middles)
     assert sum(middles) / 2000 == pytest.approx(queues.mmc(arrivals, 1.0, servers).response, rel=0.002)
 
@@ -51,7 +52,7 @@ def test_quantiles_of_several_servers_add_up_to_the_mean(arrivals: float, server
 def test_a_quantile_lies_between_none_and_all() -> None:
     for impossible in (-0.1, 1.0):
         with pytest.raises(TheoryError, match="quantile"):
-            queues.mmc_quantile(0.5, 1.0, 1, impossible)
+            queues.mmc_response_quantile(0.5, 1.0, 1, impossible)
 
 
 def test_many_places_are_as_good_as_no_bound() -> None:
@@ -88,3 +89,44 @@ def test_the_slowest_of_a_tandem_decides() -> None:
 def test_what_the_formulas_do_not_cover_is_refused(impossible: Callable[[], object]) -> None:
     with pytest.raises(TheoryError):
         impossible()
+
+
+class TestWaitQuantile:
+    def test_of_one_server_it_is_the_textbook_one(self) -> None:
+        """M/M/1 at half load: P(wait > t) = 0.5 exp(-t / 2), services of 1."""
+        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.99) == pytest.approx(2 * log(50))
+
+    def test_where_few_wait_it_is_nothing(self) -> None:
+        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.4) == 0.0
+        assert queues.mmc_wait_quantile(0.5, 1.0, 50, 0.99) == 0.0
+
+    def test_a_line_that_grows_for_ever_has_none(self) -> None:
+        with pytest.raises(TheoryError, match="grows for ever"):
+            queues.mmc_wait_quantile(2.0, 1.0, 2, 0.5)
+
+
+class TestRadio:
+    def test_what_is_used_more_often_than_its_tail_never_sleeps(self) -> None:
+        assert clients.awake(10.0, every=5.0) == clients.awake(10.0, every=10.0) == 1.0
+        assert clients.awake_long_polling(10.0, 0.1, 0.0, 9.0) == 1.0
+
+    def test_without_messages_the_period_decides(self) -> None:
+        assert clients.awake(10.0, every=100.0) == pytest.approx(0.1)
+        assert clients.awake(10.0, every=100.0, exchange=5.0) == pytest.approx(0.15)
+        assert clients.awake_long_polling(10.0, 0.1, 1e-12, 100.0) == pytest.approx(
+            clients.awake_long_polling(10.0, 0.1, 0.0, 100.0), abs=1e-3
+        )
+
+    def test_messages_alone_keep_it_awake_as_often_as_one_falls_into_a_tail(self) -> None:
+        assert clients.awake(10.0, messages=0.1) == pytest.approx(1 - exp(-1))
+
+    def test_what_cannot_be_is_refused(self) -> None:
+        with pytest.raises(TheoryError, match="below 0"):
+            clients.awake(-1.0)
+
+
+def test_the_largest_storm_that_ends() -> None:
+    """200 a second, 5 s, 1 s: a thousand get in at first, and what is left must fit before the second round has waited 5 s."""
+    assert clients.storm_bound(200.0, 5.0, 1.0) == 2_200
+    with pytest.raises(TheoryError, match="must be above 0"):
+        clients.storm_bound(0.0, 5.0, 1.0)
