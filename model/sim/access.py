@@ -200,7 +200,11 @@ class SimGateway(Node):
                 for envelope in envelopes:
                     machine.receive_business(envelope, now, out)
                     if type(envelope) is Down:
-                        payload += payload_bytes(envelope.frame)
+                        frame = envelope.frame
+                        if type(frame) is Deliver:  # most of them; told apart here, without a call, since there are so many
+                            payload += len(frame.payload)
+                        elif type(frame) is SyncReply:
+                            payload += payload_bytes(frame)
                 return self._times.gateway_envelope_us * len(envelopes) + self._byte_us * payload
             case "opened":
                 self._unaccepted -= 1
@@ -232,7 +236,7 @@ class SimGateway(Node):
                 frames += 1
                 connections.add(effect.connection)
                 frame = effect.frame
-                if type(frame) is Deliver:  # most of them; here, and without a call, since it is done for every effect
+                if type(frame) is Deliver:
                     payload += len(frame.payload)
                 elif type(frame) is SyncReply:
                     payload += payload_bytes(frame)

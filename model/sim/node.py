@@ -12,11 +12,12 @@ arrived when it gets one, and keeps it to the end of the turn; a turn cut short 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import deque
 from typing import Any
 
 from model.core import limits
-from model.scenario.tally import RESTS_US, rest_class
+from model.scenario.tally import RESTS_US
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
 
@@ -50,8 +51,8 @@ class Node(ABC):
         """Frames to clients and envelopes to gateways."""
         self.trace = 0
         """A running hash of everything the node took, with its time."""
-        self._turn_us = turn_us
-        self._rests_us = rests_us
+        self._turns_us = (turn_us, *(turn_us + rest_us for rest_us in rests_us))
+        """What a turn takes without a rest before it, and after a short, a middle and a long one."""
         self._rests_since = 0
         self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = False
@@ -105,7 +106,7 @@ class Node(ABC):
         self.is_paused = False
         if self._held is not None:
             out, self._held = self._held, None
-            self._let_go(out)
+            self._finish(self.life, out)
         elif self._is_stuck:
             self._busy = self._is_stuck = False
             if self._inbox:
@@ -135,38 +136,37 @@ class Node(ABC):
             self._host.ask(self._granted, self.life)
 
     def _granted(self, life: int) -> None:
-        if life != self.life:
-            self._leave()
-        elif self.is_paused:  # asked before, and cannot use it
-            self._is_stuck = True
-            self._leave()
-        else:
+        if life == self.life and not self.is_paused:
             self._turn()
+            return
+        if life == self.life:  # a paused process cannot use it; it asks again when it goes on
+            self._is_stuck = True
+        assert self._host is not None
+        self._host.leave()
 
     def _turn(self) -> None:
         inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
-        cost, rested_us = self._turn_us, now - self._rests_since
-        if rested_us >= RESTS_US[0]:
-            cost += self._rests_us[rest_class(rested_us)]
         work = 0.0
         while inbox and work < TURN_US_MAX:
             work += self.take(inbox.popleft(), now, out)
-        cost += work + self.cost(out)
+        cost = self._turns_us[bisect_right(RESTS_US, now - self._rests_since)] + work + self.cost(out)
         self.cpu_us += cost
         self.turns += 1
-        self.kernel.at(now + round(cost), self._finish, self.life, out)
+        self.kernel.at(now + round(cost), self._finish if self._host is None else self._leave, self.life, out)
+
+    def _leave(self, life: int, out: list[Any]) -> None:
+        """The end of a turn on a core of the host."""
+        assert self._host is not None
+        self._host.leave()
+        self._finish(life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
-        self._leave()
         if life != self.life:
             return
         if self.is_paused:
             self._held = out
-        else:
-            self._let_go(out)
-
-    def _let_go(self, out: list[Any]) -> None:
+            return
         self._rests_since = self.kernel.now
         self.release(out)
         if self.deadline() < self._armed:
@@ -175,10 +175,6 @@ class Node(ABC):
             self._ask()
         else:
             self._busy = False
-
-    def _leave(self) -> None:
-        if self._host is not None:
-            self._host.leave()
 
     def _rearm(self) -> None:
         due = self.deadline()
