@@ -66,6 +66,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cores: int | None = None
     """Cores that gateways and business share in the simulated world, as processes of one host do; null: each has one of its own."""
     timers: Timers = Timers()
+    policies: dict[str, str] = {}
+    """Choices that take the place of the preset's, by the name of the policy."""
     ramp_s: float = 3.0
     """Connections are opened evenly over the first half of it."""
     warm_up_s: float = 2.0
@@ -79,8 +81,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the short form multiplies times and timers with."""
 
     def preset(self, name: str) -> Policies:
-        """The policies of a preset. KeyError for an unknown one."""
-        return PRESETS[name]
+        """The policies of a preset, but for ``policies``. KeyError for an unknown preset, ``msgspec.ValidationError`` for a choice that is none."""
+        chosen = PRESETS[name]
+        return msgspec.convert(msgspec.to_builtins(chosen) | self.policies, Policies) if self.policies else chosen
 
     @property
     def load_begin_us(self) -> int:

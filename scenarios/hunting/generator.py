@@ -1,0 +1,211 @@
+"""A trial from a seed: which features it has, and how much of each.
+
+Everything is small next to a scenario: some hundred deliveries in a second or two of simulated time, with timers shortened as much, so that
+time-outs, backoffs and heartbeats happen within it. What is drawn stays within what the reference design promises to stand: a trial that
+fails is a bug, or a mistake here.
+
+Each feature of ``FEATURES`` and each kind of fault is on in a trial or off, by a coin of its own; with everything on at once, one feature
+hides what another would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from model.core.policies import Timers
+from model.history.schema import Contract
+from model.scenario import Network, Scenario
+from model.workload.population import PopulationPlan
+from model.workload.schedule import WorkloadPlan
+from scenarios.hunting import faults
+from scenarios.hunting.dice import Dice
+from scenarios.hunting.trial import Trial
+
+VERSION = 1
+"""Rises whenever a seed comes to mean another trial."""
+DELIVERIES = 250
+"""Messages shown to others that a trial aims at."""
+FAULTS_MAX = 6
+FORGIVEN = {"outage": False, "not_recovered": False}
+"""Under as many faults nobody promises availability."""
+START_US = 4_000.0
+"""From starting a process to its serving: a trial has no time for the real one."""
+
+Draft = dict[str, Any]
+"""Parts of a trial under way: fields of the scenario, of its timers, network, population and workload, and service times."""
+
+
+def trial(seed: int, preset: str = "cursor") -> Trial:
+    """The trial of a seed."""
+    dice = Dice(seed)
+    draft = _plain(dice)
+    for name, feature in FEATURES.items():
+        if dice.chance(f"feature {name}"):
+            feature(dice, draft)
+    kinds = [kind for kind in faults.MAKERS if dice.chance(f"faults of kind {kind}")]
+    agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6)
+    return _assembled(seed, preset, dice, draft, faults.draw(agenda, kinds, dice.whole("faults", 1, FAULTS_MAX)))
+
+
+def _plain(dice: Dice) -> Draft:
+    """A trial without any feature."""
+    return {
+        "gateways": dice.pick("gateways", (1, 2, 2, 3)),
+        "span_s": dice.log("span", 0.4, 2.0),
+        "users": dice.whole("users", 4, 12),
+        "groups": {"group_size": 2, "groups_per_user": 0},
+        "direct_share": 1.0,
+        "payload_bytes": 60,
+        "scale": dice.log("scale", 0.02, 0.1),
+        "timers": {},
+        "network": {},
+        "policies": {},
+        "times": {"gateway_start_us": START_US, "business_start_us": START_US},
+        "limits": {},
+        "cores": None,
+    }
+
+
+# features --------------------------------------------------------------------------------------------------------------------------
+
+
+def _groups(dice: Dice, draft: Draft) -> None:
+    draft["groups"] = {
+        "group_size": dice.whole("group size", 3, draft["users"]),
+        "groups_per_user": dice.whole("groups per user", 1, 3),
+    }
+    draft["direct_share"] = dice.pick("direct share", (0.0, 0.2, 0.5))
+
+
+def _slow_links(dice: Dice, draft: Draft) -> None:
+    draft["network"] |= {"delay_us": dice.log("delay", 100, 5_000), "jitter_us": dice.log("jitter", 10, 10_000)}
+
+
+def _in_step(dice: Dice, draft: Draft) -> None:
+    """All delays alike: what is sent to several at once arrives at once, so that ties decide."""
+    draft["network"] |= {"delay_us": float(dice.whole("delay in step", 50, 2_000)), "jitter_us": 0.0}
+
+
+def _lossy_links(dice: Dice, draft: Draft) -> None:
+    """Retransmissions last as long as the protocol's own time-outs, so that old frames come when nobody waits for them any more."""
+    heartbeat_us = Timers().heartbeat_us * draft["scale"]
+    draft["network"] |= {"loss": dice.log("loss", 0.003, 0.03), "retransmit_us": heartbeat_us * dice.log("retransmit", 0.05, 1.0)}
+
+
+def _impatient(dice: Dice, draft: Draft) -> None:
+    """Devices that give connections and answers up early."""
+    timers = Timers()
+    for name in ("ack_timeout_us", "connect_timeout_us", "pong_timeout_us", "receive_ack_delay_us"):
+        if dice.chance(f"short {name}"):
+            draft["timers"][name] = getattr(timers, name) * dice.log(f"how short {name}", 0.1, 1.0)
+
+
+def _quick_to_return(dice: Dice, draft: Draft) -> None:
+    draft["timers"]["backoff_base_us"] = Timers().backoff_base_us * dice.log("backoff base", 0.01, 1.0)
+
+
+def _another_backoff(dice: Dice, draft: Draft) -> None:
+    """Every backoff keeps what the design promises; they differ in how crowded a return is."""
+    draft["policies"]["backoff"] = dice.pick("backoff", ("fixed", "exponential", "equal_jitter", "decorrelated"))
+
+
+def _slow_disk(dice: Dice, draft: Draft) -> None:
+    draft["times"]["storage_commit_us"] = dice.log("commit", 1_000, 20_000)
+
+
+def _slow_business(dice: Dice, draft: Draft) -> None:
+    draft["times"]["business_envelope_us"] = dice.log("envelope", 100, 2_000)
+
+
+def _shared_cores(dice: Dice, draft: Draft) -> None:
+    draft["cores"] = dice.whole("cores", 1, 2)
+
+
+def _large_payloads(dice: Dice, draft: Draft) -> None:
+    draft["payload_bytes"] = round(dice.log("payload", 200, 16_384))
+
+
+def _tight_bounds(dice: Dice, draft: Draft) -> None:
+    """Windows, pages and queues of a few places, each of them or not."""
+    for name, (least, most) in BOUNDS.items():
+        if dice.chance(f"tight {name}"):
+            draft["limits"][name] = dice.whole(f"how tight {name}", least, most)
+
+
+BOUNDS = {
+    "OUTSTANDING_MAX": (1, 8),
+    "RESULTS_MAX": (8, 32),  # at least what may be outstanding
+    "SYNC_PAGE_MAX": (1, 10),
+    "GAP_BUFFER_MAX": (0, 4),
+    "CATCH_UPS_MAX": (1, 2),
+    "SYNCS_MAX": (1, 3),
+    "ASKED_MAX": (1, 8),
+    "HEADS_MAX": (1, 3),
+    "ACK_ENTRIES_MAX": (1, 4),
+    "IN_FLIGHT_MAX": (1, 10),
+}
+"""Bound of the protocol -> the least and the most it is tightened to. One that breaks what another needs is left as it is."""
+
+
+FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
+    "groups": _groups,
+    "slow links": _slow_links,
+    "in step": _in_step,
+    "lossy links": _lossy_links,
+    "impatient": _impatient,
+    "quick to return": _quick_to_return,
+    "another backoff": _another_backoff,
+    "slow disk": _slow_disk,
+    "slow business": _slow_business,
+    "shared cores": _shared_cores,
+    "large payloads": _large_payloads,
+    "tight bounds": _tight_bounds,
+}
+"""What a trial may have, beside faults; later ones change what earlier ones drew."""
+
+
+# putting together ------------------------------------------------------------------------------------------------------------------
+
+
+def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[Any, ...]) -> Trial:
+    timers = Timers().scaled(draft["scale"])
+    timers = _replaced(timers, {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()})
+    span_s = draft["span_s"]
+    scenario = Scenario(
+        name="hunt",
+        question="Does anything that the design promises break?",
+        gateways=draft["gateways"],
+        population=PopulationPlan(users=draft["users"], **draft["groups"]),
+        workload=WorkloadPlan(_rate(draft), draft["payload_bytes"], draft["direct_share"]),
+        network=Network(**draft["network"]),
+        cores=draft["cores"],
+        timers=timers,
+        policies=draft["policies"],
+        ramp_s=0.1,
+        warm_up_s=0.0,
+        duration_s=round(span_s, 6),
+        faults=drawn,
+        contract=_contract(timers),
+    )
+    ties = seed if dice.chance("ties") else None
+    bounds = draft["limits"]
+    if "RESULTS_MAX" in bounds and "OUTSTANDING_MAX" not in bounds:
+        bounds["OUTSTANDING_MAX"] = bounds["RESULTS_MAX"] // 4
+    return Trial(scenario, preset, seed, ties, draft["times"], bounds)
+
+
+def _replaced(timers: Timers, changes: dict[str, int]) -> Timers:
+    return Timers(**{name: changes.get(name, getattr(timers, name)) for name in timers.__struct_fields__})
+
+
+def _rate(draft: Draft) -> float:
+    """Sends a second that come to about ``DELIVERIES`` in the span."""
+    others = draft["direct_share"] + (1 - draft["direct_share"]) * (draft["groups"]["group_size"] - 1)
+    return round(float(DELIVERIES / others / draft["span_s"]), 1)
+
+
+def _contract(timers: Timers) -> Contract:
+    """Quiet for three heartbeats, so that the tail rule has had its turn; a drain that is longer than any backoff."""
+    quiet_us = 3 * timers.heartbeat_us
+    return Contract(fails=FORGIVEN, quiet_us=quiet_us, drain_bound_us=40 * (timers.backoff_max_us + quiet_us))
