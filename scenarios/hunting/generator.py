@@ -79,7 +79,7 @@ def _groups(dice: Dice, draft: Draft) -> None:
 
 
 def _slow_links(dice: Dice, draft: Draft) -> None:
-    draft["network"] |= {"delay_us": dice.log("delay", 100, 5_000), "jitter_us": dice.log("jitter", 10, 10_000)}
+    draft["network"] |= {"delay_us": dice.log("delay", 100, 5_000), "jitter_us": dice.log("jitter", 10, 3_000)}
 
 
 def _in_step(dice: Dice, draft: Draft) -> None:
@@ -135,7 +135,7 @@ def _tight_bounds(dice: Dice, draft: Draft) -> None:
 
 BOUNDS = {
     "OUTSTANDING_MAX": (1, 8),
-    "RESULTS_MAX": (8, 32),  # at least what may be outstanding
+    "RESULTS_MAX": (4, 16),
     "SYNC_PAGE_MAX": (1, 10),
     "GAP_BUFFER_MAX": (0, 4),
     "CATCH_UPS_MAX": (1, 2),
@@ -143,7 +143,8 @@ BOUNDS = {
     "ASKED_MAX": (1, 8),
     "HEADS_MAX": (1, 3),
     "ACK_ENTRIES_MAX": (1, 4),
-    "IN_FLIGHT_MAX": (1, 10),
+    "IN_FLIGHT_MAX": (4, 20),
+    "OUTBOX_MAX": (3, 10),
 }
 """Bound of the protocol -> the least and the most it is tightened to. One that breaks what another needs is left as it is."""
 
@@ -171,6 +172,7 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
 def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[Any, ...]) -> Trial:
     timers = Timers().scaled(draft["scale"])
     timers = _replaced(timers, {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()})
+    timers = _replaced(timers, {name: max(getattr(timers, name), _round_trips_us(draft)) for name in ("connect_timeout_us", "pong_timeout_us")})
     span_s = draft["span_s"]
     scenario = Scenario(
         name="hunt",
@@ -190,9 +192,16 @@ def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[An
     )
     ties = seed if dice.chance("ties") else None
     bounds = draft["limits"]
-    if "RESULTS_MAX" in bounds and "OUTSTANDING_MAX" not in bounds:
-        bounds["OUTSTANDING_MAX"] = bounds["RESULTS_MAX"] // 4
+    if bounds.keys() & {"RESULTS_MAX", "IN_FLIGHT_MAX"}:  # an answer is kept for whatever is outstanding; an overload must be able to end
+        bounds["OUTSTANDING_MAX"] = min(4, bounds.get("OUTSTANDING_MAX", 4))
     return Trial(scenario, preset, seed, ties, draft["times"], bounds)
+
+
+def _round_trips_us(draft: Draft) -> int:
+    """Longer than coming in takes where nothing is lost: a device that gives up sooner never gets in, and nobody promises that it does."""
+    network, times = Network(**draft["network"]), draft["times"]
+    crowd_us = draft["users"] * 5 * times.get("business_envelope_us", 100.0) + 2 * times.get("storage_commit_us", 1_000.0)
+    return round(4 * network.delay_us + 40 * network.jitter_us + crowd_us)
 
 
 def _replaced(timers: Timers, changes: dict[str, int]) -> Timers:

@@ -45,7 +45,7 @@ def size(trial: Trial) -> tuple[int, ...]:
     scenario = trial.scenario
     sends = round(scenario.workload.rate_per_s * scenario.duration_s)
     unlike = (
-        (trial.ties is not None) + len(trial.times) + len(scenario.policies) + _unlike(scenario.network, Network()) + (scenario.cores is not None)
+        (trial.ties is not None) + len(trial.times) + len(trial.limits) + len(scenario.policies) + _unlike(scenario.network, Network()) + (scenario.cores is not None)
     )
     return len(scenario.faults), scenario.population.users, scenario.gateways, sends, unlike + _unlike(scenario.timers, Timers())
 
@@ -106,6 +106,9 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
         yield msgspec.structs.replace(trial, ties=None)
     yield from (
         msgspec.structs.replace(trial, times={k: v for k, v in trial.times.items() if k != name}) for name in trial.times
+    )
+    yield from (
+        msgspec.structs.replace(trial, limits={k: v for k, v in trial.limits.items() if k != name}) for name in trial.limits
     )
     for name, plain in {"network": Network(), "policies": {}, "cores": None}.items():
         if getattr(scenario, name) != plain:

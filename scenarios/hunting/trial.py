@@ -20,6 +20,7 @@ from model.history.schema import Kind, Via
 from model.scenario import Scenario
 from model.sim.service_times import ServiceTimes, load
 from model.sim.ties import Endless
+from scenarios.hunting import conduct
 
 FOUND_UNKNOWN = ("drain_incomplete", "truncated")
 """Kinds that elsewhere leave a verdict open and here are findings: a trial whose faults are healed has to converge, and to end."""
@@ -28,6 +29,7 @@ FURTHER_KINDS = {
     CRASH: "a rule or the world around it raised an exception",
     ENDLESS: "the run went in a circle",
     JUDGE_CRASH: "a judge crashed on the history, so nothing is acquitted",
+    **conduct.MEANINGS,
 }
 
 
@@ -91,15 +93,17 @@ def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None)
     if look is not None:
         look(history, judgement)
     others = (result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] != Via.OWN)
-    return Outcome(*_findings(judgement), result.trace_digest, int(others.sum()))
+    return Outcome(*_findings(history, judgement), result.trace_digest, int(others.sum()))
 
 
-def _findings(judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _findings(history: History, judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: dict[str, str] = {}
     for anomaly in judgement.anomalies:
         if anomaly.kind in FOUND_UNKNOWN or (anomaly.fails and KINDS[anomaly.kind].blame != "unknown"):
             first = f", first: {anomaly.witnesses[0].text}" if anomaly.witnesses else ""
             found.setdefault(anomaly.kind, f"{anomaly.count}{first}")
+    for kind, text in conduct.findings(history):
+        found.setdefault(kind, text)
     for note in judgement.notes:
         if "crashed" in note:
             found.setdefault(JUDGE_CRASH, note)
