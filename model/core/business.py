@@ -21,7 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 
 from model.core import limits
-from model.core.codes import Code
+from model.core.codes import OK, Code
 from model.core.commands import Append, Appended, Page, ReadAfter, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToBusiness, Up
@@ -211,7 +211,7 @@ class BusinessNode:
             self._answer(route.gateway, route.connection, SendAck(frame.conversation, frame.send_counter, Code.OVERLOADED), out)
             return
         if self.policies.ack_basis == "received":
-            ack = SendAck(frame.conversation, frame.send_counter, Code.OK)
+            ack = SendAck(frame.conversation, frame.send_counter, OK)
             self._answer(route.gateway, route.connection, ack, out)
         if self.policies.server_dedupe == "recent" and self._is_recent(route.device, frame):
             return
@@ -243,7 +243,7 @@ class BusinessNode:
                 send.conversation,
                 send.send_counter,
                 result.code,
-                result.code == Code.OK,
+                result.code == OK,
                 result.epoch,
                 result.conversation_seq,
                 result.message_id,

@@ -15,6 +15,8 @@ Rules of the file:
 
 from __future__ import annotations
 
+from itertools import islice
+
 from model.core import limits
 from model.core.effects import (
     ClientEffect,
@@ -222,8 +224,10 @@ class Inbox:
             if message.epoch < conversation.epoch:
                 return  # of a log that is no more
             conversation = self._begin_anew(message)
-        conversation.newest = max(conversation.newest, seq)
-        conversation.head_seq = max(conversation.head_seq, seq)
+        if seq > conversation.newest:
+            conversation.newest = seq
+        if seq > conversation.head_seq:
+            conversation.head_seq = seq
         if self._is_duplicate(conversation, message):
             return
         if self._policies.device_order == "arrival":
@@ -263,7 +267,8 @@ class Inbox:
             if len(conversation.ahead) < limits.GAP_BUFFER_MAX:
                 conversation.ahead[message.conversation_seq] = (message, via)
             return
-        conversation.received_upto = max(conversation.received_upto, message.conversation_seq)
+        if message.conversation_seq > conversation.received_upto:
+            conversation.received_upto = message.conversation_seq
         self._show(message, via, out)
         while following := conversation.ahead.pop(conversation.received_upto + 1, None):
             conversation.received_upto += 1
@@ -287,16 +292,19 @@ class Inbox:
 
     def _schedule_ack(self, now: int) -> None:
         full = len(self._dirty) + len(self._received) >= limits.ACK_ENTRIES_MAX
-        self.due = min(self.due, now if full else now + self._timers.receive_ack_delay_us)
+        due = now if full else now + self._timers.receive_ack_delay_us
+        if due < self.due:
+            self.due = due
 
     def _acknowledge(self, out: list[ClientEffect]) -> None:
-        upto = list(self._dirty)[: limits.ACK_ENTRIES_MAX]
-        received = self._received[: limits.ACK_ENTRIES_MAX - len(upto)]
-        for number in upto:
-            del self._dirty[number]
+        conversations, dirty = self._conversations, self._dirty
+        upto = tuple([(n, conversations[n].received_upto) for n in islice(dirty, limits.ACK_ENTRIES_MAX)])
+        for number, _ in upto:
+            del dirty[number]
+        received = tuple(self._received[: limits.ACK_ENTRIES_MAX - len(upto)])
         del self._received[: len(received)]
         self._ack_counter += 1
-        ack = ReceiveAck(self._ack_counter, tuple((n, self._conversations[n].received_upto) for n in upto), tuple(received))
+        ack = ReceiveAck(self._ack_counter, upto, received)
         self._acks[self._ack_counter] = ack
         if len(self._acks) > limits.ACK_ENTRIES_MAX:
             del self._acks[next(iter(self._acks))]

@@ -23,7 +23,7 @@ from zlib import crc32
 import msgspec
 
 from model.core import limits
-from model.core.codes import Code
+from model.core.codes import OK, Code
 from model.core.commands import Append, Appended
 from model.core.frames import Deliver
 
@@ -105,7 +105,7 @@ class ConversationLog:
                 state.head_seq = max(state.head_seq, row.conversation_seq)
                 self._message_id = max(self._message_id, row.message_id)
                 digest = _digest(row.sender_user, row.payload)
-                sends.remember(row.send_counter, Code.OK, row.conversation_seq, row.message_id, digest)
+                sends.remember(row.send_counter, OK, row.conversation_seq, row.message_id, digest)
             else:
                 sends.remember(row.send_counter, row.code, 0, 0, row.digest)
 
@@ -149,7 +149,7 @@ class ConversationLog:
     def _accept(self, command: Append, state: _State, sends: _Sends) -> tuple[Appended, Row]:
         state.head_seq = seq = state.head_seq + 1
         self._message_id = message_id = self._message_id + 1
-        sends.remember(command.send_counter, Code.OK, seq, message_id, _digest(command.sender_user, command.payload))
+        sends.remember(command.send_counter, OK, seq, message_id, _digest(command.sender_user, command.payload))
         row = Deliver(
             command.conversation,
             self.epoch,
@@ -160,4 +160,4 @@ class ConversationLog:
             command.send_counter,
             command.payload,
         )
-        return Appended(command.token, Code.OK, False, self.epoch, seq, message_id, row), row
+        return Appended(command.token, OK, False, self.epoch, seq, message_id, row), row

@@ -16,7 +16,7 @@ from collections import deque
 import msgspec
 
 from model.core import draws, limits
-from model.core.codes import DEFINITE, Code
+from model.core.codes import DEFINITE, OK, Code
 from model.core.effects import Basis, ClientEffect, SendFailed, SendOk, SendUnknown, Write
 from model.core.frames import Deliver, Send, SendAck
 from model.core.policies import Policies, Timers
@@ -111,7 +111,7 @@ class Outbox:
         """Why a send is not taken, 0 if it is. A frame too large to be read would end every connection it is written to."""
         if len(payload) > limits.PAYLOAD_BYTES_MAX:
             return Code.PAYLOAD_TOO_LARGE
-        return Code.OUTBOX_FULL if self._held >= limits.OUTBOX_MAX else Code.OK
+        return Code.OUTBOX_FULL if self._held >= limits.OUTBOX_MAX else OK
 
     def attached(self, connection: int, now: int, out: list[ClientEffect]) -> list[Answered]:
         """The session is ready (again): repeat what the policy repeats, write what waited."""
@@ -146,7 +146,7 @@ class Outbox:
         stream = self._streams.get(ack.conversation)
         if stream is None or ack.send_counter not in stream.outstanding:
             return self._late(stream, ack, out) if stream else []
-        if ack.code == Code.OK:
+        if ack.code == OK:
             self._rounds = 0
             frame = self._answered(stream, ack.send_counter)
             shown = [self._ok(frame, ack, out)]
@@ -280,6 +280,6 @@ class Outbox:
 
     def _late(self, stream: _Stream, ack: SendAck, out: list[ClientEffect]) -> list[Answered]:
         """An ack of what was answered before (a repetition's), or given up: a later ok turns unknown into ok."""
-        if ack.code != Code.OK or ack.send_counter not in stream.unknown:
+        if ack.code != OK or ack.send_counter not in stream.unknown:
             return []
         return [self._ok(stream.unknown.pop(ack.send_counter), ack, out)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -15,8 +16,12 @@ from model.workload.population import Population
 from model.workload.schedule import Schedule
 
 
+@lru_cache(maxsize=1 << 14)
 def content_hash(payload: bytes) -> int:
-    """64 bits of BLAKE2b over a message's payload, never 0 (which stands for "none")."""
+    """64 bits of BLAKE2b over a message's payload, never 0 (which stands for "none").
+
+    Cached, since every member of a conversation sees the same payload within a short time.
+    """
     return int.from_bytes(hashlib.blake2b(payload, digest_size=8).digest(), "little") or 1
 
 

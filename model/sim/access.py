@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
@@ -17,11 +16,9 @@ from model.sim.stations import Host
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
 
-DeviceSide = Callable[..., None]
-
 
 class SimGateway(Node):
-    """One gateway. ``deliver(link, frame)`` and ``hang_up(link)`` are the devices' ends of its connections."""
+    """One gateway, with its ends of connections."""
 
     def __init__(
         self,
@@ -31,13 +28,10 @@ class SimGateway(Node):
         policies: Policies,
         timers: Timers,
         check_token: CheckToken,
-        deliver: DeviceSide,
-        hang_up: DeviceSide,
         host: Host | None = None,
     ) -> None:
         super().__init__(kernel, number, times.gateway_turn_us, host)
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
-        self._deliver, self._hang_up = deliver, hang_up
         self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
         self._last_number = 0
@@ -57,7 +51,7 @@ class SimGateway(Node):
         super().kill()
         links, self._links = self._links, {}
         for link in links.values():
-            link.down.carry(self._hang_up, link)
+            link.down.carry(link.end.hung_up, link)
         if self._business is not None:  # what was handed to the kernel is read before the end of the link
             self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.unlinked, self._business_link)
             self._business = None
@@ -67,7 +61,7 @@ class SimGateway(Node):
         """Every connection is reset; the process goes on. Returns how many there were."""
         links, self._links = self._links, {}
         for number, link in links.items():
-            link.down.carry(self._hang_up, link)
+            link.down.carry(link.end.hung_up, link)
             self.arrive("closed", number)
         return len(links)
 
@@ -108,10 +102,10 @@ class SimGateway(Node):
             self._business = None
             self.arrive("unlinked")
 
-    def told(self, link: int, envelope: Any) -> None:
-        """An envelope of business arrives on a link."""
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        """What a turn of business had to say arrives on a link."""
         if self._business is not None and link == self._business_link:
-            self.arrive("envelope", envelope)
+            self.arrive("envelopes", envelopes)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -122,10 +116,12 @@ class SimGateway(Node):
                 self.trace = hash((self.trace, now, item[1], item[2].kind))
                 machine.receive(item[1], item[2], now, out)
                 return self._times.gateway_frame_in_us
-            case "envelope":
-                self.trace = hash((self.trace, now, item[1].kind))
-                machine.receive_business(item[1], now, out)
-                return self._times.gateway_envelope_us
+            case "envelopes":
+                envelopes = item[1]
+                self.trace = hash((self.trace, now, len(envelopes), envelopes[0].kind, envelopes[-1].kind))
+                for envelope in envelopes:
+                    machine.receive_business(envelope, now, out)
+                return self._times.gateway_envelope_us * len(envelopes)
             case "opened":
                 machine.opened(item[1], now, out)
             case "closed":
@@ -139,26 +135,27 @@ class SimGateway(Node):
         return self._times.gateway_frame_in_us
 
     def cost(self, out: list[Any]) -> float:
-        writes = sum(type(effect) is Write for effect in out)
-        self.counts["frames_out"] += writes
+        writes = [*map(type, out)].count(Write)
+        self.sent += writes
         return writes * self._times.gateway_frame_out_us
 
     def release(self, out: list[Any]) -> None:
+        links = self._links
+        envelopes: list[Any] = []
         for effect in out:
             kind = type(effect)
-            if kind is TellBusiness:
-                if self._business is not None:
-                    arrival = self.kernel.now + LOCAL_DELAY_US
-                    self.kernel.at(arrival, self._business.told, self._business_link, effect.envelope)
-                continue
-            link = self._links.get(effect.connection)
-            if link is None:
-                continue
             if kind is Write:
-                link.down.carry(self._deliver, link, effect.frame)
+                link = links.get(effect.connection)
+                if link is not None:
+                    link.down.carry(link.end.receive, link, effect.frame)
+            elif kind is TellBusiness:
+                envelopes.append(effect.envelope)
             elif kind is Close:
-                del self._links[effect.connection]
-                link.down.carry(self._hang_up, link)
+                link = links.pop(effect.connection, None)
+                if link is not None:
+                    link.down.carry(link.end.hung_up, link)
+        if envelopes and self._business is not None:
+            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.told, self._business_link, envelopes)
 
     def deadline(self) -> int:
         return self._machine.deadline

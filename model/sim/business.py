@@ -7,8 +7,8 @@ from typing import Any
 
 from model.core import limits
 from model.core.business import BusinessNode
-from model.core.commands import StorageResult
-from model.core.effects import Store, TellGateway
+from model.core.commands import StorageCommand, StorageResult
+from model.core.effects import TellGateway
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
@@ -71,10 +71,10 @@ class SimBusiness(Node):
         self._links[self._last_link] = gateway
         gateway.linked(self, self._last_link)
 
-    def told(self, link: int, envelope: Any) -> None:
-        """An envelope of a gateway arrives."""
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        """What a turn of a gateway had to say arrives."""
         if link in self._links:
-            self.arrive("envelope", link, envelope)
+            self.arrive("envelopes", link, envelopes)
 
     def unlinked(self, link: int) -> None:
         """A gateway is gone."""
@@ -82,8 +82,7 @@ class SimBusiness(Node):
             self.arrive("unlinked", link)
 
     def _stored(self, results: list[StorageResult]) -> None:
-        for result in results:
-            self.arrive("stored", result)
+        self.arrive("stored", results)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -91,12 +90,16 @@ class SimBusiness(Node):
         machine = self._machine
         assert machine is not None
         match item[0]:
-            case "envelope":
-                self.trace = hash((self.trace, now, item[1], item[2].kind, item[2].connection))
-                machine.receive(item[1], item[2], now, out)
-                return self._times.business_envelope_us
+            case "envelopes":
+                _, link, envelopes = item
+                for envelope in envelopes:
+                    self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
+                    machine.receive(link, envelope, now, out)
+                return self._times.business_envelope_us * len(envelopes)
             case "stored":
-                machine.stored(item[1], now, out)
+                for result in item[1]:
+                    machine.stored(result, now, out)
+                return self._times.business_result_us * len(item[1])
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
@@ -104,18 +107,27 @@ class SimBusiness(Node):
         return self._times.business_result_us
 
     def cost(self, out: list[Any]) -> float:
-        envelopes = sum(type(effect) is TellGateway for effect in out)
-        self.counts["envelopes_out"] += envelopes
+        envelopes = [*map(type, out)].count(TellGateway)
+        self.sent += envelopes
         return envelopes * self._times.business_envelope_out_us
 
     def release(self, out: list[Any]) -> None:
-        commands = [effect.command for effect in out if type(effect) is Store]
-        arrival = self.kernel.now + LOCAL_DELAY_US
+        commands: list[StorageCommand] = []
+        envelopes: dict[int, list[Any]] = {}
         for effect in out:
             if type(effect) is TellGateway:
-                gateway = self._links.get(effect.gateway)
-                if gateway is not None:
-                    self.kernel.at(arrival, gateway.told, effect.gateway, effect.envelope)
+                told = envelopes.get(effect.gateway)
+                if told is None:
+                    envelopes[effect.gateway] = [effect.envelope]
+                else:
+                    told.append(effect.envelope)
+            else:
+                commands.append(effect.command)
+        arrival = self.kernel.now + LOCAL_DELAY_US
+        for link, told in envelopes.items():
+            gateway = self._links.get(link)
+            if gateway is not None:
+                self.kernel.at(arrival, gateway.told, link, told)
         if commands:
             self.storage.submit(commands)
 

@@ -16,14 +16,18 @@ from model.sim.network import Link, Luck
 
 
 class SimDevice:
-    """One device: feed, drain, arm one timer."""
+    """One device: feed, drain, arm one timer.
 
-    __slots__ = ("_armed", "_link", "_out", "_world", "observer", "session")
+    An event cannot be taken back, so one that a nearer deadline overtakes stays pending: it is kept in mind as the one ``_behind``, and
+    serves again once the nearer is over. A heartbeat is thus asked for once, however many acks are due before it.
+    """
+
+    __slots__ = ("_armed", "_behind", "_link", "_out", "_world", "observer", "session")
 
     def __init__(self, session: ClientSession, observer: ClientObserver, world: DeviceWorld) -> None:
         self.session, self.observer, self._world = session, observer, world
         self._link: Link | None = None
-        self._armed = limits.NEVER_US
+        self._armed = self._behind = limits.NEVER_US
         self._out: list[Any] = []
 
     def do(self, call: Callable[[int, list[Any]], None]) -> None:
@@ -57,21 +61,22 @@ class SimDevice:
 
     def _drain(self) -> None:
         out = self._out
-        self.observer.effects(out, self._world.kernel.now)
-        for effect in out:
-            kind = type(effect)
-            if kind is Write:
-                self._write(effect.frame)
-            elif kind is Open:
-                self._link = self._world.open(self, effect.connection, effect.gateway)
-            elif kind is Close:
-                self._close()
-            elif kind is ReadBackCompleted:
-                self._world.audits -= 1
-        out.clear()
+        if out:
+            self.observer.effects(out, self._world.kernel.now)
+            for effect in out:
+                kind = type(effect)
+                if kind is Write:
+                    self._write(effect.frame)
+                elif kind is Open:
+                    self._link = self._world.open(self, effect.connection, effect.gateway)
+                elif kind is Close:
+                    self._close()
+                elif kind is ReadBackCompleted:
+                    self._world.audits -= 1
+            out.clear()
         due = self.session.deadline
         if due < self._armed:
-            self._armed = due
+            self._armed, self._behind = due, self._armed
             self._world.kernel.at(due, self._wake, due)
 
     def _write(self, frame: Any) -> None:
@@ -79,19 +84,19 @@ class SimDevice:
             if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
             gateway = self._world.gateways[self.session.gateway]
-            self._link.up.carry(self._world.arrive, gateway, gateway.life, gateway.receive, self._link, frame)
+            self._link.up.carry(gateway.receive, self._link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             gateway = self._world.gateways[self.session.gateway]
-            link.up.carry(self._world.arrive, gateway, gateway.life, gateway.ended, link)
+            link.up.carry(gateway.ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
-            return  # an earlier one has taken its place
+            return  # one that was overtaken twice
         now = self._world.kernel.now
-        self._armed = limits.NEVER_US
+        self._armed, self._behind = self._behind, limits.NEVER_US
         if self.session.deadline <= now:
             self.session.on_deadline(now, self._out)
         self._drain()
@@ -112,22 +117,9 @@ class DeviceWorld:
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""
         self.links += 1
-        link = Link(self.kernel, self._luck, device.session.device, connection)
+        link = Link(self.kernel, self._luck, device, device.session.device, connection)
         link.up.carry(self._request, device, link, self.gateways[gateway])
         return link
-
-    def deliver(self, link: Link, frame: Any) -> None:
-        """A frame reaches the device at the end of a link."""
-        self.devices[link.device].receive(link, frame)
-
-    def hang_up(self, link: Link) -> None:
-        """The end of a connection reaches the device."""
-        self.devices[link.device].hung_up(link)
-
-    def arrive(self, gateway: SimGateway, life: int, callback: Callable[..., None], *args: Any) -> None:
-        """Something sent to a gateway in one of its lives arrives, if that life still lasts."""
-        if gateway.alive and gateway.life == life:
-            callback(*args)
 
     def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
         if gateway.alive:

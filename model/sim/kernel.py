@@ -30,6 +30,9 @@ GARBAGE_BEFORE_COLLECTION = 200_000
 class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not looked at
     """The clock and the pending callbacks of one world, which is to have about ``machines`` of them at a time."""
 
+    now: int = 0
+    """Microseconds; a plain attribute beside SimPy's own clock, since everything asks for it all the time."""
+
     def __init__(self, machines: int = 0, pending: Pending | None = None) -> None:
         super().__init__(initial_time=0)
         self.stopped = False
@@ -40,7 +43,7 @@ class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not 
     def at(self, time_us: int, callback: Callback, *args: Any) -> None:
         """Call ``callback(*args)`` at ``time_us``, or now if that is past."""
         self._asked = asked = self._asked + 1
-        now = self._now
+        now = self.now
         self._push((time_us if time_us > now else now, asked, callback, args))
 
     def peek(self) -> float:
@@ -51,14 +54,21 @@ class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not 
     def step(self) -> None:
         """Process the next event or callback."""
         if self.pending.first_us() < super().peek():
-            self._now, _, callback, args = self.pending.pop()
+            self.now, _, callback, args = self.pending.pop()
+            self._now = self.now
             callback(*args)
         else:
-            super().step()
+            self._event()
+
+    def _event(self) -> None:
+        """Process SimPy's next event."""
+        if self._queue:
+            self.now = self._queue[0][0]
+        super().step()
 
     def play(self) -> None:
         """Run until ``stop`` is called or nothing is pending."""
-        pop, pending, queue, event = self.pending.pop, self.pending, self._queue, super().step
+        pop, pending, queue, event = self.pending.pop, self.pending, self._queue, self._event
         while not self.stopped:
             try:
                 entry = pop()
@@ -71,7 +81,8 @@ class Kernel(simpy.Environment):  # type: ignore[misc]  # SimPy's types are not 
                 pending.push(entry)
                 event()
                 continue
-            self._now, _, callback, args = entry
+            self.now, _, callback, args = entry
+            self._now = entry[0]
             callback(*args)
 
     def stop(self) -> None:

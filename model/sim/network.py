@@ -16,6 +16,7 @@ read at a place given by the link's key.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,25 +30,21 @@ LOCAL_DELAY_US = 25
 
 
 class Luck:
-    """The delays of all links: ``delay(place)`` for the draw at a place; a place is counted up by its link."""
+    """The delays of all links, in microseconds: a table of ``TABLE`` draws. A link begins at a place of its own and counts on."""
 
-    __slots__ = ("_delays", "_seed")
+    __slots__ = ("_seed", "delays")
 
     def __init__(self, plan: NetworkPlan, seed: int) -> None:
         rng = np.random.default_rng(draws.key(seed, draws.LINK_DELAY))
         delays = plan.delay_us + rng.exponential(plan.jitter_us, TABLE)
         if plan.loss:
             delays += _retransmissions(np.random.default_rng(draws.key(seed, draws.LINK_LOSS)), plan)
-        self._delays: list[int] = np.rint(delays).astype(np.int64).tolist()
+        self.delays: list[int] = np.rint(delays).astype(np.int64).tolist()
         self._seed = seed
 
     def place(self, link: int, direction: int) -> int:
         """Where the draws of a link in a direction begin."""
         return draws.key(self._seed, link, direction) % TABLE
-
-    def delay(self, place: int) -> int:
-        """Microseconds a segment takes."""
-        return self._delays[place % TABLE]
 
 
 def _retransmissions(rng: np.random.Generator, plan: NetworkPlan) -> np.ndarray:
@@ -56,30 +53,43 @@ def _retransmissions(rng: np.random.Generator, plan: NetworkPlan) -> np.ndarray:
     return (2.0**losses - 1) * plan.retransmit_us
 
 
+class LinkEnd(Protocol):
+    """The device's end of a link."""
+
+    def receive(self, link: Any, frame: Any) -> None:
+        """A frame arrives."""
+
+    def hung_up(self, link: Any) -> None:
+        """The connection ended, or was refused."""
+
+
 class Lane:
     """One direction of one connection: what goes in comes out in order, later."""
 
-    __slots__ = ("_free_at", "_kernel", "_luck", "_place")
+    __slots__ = ("_delays", "_free_at", "_kernel", "_place")
 
     def __init__(self, kernel: Kernel, luck: Luck, place: int) -> None:
-        self._kernel, self._luck, self._place = kernel, luck, place
+        self._kernel, self._delays, self._place = kernel, luck.delays, place
         self._free_at = 0
 
     def carry(self, callback: Callable[..., None], *args: object) -> None:
         """Call ``callback(*args)`` when a segment sent now arrives."""
-        self._place += 1
-        arrival = self._kernel.now + self._luck.delay(self._place)
-        self._free_at = arrival = max(arrival, self._free_at)
+        self._place = place = self._place + 1
+        arrival = self._kernel.now + self._delays[place % TABLE]
+        if arrival < self._free_at:
+            arrival = self._free_at
+        else:
+            self._free_at = arrival
         self._kernel.at(arrival, callback, *args)
 
 
 class Link:
     """One connection of a device with a gateway. ``up`` and ``down`` are its lanes; ``number`` is the gateway's name for it."""
 
-    __slots__ = ("connection", "device", "down", "number", "up")
+    __slots__ = ("connection", "down", "end", "number", "up")
 
-    def __init__(self, kernel: Kernel, luck: Luck, device: int, connection: int) -> None:
-        self.device, self.connection = device, connection
+    def __init__(self, kernel: Kernel, luck: Luck, end: LinkEnd, device: int, connection: int) -> None:
+        self.end, self.connection = end, connection
         key = draws.key(device, connection)
         self.up = Lane(kernel, luck, luck.place(key, 0))
         self.down = Lane(kernel, luck, luck.place(key, 1))

@@ -10,7 +10,6 @@ A node has a core of its own, or shares those of a host with other nodes; there,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from typing import Any
 
 from model.core import limits
@@ -32,7 +31,9 @@ class Node(ABC):
         """Changes with every start and end: what was asked of a former life is not done in a later one."""
         self.starts = 0
         self.cpu_us = 0.0
-        self.counts: Counter[str] = Counter()
+        self.turns = 0
+        self.sent = 0
+        """Frames to clients and envelopes to gateways."""
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turn_us = turn_us
@@ -82,31 +83,31 @@ class Node(ABC):
             self._inbox.append(item)
             if not self._busy:
                 self._busy = True
-                self.kernel.at(self.kernel.now, self._turn, self.life)
+                self._turn()
 
-    def _turn(self, life: int) -> None:
-        if life != self.life:
-            return
+    def _turn(self) -> None:
         items, self._inbox = self._inbox, []
-        now, out = self.kernel.now, list[Any]()
+        now = self.kernel.now
+        out: list[Any] = []
         cost = self._turn_us
         for item in items:
             cost += self.take(item, now, out)
         cost += self.cost(out)
         self.cpu_us += cost
-        self.counts["turns"] += 1
+        self.turns += 1
         if self._host is None:
-            self.kernel.at(now + round(cost), self._finish, life, out)
+            self.kernel.at(now + round(cost), self._finish, self.life, out)
         else:
-            self._host.run(cost, self._finish, life, out)
+            self._host.run(cost, self._finish, self.life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
         if life != self.life:
             return
         self.release(out)
-        self._rearm()
+        if self.deadline() < self._armed:
+            self._rearm()
         if self._inbox:
-            self.kernel.at(self.kernel.now, self._turn, life)
+            self._turn()
         else:
             self._busy = False
 

@@ -91,7 +91,8 @@ class SimStorage:
     def _page(self, command: ReadAfter) -> Page:
         """The log is dense from 1, so a position is an index."""
         messages = self._messages[command.conversation]
-        page, size = list[Deliver](), 0
+        page: list[Deliver] = []
+        size = 0
         for message in messages[command.after_seq : command.after_seq + min(command.limit, limits.SYNC_PAGE_MAX)]:
             size += len(message.payload)
             if page and size > limits.SYNC_PAGE_BYTES_MAX:

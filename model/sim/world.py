@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.core import draws, tokens
-from model.core.client import ClientSession, State
+from model.core.client import READY, ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
 from model.history.schema import FaultKind, Header, Kind
@@ -50,7 +50,7 @@ class SimResult:
     trace_digest: str
     messages_delivered: int
     counters: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Per node: ``cpu_us``, turns, frames and envelopes out; for storage commits and rows."""
+    """Per node: ``cpu_us``, ``turns``, ``sent`` (frames and envelopes); for storage commits and rows."""
 
 
 class World:
@@ -81,8 +81,8 @@ class World:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
-        policies, timers, world = self.scenario.preset(self.preset), self.scenario.timers, self.devices
-        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, world.deliver, world.hang_up, self._host)
+        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
+        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(
@@ -151,7 +151,7 @@ class World:
 
     def _progress(self) -> Progress:
         sessions = [device.session for device in self.devices.devices.values()]
-        ready = [session for session in sessions if session.state is State.READY]
+        ready = [session for session in sessions if session.state is READY]
         unsettled = sum(not session.settled for session in ready)
         return Progress(len(sessions) - len(ready), unsettled, self.devices.audits, self.devices.activity)
 
@@ -214,7 +214,7 @@ class World:
         rows = self.recorder.rows()
         digest = hashlib.sha256(rows.tobytes())
         for node in (self.business, *self.devices.gateways):
-            digest.update(b"%d %d %d;" % (node.number, node.trace, node.counts["turns"]))
+            digest.update(b"%d %d %d;" % (node.number, node.trace, node.turns))
         return SimResult(
             header=header(
                 world="sim",
@@ -236,7 +236,9 @@ class World:
 
     def _counters(self) -> dict[str, dict[str, float]]:
         nodes: list[Node] = [self.business, *self.devices.gateways]
-        counters: dict[str, dict[str, float]] = {self.nodes[n.number]: {"cpu_us": round(n.cpu_us), **n.counts} for n in nodes}
+        counters: dict[str, dict[str, float]] = {
+            self.nodes[n.number]: {"cpu_us": round(n.cpu_us), "turns": n.turns, "sent": n.sent} for n in nodes
+        }
         counters["storage"] = {"commits": self.business.storage.commits, "rows": self.business.storage.rows}
         return counters
 

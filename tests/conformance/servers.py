@@ -117,12 +117,7 @@ class SimServer:
         self.kernel = Kernel()
         self._luck = Luck(Network(), seed=1)
         self._business = SimBusiness(self.kernel, 1, times, PRESETS["cursor"], TIMERS, CONVERSATIONS)
-        self._gateways = [
-            SimGateway(
-                self.kernel, 1 + k, times, PRESETS["cursor"], TIMERS, self._check, SimConnection.deliver, SimConnection.hang_up
-            )
-            for k in (1, 2)
-        ]
+        self._gateways = [SimGateway(self.kernel, 1 + k, times, PRESETS["cursor"], TIMERS, self._check) for k in (1, 2)]
         self._connections = 0
         for role in ("business", "gateway-1", "gateway-2"):
             self.start(role)
@@ -140,7 +135,7 @@ class SimServer:
         return connection
 
     def link(self, connection: SimConnection, number: int) -> Link:
-        return TestedLink(connection, self.kernel, self._luck, connection.user, number)
+        return Link(self.kernel, self._luck, connection, connection.user, number)
 
     def kill(self, role: str) -> None:
         self._role(role).kill()
@@ -154,17 +149,6 @@ class SimServer:
 
     def close(self) -> None:
         self.kernel.stop()
-
-
-class TestedLink(Link):
-    """A link whose device's end is in the hands of a test."""
-
-    __slots__ = ("end",)
-    __test__ = False
-
-    def __init__(self, end: SimConnection, *args: Any) -> None:
-        super().__init__(*args)
-        self.end = end
 
 
 class SimConnection:
@@ -183,13 +167,11 @@ class SimConnection:
         for frame in frames:
             self._link.up.carry(self._gateway.receive, self._link, frame)
 
-    @staticmethod
-    def deliver(link: TestedLink, frame: Frame) -> None:
-        link.end._inbox.append(frame)
+    def receive(self, link: Link, frame: Frame) -> None:
+        self._inbox.append(frame)
 
-    @staticmethod
-    def hang_up(link: TestedLink) -> None:
-        link.end._ended = True
+    def hung_up(self, link: Link) -> None:
+        self._ended = True
 
     def expect(self, wanted: type[F]) -> F:
         seen = 0

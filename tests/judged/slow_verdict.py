@@ -46,7 +46,7 @@ def verdict(history: History, found: Iterable[Instance]) -> str | None:
     """The verdict; None where it hangs on what lies before a clock fault."""
     facts, contract = Facts(history), history.header.contract
     kinds = {kind for kind, _, _ in found if _fails(kind, contract)}
-    late = "generator_lag" in kinds and bool(contract.latency or facts.of(Kind.FAULT_PLANNED, Kind.FAULT_BEGUN))
+    late = "generator_lag" in kinds and bool(contract.latency or facts.of(Kind.FAULT_BEGUN))
     product = kinds - HARNESS - UNKNOWN
     if late:
         product -= OF_THE_GENERATOR
