@@ -17,7 +17,7 @@ from typing import Any
 from model.sim.network import Link
 from model.sim.pending import Entry
 
-CALLBACKS_MAX = 5_000_000
+CALLBACKS_MAX = 2_000_000
 """In one run; one that asks for more goes in a circle (a run of a hunt has some ten thousand)."""
 
 
@@ -26,42 +26,45 @@ class Endless(Exception):
 
 
 class Shuffled:
-    """A heap whose ties are broken by ``seed``."""
+    """A heap whose ties are broken by ``seed``; None: in the order of asking, and nothing but the bound on callbacks."""
 
-    __slots__ = ("_entries", "_picks", "_seed", "_taken", "_tied", "push")
+    __slots__ = ("_entries", "_picks", "_seed", "_tied", "push")
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | None) -> None:
         self._entries: list[Entry] = []
         self.push = partial(heappush, self._entries)
         self._tied: list[Entry] = []
         """Entries of one time, in the order of asking; empty where the next entry stands alone."""
         self._seed = seed
         self._picks = 0
-        self._taken = 0
 
     def pop(self) -> Entry:
         """Take one of the earliest; ``IndexError`` where there is none."""
-        self._taken += 1
-        if self._taken > CALLBACKS_MAX:
-            raise Endless(f"{CALLBACKS_MAX} callbacks and no end")
+        entries = self._entries
+        if self._tied:
+            return self._next()
+        entry = heappop(entries)
+        if entries and entries[0][0] == entry[0] and self._seed is not None:
+            self._tied.append(entry)
+            return self._next()
+        if entry[1] > CALLBACKS_MAX:
+            _check(entry)
+        return entry
+
+    def _next(self) -> Entry:
+        """One of those tied, or an earlier one that was pushed back, or asked for since."""
         entries, tied = self._entries, self._tied
-        if not tied:
-            entry = heappop(entries)
-            if not entries or entries[0][0] != entry[0]:
-                return entry
-            tied.append(entry)
-        if entries and entries[0][0] < tied[0][0]:
-            return heappop(entries)  # pushed back, or asked for since
-        if entries and entries[0][0] == tied[0][0]:
+        if entries and entries[0][0] <= tied[0][0]:
+            if entries[0][0] < tied[0][0]:
+                return heappop(entries)
             while entries and entries[0][0] == tied[0][0]:
                 tied.append(heappop(entries))
             tied.sort()  # one that was pushed back is older than others
-        return tied.pop(self._choice())
+            _check(tied[-1])
+        return tied.pop(self._choice()) if len(tied) > 1 else tied.pop()
 
     def _choice(self) -> int:
         """Any of those tied, or rather the first of them on the same link."""
-        if len(self._tied) == 1:
-            return 0
         self._picks += 1
         chosen = hash((self._seed, self._picks)) % len(self._tied)  # of integers: the same in every process
         link = link_of(self._tied[chosen])
@@ -74,6 +77,11 @@ class Shuffled:
 
     def __len__(self) -> int:
         return len(self._entries) + len(self._tied)
+
+
+def _check(entry: Entry) -> None:
+    if entry[1] > CALLBACKS_MAX:
+        raise Endless(f"{CALLBACKS_MAX} callbacks and no end")
 
 
 _ON_LOCAL_LINKS = ("told", "unlinked")

@@ -1,6 +1,6 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times, ties). All luck is keyed (:mod:`model.core.draws`), equal
+Deterministic: a run is a function of (scenario, preset, seed, service times, pending set). All luck is keyed (:mod:`model.core.draws`), equal
 times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing iterates over a set. The fault schedule is a SimPy process; everything else
 is callbacks.
 """
@@ -29,9 +29,9 @@ from model.sim.devices import DeviceWorld, SimDevice
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.network import Luck
 from model.sim.node import Node
+from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Host
-from model.sim.ties import Shuffled
 from model.workload.population import populate
 from model.workload.schedule import plan
 
@@ -56,9 +56,9 @@ class SimResult:
 class World:
     """One run, assembled."""
 
-    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, ties: int | None = None) -> None:
+    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, pending: Pending | None = None) -> None:
         self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
-        self.kernel = Kernel(scenario.population.users, None if ties is None else Shuffled(ties))
+        self.kernel = Kernel(scenario.population.users, pending)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
@@ -250,11 +250,11 @@ def run(
     *,
     progress: Callable[[float], None] | None = None,
     times: ServiceTimes | None = None,
-    ties: int | None = None,
+    pending: Pending | None = None,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
 
-    ``ties`` is the seed of the order of callbacks of equal time (:mod:`model.sim.ties`); None: that of asking.
+    ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`); None: that of asking.
     """
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load(), ties).run(progress)
+        return World(scenario, preset, seed, times or load(), pending).run(progress)

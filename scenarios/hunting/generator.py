@@ -41,7 +41,7 @@ def trial(seed: int, preset: str = "cursor") -> Trial:
     dice = Dice(seed)
     draft = _plain(dice)
     for name, feature in FEATURES.items():
-        if dice.chance(f"feature {name}"):
+        if dice.chance(f"feature {name}", SHARES.get(name, 0.5)):
             feature(dice, draft)
     kinds = [kind for kind in faults.MAKERS if dice.chance(f"faults of kind {kind}")]
     agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6)
@@ -164,6 +164,10 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
     "tight bounds": _tight_bounds,
 }
 """What a trial may have, beside faults; later ones change what earlier ones drew."""
+
+
+SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2}
+"""In how many trials a feature is on, where not in half: less for what shows little and costs much."""
 
 
 # putting together ------------------------------------------------------------------------------------------------------------------

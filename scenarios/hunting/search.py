@@ -20,7 +20,7 @@ from scenarios.hunting import generator, probes
 from scenarios.hunting.trial import Outcome, Trial, play
 
 SEEDS_AT_A_TIME = 20
-PROBED_EVERY = 50
+PROBED_EVERY = 20
 """One seed in so many is also traced for what it came to: tracing takes several times as long."""
 
 

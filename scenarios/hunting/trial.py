@@ -19,11 +19,13 @@ from model.history.columns import History, from_rows
 from model.history.schema import Kind, Via
 from model.scenario import Scenario
 from model.sim.service_times import ServiceTimes, load
-from model.sim.ties import Endless
+from model.sim.ties import Endless, Shuffled
 from scenarios.hunting import conduct
 
 FOUND_UNKNOWN = ("drain_incomplete", "truncated")
 """Kinds that elsewhere leave a verdict open and here are findings: a trial whose faults are healed has to converge, and to end."""
+NOT_ASKED = ("latency", "availability", "recovery", "series")
+"""Judges of how well, not of whether: under so many faults a trial promises none of it, and they take a quarter of the judging."""
 CRASH, ENDLESS, JUDGE_CRASH = "crash", "endless", "judge_crash"
 FURTHER_KINDS = {
     CRASH: "a rule or the world around it raised an exception",
@@ -61,7 +63,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def _bounded(bounds: dict[str, int]) -> Iterator[None]:
+def bounded(bounds: dict[str, int]) -> Iterator[None]:
     """Bounds of the protocol as a trial wants them, while the block lasts."""
     before = {name: getattr(limits, name) for name in bounds}
     for name, value in bounds.items():
@@ -82,14 +84,14 @@ def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None)
     """Play and judge a trial. ``look`` is shown the history and what the judges say of it."""
     times = msgspec.structs.replace(_measured(), **trial.times)
     try:
-        with _bounded(trial.limits):
-            result = model.sim.run(trial.scenario, trial.preset, trial.seed, times=times, ties=trial.ties)
+        with bounded(trial.limits):
+            result = model.sim.run(trial.scenario, trial.preset, trial.seed, times=times, pending=Shuffled(trial.ties))
     except Endless as error:
         return Outcome((ENDLESS,), (str(error),), "", 0)
     except Exception as error:  # whatever it is: rules do not raise
         return Outcome((CRASH,), (_place(error),), "", 0)
     history = from_rows(result.header, result.rows)
-    judgement = judge(history)
+    judgement = judge(history, without=NOT_ASKED)
     if look is not None:
         look(history, judgement)
     others = (result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] != Via.OWN)
