@@ -1,6 +1,6 @@
 """A trial from a seed: which features it has, and how much of each.
 
-Everything is small next to a scenario: some hundred deliveries in a second or two of simulated time, with timers shortened as much, so that
+Everything is small next to a scenario: some hundred deliveries in less than a second of simulated time, with timers shortened as much, so that
 time-outs, backoffs and heartbeats happen within it. What is drawn stays within what the reference design promises to stand: a trial that
 fails is a bug, or a mistake here.
 
@@ -25,7 +25,7 @@ from scenarios.hunting.trial import Trial
 VERSION = 1
 """Rises whenever a seed comes to mean another trial."""
 DELIVERIES = 250
-"""Messages shown to others that a trial aims at."""
+"""Messages shown that a trial aims at, own ones included."""
 FAULTS_MAX = 6
 FORGIVEN = {"outage": False, "not_recovered": False}
 """Under as many faults nobody promises availability."""
@@ -52,12 +52,12 @@ def _plain(dice: Dice) -> Draft:
     """A trial without any feature."""
     return {
         "gateways": dice.pick("gateways", (1, 2, 2, 3)),
-        "span_s": dice.log("span", 0.4, 2.0),
+        "span_s": dice.log("span", 0.1, 0.8),
         "users": dice.whole("users", 4, 12),
         "groups": {"group_size": 2, "groups_per_user": 0},
         "direct_share": 1.0,
         "payload_bytes": 60,
-        "scale": dice.log("scale", 0.02, 0.1),
+        "scale": dice.log("scale", 0.01, 0.06),
         "timers": {},
         "network": {},
         "policies": {},
@@ -214,8 +214,8 @@ def _replaced(timers: Timers, changes: dict[str, int]) -> Timers:
 
 def _rate(draft: Draft) -> float:
     """Sends a second that come to about ``DELIVERIES`` in the span."""
-    others = draft["direct_share"] + (1 - draft["direct_share"]) * (draft["groups"]["group_size"] - 1)
-    return round(float(DELIVERIES / others / draft["span_s"]), 1)
+    members = 2 * draft["direct_share"] + (1 - draft["direct_share"]) * draft["groups"]["group_size"]
+    return round(float(DELIVERIES / members / draft["span_s"]), 1)
 
 
 def _contract(timers: Timers) -> Contract:

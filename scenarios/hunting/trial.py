@@ -16,7 +16,6 @@ from model.checkers import Judgement, judge
 from model.checkers.kinds import KINDS
 from model.core import limits
 from model.history.columns import History, from_rows
-from model.history.schema import Kind, Via
 from model.scenario import Scenario
 from model.sim.service_times import ServiceTimes, load
 from model.sim.ties import Endless, Shuffled
@@ -59,7 +58,7 @@ class Outcome(msgspec.Struct, frozen=True):
     digest: str
     """The trace digest: what every node saw and every client recorded; empty where there is none."""
     messages: int
-    """Shown to others than their sender."""
+    """Shown, own ones included."""
 
 
 @contextmanager
@@ -94,8 +93,7 @@ def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None)
     judgement = judge(history, without=NOT_ASKED)
     if look is not None:
         look(history, judgement)
-    others = (result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] != Via.OWN)
-    return Outcome(*_findings(history, judgement), result.trace_digest, int(others.sum()))
+    return Outcome(*_findings(history, judgement), result.trace_digest, result.messages_delivered)
 
 
 def _findings(history: History, judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -19,7 +19,7 @@ import msgspec
 
 from model.checkers import judge
 from model.history.columns import from_rows
-from model.history.schema import Kind, Via
+from model.history.schema import Kind
 from model.sim.service_times import load
 from model.sim.ties import Shuffled
 from model.sim.world import World
@@ -43,7 +43,7 @@ class Parts:
 
 
 def played(seed: int, parts: Parts) -> tuple[int, int]:
-    """Play one seed by parts; returns how many messages were sent, and how many shown to others."""
+    """Play one seed by parts; returns how many messages were sent, and how many shown."""
     drawn = parts.of("generate", lambda: generator.trial(seed))
     times = msgspec.structs.replace(load(), **drawn.times)
     with trial.bounded(drawn.limits):
@@ -51,8 +51,7 @@ def played(seed: int, parts: Parts) -> tuple[int, int]:
         result = parts.of("run", world.run)
     history = parts.of("columns", lambda: from_rows(result.header, result.rows))
     parts.of("judge", lambda: judge(history, without=trial.NOT_ASKED))
-    shown = (result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] != Via.OWN)
-    return int((result.rows["kind"] == Kind.INVOKE).sum()), int(shown.sum())
+    return int((result.rows["kind"] == Kind.INVOKE).sum()), result.messages_delivered
 
 
 def main() -> int:
@@ -67,7 +66,7 @@ def main() -> int:
         more_sent, more_shown = played(seed, parts)
         sent, shown = sent + more_sent, shown + more_shown
     total, n = sum(parts.seconds.values()), options.seeds
-    print(f"{n} trials of {sent / n:.0f} messages sent and {shown / n:.0f} shown to others, Python {platform.python_version()}")
+    print(f"{n} trials of {sent / n:.0f} messages sent and {shown / n:.0f} shown, Python {platform.python_version()}")
     print(f"{n / total:.0f} trials a second of CPU time, {1e3 * total / n:.1f} ms each")
     print(", ".join(f"{part} {1e3 * seconds / n:.2f} ms" for part, seconds in parts.seconds.items()))
     return 0
