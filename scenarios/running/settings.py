@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from model.checkers import kinds
+from model.core.policies import Policies
 from model.scenario import Kill, Scenario
 from scenarios.running.exits import CannotRun, suggestion
 
@@ -113,11 +114,20 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         f"warm_up_s is {scenario.warm_up_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
     )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
+    yield from ((problem is None, f"policies: {problem}") for problem in [_policy_problem(scenario.policies)])
     yield from _durations(scenario)
     wrong = kinds.problem(scenario.contract)
     yield wrong is None, str(wrong)
     for i, fault in enumerate(scenario.faults):
         yield from _fault_conditions(scenario, f"faults.{i}", fault)
+
+
+def _policy_problem(policies: dict[str, str]) -> str | None:
+    try:
+        msgspec.convert(policies, Policies)
+    except msgspec.ValidationError as error:
+        return _plain(error)
+    return None
 
 
 def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
