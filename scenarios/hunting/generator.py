@@ -90,7 +90,7 @@ def _in_step(dice: Dice, draft: Draft) -> None:
 def _lossy_links(dice: Dice, draft: Draft) -> None:
     """Retransmissions last as long as the protocol's own time-outs, so that old frames come when nobody waits for them any more."""
     heartbeat_us = Timers().heartbeat_us * draft["scale"]
-    draft["network"] |= {"loss": dice.log("loss", 0.003, 0.03), "retransmit_us": heartbeat_us * dice.log("retransmit", 0.05, 1.0)}
+    draft["network"] |= {"loss": dice.log("loss", 0.003, 0.02), "retransmit_us": heartbeat_us * dice.log("retransmit", 0.1, 4.0)}
 
 
 def _impatient(dice: Dice, draft: Draft) -> None:
@@ -143,7 +143,7 @@ BOUNDS = {
     "ASKED_MAX": (1, 8),
     "HEADS_MAX": (1, 3),
     "ACK_ENTRIES_MAX": (1, 4),
-    "IN_FLIGHT_MAX": (4, 20),
+    "IN_FLIGHT_MAX": (2, 16),
     "OUTBOX_MAX": (3, 10),
 }
 """Bound of the protocol -> the least and the most it is tightened to. One that breaks what another needs is left as it is."""
@@ -219,6 +219,7 @@ def _rate(draft: Draft) -> float:
 
 
 def _contract(timers: Timers) -> Contract:
-    """Quiet for three heartbeats, so that the tail rule has had its turn; a drain that is longer than any backoff."""
+    """Sends of a device in order, whether or not it waited for its oks. Quiet for three heartbeats, so that the tail rule has had its turn; a drain
+    that is longer than any backoff."""
     quiet_us = 3 * timers.heartbeat_us
-    return Contract(fails=FORGIVEN, quiet_us=quiet_us, drain_bound_us=40 * (timers.backoff_max_us + quiet_us))
+    return Contract(fails=FORGIVEN, pipelined=True, quiet_us=quiet_us, drain_bound_us=40 * (timers.backoff_max_us + quiet_us))

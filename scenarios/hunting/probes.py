@@ -148,7 +148,8 @@ def traced(call: Callable[[], T]) -> tuple[T, set[str]]:
         module = files.get(code.co_filename)
         if module is None:
             return None
-        reached.add(f"{module}.{code.co_qualname}")
+        if "<locals>" not in code.co_qualname:
+            reached.add(f"{module}.{code.co_qualname}")
         return ran if code.co_qualname in watched else None
 
     def ran(frame: FrameType, event: str, arg: object) -> Any:

@@ -79,7 +79,7 @@ MUTANTS = (
         'dedupe = self.policies.server_dedupe == "durable"',
         "known = (route.generation, frame.conversation, 0)\n    dedupe = known in self._recent\n    self._recent[known] = None",
     ),
-    Mutant("dedupe window lost at a restart", ConversationLog.restore, "sends.remember(row.send_counter, Code.OK,", "(row.send_counter, Code.OK,"),
+    Mutant("dedupe window lost at a restart", ConversationLog.restore, "sends.remember(row.send_counter, OK", "(row.send_counter, OK"),
     Mutant("sequence reused after a restart", ConversationLog.restore, "max(state.head_seq, row.conversation_seq)", "0"),
     Mutant(
         "a repeated send leaves a hole in the sequence",
@@ -93,7 +93,7 @@ MUTANTS = (
     # what a device has, shows and acknowledges
     Mutant("cursor moved past a gap", Inbox._place, "if message.conversation_seq > conversation.received_upto + 1:", "if False:"),
     Mutant("the gap buffer drops what waited in it", Inbox._place, "self._show(*following, out)", "pass"),
-    Mutant("an ack covers a gap", Inbox._acknowledge, "self._conversations[n].received_upto)", "self._conversations[n].newest)"),
+    Mutant("an ack covers a gap", Inbox._acknowledge, "(n, conversations[n].received_upto)", "(n, conversations[n].newest)"),
     Mutant("sync from the newest instead of the cursor", Inbox._pull, "self._sync(number, conversation.received_upto,", "self._sync(number, conversation.newest,"),
     Mutant("behind only where the newest is", Inbox._pull, "conversation.received_upto < conversation.head_seq", "conversation.newest < conversation.head_seq"),
     Mutant("dedupe at the device off by one", Inbox._is_duplicate, "message.conversation_seq <= conversation.received_upto", "message.conversation_seq < conversation.received_upto"),
@@ -104,7 +104,7 @@ MUTANTS = (
     # who is told what
     Mutant("heads of Welcome ignored", ClientSession._welcome, "frame.heads, now", "(), now"),
     Mutant("heads not announced after a business restart", Gateway._attached_again, "Heads(envelope.heads)", "Heads(())"),
-    Mutant("sessions not announced after a business restart", Gateway.business_up, "connection.state is not State.NEW", "connection.state is State.ATTACHING"),
+    Mutant("sessions not announced after a business restart", Gateway.business_up, "connection.state is not NEW", "connection.state is ATTACHING"),
     Mutant("heads not read from the store at a restart", BusinessNode.__init__, "dict(heads)", "{}"),
     Mutant("only the first list of heads told", BusinessNode._attach, "max(1, len(heads))", "1"),
     Mutant("watermark taken for the head", BusinessNode._receive_ack, "min(seq, self._heads.get(conversation, 0))", "self._heads.get(conversation, 0)"),
@@ -114,7 +114,7 @@ MUTANTS = (
     # whose connection it is
     Mutant("a stale attempt wins", BusinessNode._attach, "attach.connect_counter < old.connect_counter", "False"),
     Mutant("goodbye unfenced", BusinessNode._detach, 'self.policies.goodbye == "unfenced"', "True"),
-    Mutant("backoff reset on open", ClientSession._introduce, "self.state = State.ATTACHING", "self.state, self._attempts = State.ATTACHING, 0"),
+    Mutant("backoff reset on open", ClientSession._introduce, "self.state = ATTACHING", "self.state, self._attempts = ATTACHING, 0"),
     Mutant("signs of life not seen by the gateway", Gateway.receive, "connection.heard_us = now", "pass"),
     # whose turn it is
     Mutant("places of unanswered frames lost at a notice", Gateway._notice, "connection.asked = 0", "pass"),
