@@ -175,10 +175,14 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
 
 @cli.command()
 @click.option("--preset", default="cursor", show_default=True, help="Policies to hunt in.")
-@click.option("--seeds", type=click.IntRange(1, 10**9), metavar="N", help="Play seeds 1 to N, or N from --first on.  [default: 1000]")
+@click.option(
+    "--seeds", type=click.IntRange(1, 10**9), metavar="N", help="Play seeds 1 to N, or N from --first on.  [default: 1000]"
+)
 @click.option("--first", type=click.IntRange(0, 2**31 - 1), metavar="A", default=1, show_default=True, help="First seed.")
 @click.option("--last", type=click.IntRange(0, 2**31 - 1), metavar="B", help="Last seed, instead of --seeds.")
-@click.option("--seconds", type=click.FloatRange(0, 10**6, min_open=True), metavar="S", help="Stop after so long, whatever is left.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, 10**6, min_open=True), metavar="S", help="Stop after so long, whatever is left."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="J", default=1, show_default=True, help="Processes at a time.")
 @click.option("--replay", type=click.IntRange(0, 2**31 - 1), metavar="SEED", help="Play this one seed again, and tell all of it.")
 @click.option("--keep", is_flag=True, help="Append what fails, shrunk, to tests/seeds.txt.")

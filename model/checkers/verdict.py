@@ -72,7 +72,8 @@ class Judgement(msgspec.Struct, frozen=True):
 def judge(history: History, without: Collection[str] = ()) -> Judgement:
     """Judge a history. Raises nothing: what goes wrong in a judge is a note and, at best, the verdict ``unknown``.
 
-    ``without`` names judges of ``JUDGES`` that are not asked: for whoever judges thousands of histories under a contract that forgives what they find.
+    ``without`` names judges of ``JUDGES`` that are not asked: for whoever judges thousands of histories under a contract that
+    forgives what they would find.
     """
     case = Case(history)
     parts, crashes = _hear(case, without)

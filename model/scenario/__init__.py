@@ -81,7 +81,10 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the short form multiplies times and timers with."""
 
     def preset(self, name: str) -> Policies:
-        """The policies of a preset, but for ``policies``. KeyError for an unknown preset, ``msgspec.ValidationError`` for a choice that is none."""
+        """The policies of a preset, but for ``policies``.
+
+        KeyError for an unknown preset, ``msgspec.ValidationError`` for a choice that is none.
+        """
         chosen = PRESETS[name]
         return msgspec.convert(msgspec.to_builtins(chosen) | self.policies, Policies) if self.policies else chosen
 

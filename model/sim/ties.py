@@ -1,11 +1,12 @@
-"""Callbacks of equal time in a keyed random order, for a search for bugs: what the simulated world happens to do first, a real one may do last.
+"""Callbacks of equal time in a keyed random order, for a search for bugs: what the simulated world happens to do first, a real one
+may do last.
 
 A pending set as those of :mod:`model.sim.pending`, behind the same interface; a run that does not ask for it pays nothing. Where several
 callbacks are due at one instant, any may come next but for one rule: what travels on one link comes out in the order in which it went in,
 as TCP and Unix sockets give it. A callback that is asked for "now" joins those that are still to come.
 
-Prior art: exploring schedules by random priorities (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with probabilistic
-guarantees of finding bugs", ASPLOS 2010); here only ties are free, since simulated time decides the rest.
+Prior art: exploring schedules by random priorities (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with
+probabilistic guarantees of finding bugs", ASPLOS 2010); here only ties are free, since simulated time decides the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times, pending set). All luck is keyed (:mod:`model.core.draws`), equal
-times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing iterates over a set. The fault schedule is a SimPy process; everything else
-is callbacks.
+Deterministic: a run is a function of (scenario, preset, seed, service times, pending set). All luck is keyed (:mod:`model.core.draws`),
+equal times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing iterates over a set. The
+fault schedule is a SimPy process; everything else is callbacks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The search for bugs in the rules: ``imbench hunt``.
 
-Each seed makes one *trial*: a small scenario with whatever faults, timers, sizes, delays and order of ties the seed draws, played in the
-simulated world and judged by the same judges as every run. A trial has two phases: in the first anything may go wrong; then every fault is
-healed and everything must converge, or the trial fails.
+Each seed makes one *trial*: a small scenario with whatever faults, timers, sizes, delays and order of ties the seed draws, played in
+the simulated world and judged by the same judges as every run. A trial has two phases: in the first anything may go wrong; then every
+fault is healed and everything must converge, or the trial fails.
 
 - ``dice`` draws, ``generator`` makes a trial of a seed, ``faults`` the faults in it; a random subset of the features is on in each trial.
 - ``trial`` is the value, and plays it; ``search`` plays many, in several processes; ``probes`` tells what the trials never came to.

@@ -64,7 +64,11 @@ def hunt(
             progress.at(None, f"shrinking seed {failure.seed}")
             small.append(_shrunk(failure.seed, preset))
     if as_json:
-        print(json.dumps({"preset": preset, "first": first, **search.plain(tally), "shrunk": [_plain(*found[:3]) for found in small]}))
+        print(
+            json.dumps(
+                {"preset": preset, "first": first, **search.plain(tally), "shrunk": [_plain(*found[:3]) for found in small]}
+            )
+        )
     else:
         _print(tally, preset, small, took)
     if keep and small:
@@ -77,7 +81,9 @@ def replay(seed: int, preset: str, as_json: bool) -> int:
     trial = generator.trial(seed, preset)
     outcome, again = play(trial), play(trial)
     if outcome.digest != again.digest or outcome.kinds != again.kinds:
-        raise CannotRun(f"seed {seed} does not replay: {outcome.digest} and then {again.digest}; this is a bug of imbench", exits.SOFTWARE)
+        raise CannotRun(
+            f"seed {seed} does not replay: {outcome.digest} and then {again.digest}; this is a bug of imbench", exits.SOFTWARE
+        )
     if as_json:
         print(json.dumps(_plain(seed, trial, outcome)))
         return exits.INVALID if outcome.kinds else exits.VALID

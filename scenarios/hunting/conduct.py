@@ -2,9 +2,8 @@
 histories looks at them; read from the history as the judges do, without the rules.
 
 - ``evicted``: a device's newest connection is never closed in favour of an older one.
-- ``hammering``: after n failures in a row a device waits at least as long as its backoff says, whatever opened in between. Where the wait is
-  drawn from 0 on (full jitter) nothing can be said of a single one.
-"""
+- ``hammering``: after n failures in a row a device waits at least as long as its backoff says, whatever opened in between. Where the
+  wait is drawn from 0 on (full jitter) nothing can be said of a single one."""
 
 from __future__ import annotations
 
@@ -27,7 +26,12 @@ def findings(history: History) -> Iterator[tuple[str, str]]:
     failed: dict[int, int] = {}
     earliest: dict[int, int] = {}
     rows = history.rows_of(Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
-    columns = (history.kind[rows].tolist(), history.t_us[rows].tolist(), history.device[rows].tolist(), history.code[rows].tolist())
+    columns = (
+        history.kind[rows].tolist(),
+        history.t_us[rows].tolist(),
+        history.device[rows].tolist(),
+        history.code[rows].tolist(),
+    )
     for kind, t_us, device, code in zip(*columns, strict=True):
         if kind == Kind.READY:
             failed[device] = 0
@@ -38,7 +42,10 @@ def findings(history: History) -> Iterator[tuple[str, str]]:
             failed[device] = failed.get(device, 0) + 1
         elif t_us < earliest.get(device, 0):
             early = earliest[device] - t_us
-            yield HAMMERING, f"{history.names.devices[device]} connected at {t_us / 1e6:.6f} s, {early} us before its wait was over"
+            yield (
+                HAMMERING,
+                f"{history.names.devices[device]} connected at {t_us / 1e6:.6f} s, {early} us before its wait was over",
+            )
 
 
 def least_wait_us(history: History, failed: int) -> int:

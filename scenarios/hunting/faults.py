@@ -1,7 +1,7 @@
 """The faults of a trial: a table of kinds, each with a maker that draws one of its kind.
 
-A new kind of fault is one line of ``MAKERS``. What a maker asks the agenda for is a span in which its node is not already at fault: two faults
-of one node at a time would be one fault with another name.
+A new kind of fault is one line of ``MAKERS``. What a maker asks the agenda for is a span in which its node is not already at fault: two
+faults of one node at a time would be one fault with another name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A trial from a seed: which features it has, and how much of each.
 
-Everything is small next to a scenario: some hundred deliveries in less than a second of simulated time, with timers shortened as much, so that
-time-outs, backoffs and heartbeats happen within it. What is drawn stays within what the reference design promises to stand: a trial that
-fails is a bug, or a mistake here.
+Everything is small next to a scenario: some hundred deliveries in less than a second of simulated time, with timers shortened as much,
+so that time-outs, backoffs and heartbeats happen within it. What is drawn stays within what the reference design promises to stand: a
+trial that fails is a bug, or a mistake here.
 
 Each feature of ``FEATURES`` and each kind of fault is on in a trial or off, by a coin of its own; with everything on at once, one feature
 hides what another would show.
@@ -176,7 +176,9 @@ SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2}
 def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[Any, ...]) -> Trial:
     timers = Timers().scaled(draft["scale"])
     timers = _replaced(timers, {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()})
-    timers = _replaced(timers, {name: max(getattr(timers, name), _round_trips_us(draft)) for name in ("connect_timeout_us", "pong_timeout_us")})
+    timers = _replaced(
+        timers, {name: max(getattr(timers, name), _round_trips_us(draft)) for name in ("connect_timeout_us", "pong_timeout_us")}
+    )
     span_s = draft["span_s"]
     scenario = Scenario(
         name="hunt",
@@ -196,7 +198,10 @@ def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[An
     )
     ties = seed if dice.chance("ties") else None
     bounds = draft["limits"]
-    if bounds.keys() & {"RESULTS_MAX", "IN_FLIGHT_MAX"}:  # an answer is kept for whatever is outstanding; an overload must be able to end
+    if bounds.keys() & {
+        "RESULTS_MAX",
+        "IN_FLIGHT_MAX",
+    }:  # an answer is kept for whatever is outstanding; an overload must be able to end
         bounds["OUTSTANDING_MAX"] = min(4, bounds.get("OUTSTANDING_MAX", 4))
     return Trial(scenario, preset, seed, ties, draft["times"], bounds)
 
@@ -205,7 +210,7 @@ def _round_trips_us(draft: Draft) -> int:
     """Longer than coming in takes where nothing is lost: a device that gives up sooner never gets in, and nobody promises that it does."""
     network, times = Network(**draft["network"]), draft["times"]
     crowd_us = draft["users"] * 5 * times.get("business_envelope_us", 100.0) + 2 * times.get("storage_commit_us", 1_000.0)
-    return round(4 * network.delay_us + 40 * network.jitter_us + crowd_us)
+    return int(4 * network.delay_us + 40 * network.jitter_us + crowd_us)
 
 
 def _replaced(timers: Timers, changes: dict[str, int]) -> Timers:
@@ -219,7 +224,7 @@ def _rate(draft: Draft) -> float:
 
 
 def _contract(timers: Timers) -> Contract:
-    """Sends of a device in order, whether or not it waited for its oks. Quiet for three heartbeats, so that the tail rule has had its turn; a drain
-    that is longer than any backoff."""
+    """Sends of a device in order, whether or not it waited for its oks; quiet for three heartbeats, so that the tail rule has had
+    its turn; a drain that is longer than any backoff."""
     quiet_us = 3 * timers.heartbeat_us
     return Contract(fails=FORGIVEN, pipelined=True, quiet_us=quiet_us, drain_bound_us=40 * (timers.backoff_max_us + quiet_us))

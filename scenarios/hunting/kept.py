@@ -1,7 +1,7 @@
 """Trials that once failed, kept in ``tests/seeds.txt`` and played by the tests for ever.
 
-A line is a JSON object: the seed, the day, the version of the generator, what it failed with, and the minimal trial itself. The trial is what
-counts: a later generator makes another trial of the same seed. Lines that begin with ``#`` are for readers.
+A line is a JSON object: the seed, the day, the version of the generator, what it failed with, and the minimal trial itself. The trial
+is what counts: a later generator makes another trial of the same seed. Lines that begin with ``#`` are for readers.
 """
 
 from __future__ import annotations

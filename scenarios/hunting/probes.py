@@ -1,8 +1,8 @@
 """Sometimes-probes: situations that a hunt ought to come to at some time; a hunt that never does proves nothing about them.
 
-They cost the rules nothing. A trial that is traced (``sys.settrace``, a few trials in a hundred) tells which functions of the rules were called,
-and which of the lines were run that stand for a situation; other situations are read from its history. A line is named by its function and a
-piece of its text, found once; a probe whose line was moved or changed is an error, not a probe that is silent.
+They cost the rules nothing. A trial that is traced (``sys.settrace``, a few trials in a hundred) tells which functions of the rules
+were called, and which of the lines were run that stand for a situation; other situations are read from its history. A line is named by
+its function and a piece of its text, found once; a probe whose line was moved or changed is an error, not a probe that is silent.
 
 Prior art: the "sometimes assertions" of Antithesis and the ``TEST`` macro of FoundationDB (Zhou et al., SIGMOD 2021).
 """
@@ -109,6 +109,25 @@ HISTORIES: dict[str, Callable[[History], bool]] = {
 """Situation -> whether a history shows it."""
 
 
+ELSEWHERE: dict[str, str] = {
+    "model.core.business.BusinessNode._await_receipt": "policy pending",
+    "model.core.business.BusinessNode._due": "policy pending",
+    "model.core.business.BusinessNode._is_recent": "policy recent",
+    "model.core.business.BusinessNode._resend": "policy pending",
+    "model.core.business.BusinessNode.on_deadline": "policy pending",
+    "model.core.business._Pending.__init__": "policy pending",
+    "model.core.inbox.Inbox._advance_shown": "policy arrival",
+    "model.core.outbox.Outbox._give_up": "policy bounded, or a log that forgot",
+    "model.core.outbox.Outbox._try_again": "policy bounded",
+    "model.core.gateway.Gateway.__len__": "live shell",
+    "model.core.gateway.Gateway.refuse": "live shell: bytes that are no frame",
+    "model.core.inbox.Inbox.cursor": "tests",
+    "model.core.log.ConversationLog.head_seq": "live storage",
+    "model.core.log.ConversationLog._reject": "the outbox refuses what the log would, before it is sent",
+}
+"""Functions that a hunt in the reference design cannot come to, and where they belong: not on the list of those never reached."""
+
+
 @cache
 def _lines() -> dict[tuple[str, int], str]:
     """(qualified name of a function, number of a line) -> situation."""
@@ -127,7 +146,10 @@ def functions() -> tuple[str, ...]:
     """Every function of the rules, as ``module.Class.name``."""
     names = []
     for module in RULES:
-        members = [vars(module), *(vars(c) for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__)]
+        members = [
+            vars(module),
+            *(vars(c) for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__),
+        ]
         for member in members:
             names += [
                 f"{module.__name__}.{function.__qualname__}"
@@ -173,6 +195,6 @@ def shown(history: History) -> set[str]:
 
 
 def never(reached: set[str]) -> list[str]:
-    """Situations, then functions, that were not come to."""
+    """Situations, then functions, that were not come to and might have been."""
     situations = [name for name in (*LINES, *HISTORIES) if name not in reached]
-    return situations + [name for name in functions() if name not in reached]
+    return situations + [name for name in functions() if name not in reached and name not in ELSEWHERE]

@@ -56,10 +56,7 @@ def hunt_seeds(seeds: Iterable[int], preset: str) -> Tally:
     tally = Tally(failures=[], reached=set())
     for seed in seeds:
         trial = generator.trial(seed, preset)
-        if seed % PROBED_EVERY == 0:
-            outcome = _probed(trial, tally)
-        else:
-            outcome = play(trial)
+        outcome = _probed(trial, tally) if seed % PROBED_EVERY == 0 else play(trial)
         tally.seeds += 1
         tally.messages += outcome.messages
         if outcome.kinds:

@@ -1,7 +1,8 @@
 """Making a failing trial small: delta debugging over its value.
 
-Each way to make a trial smaller is a function that yields smaller ones; the first that still fails in the same way is taken, and all ways are
-tried anew, until none helps or ``tries_max`` trials were played. Since another scenario has another luck, each is played with a few seeds.
+Each way to make a trial smaller is a function that yields smaller ones; the first that still fails in the same way is taken, and all
+ways are tried anew, until none helps or ``tries_max`` trials were played. Since another scenario has another luck, each is played with
+a few seeds.
 
 "The same way" is the same first kind of finding: an anomaly that comes with it may go.
 """
@@ -45,7 +46,12 @@ def size(trial: Trial) -> tuple[int, ...]:
     scenario = trial.scenario
     sends = round(scenario.workload.rate_per_s * scenario.duration_s)
     unlike = (
-        (trial.ties is not None) + len(trial.times) + len(trial.limits) + len(scenario.policies) + _unlike(scenario.network, Network()) + (scenario.cores is not None)
+        (trial.ties is not None)
+        + len(trial.times)
+        + len(trial.limits)
+        + len(scenario.policies)
+        + _unlike(scenario.network, Network())
+        + (scenario.cores is not None)
     )
     return len(scenario.faults), scenario.population.users, scenario.gateways, sends, unlike + _unlike(scenario.timers, Timers())
 
@@ -104,9 +110,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
     scenario = trial.scenario
     if trial.ties is not None:
         yield msgspec.structs.replace(trial, ties=None)
-    yield from (
-        msgspec.structs.replace(trial, times={k: v for k, v in trial.times.items() if k != name}) for name in trial.times
-    )
+    yield from (msgspec.structs.replace(trial, times={k: v for k, v in trial.times.items() if k != name}) for name in trial.times)
     yield from (
         msgspec.structs.replace(trial, limits={k: v for k, v in trial.limits.items() if k != name}) for name in trial.limits
     )
@@ -131,7 +135,9 @@ def _plainer_numbers(trial: Trial) -> Iterator[Trial]:
     scenario = trial.scenario
     for digits in (1, 2, 3):
         rounded = tuple(
-            msgspec.structs.replace(fault, **{n: round(getattr(fault, n), digits) for n in ("at_s", "back_s") if hasattr(fault, n)})
+            msgspec.structs.replace(
+                fault, **{n: round(getattr(fault, n), digits) for n in ("at_s", "back_s") if hasattr(fault, n)}
+            )
             for fault in scenario.faults
         )
         if rounded != scenario.faults:

@@ -45,7 +45,11 @@ def _lines(trial: Trial) -> Iterator[str]:
         "bounds": trial.limits,
         "cores": {} if scenario.cores is None else {"shared": scenario.cores},
     }
-    yield from (f"{name}: " + ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in of.items()) for name, of in differs.items() if of)
+    yield from (
+        f"{name}: " + ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in of.items())
+        for name, of in differs.items()
+        if of
+    )
 
 
 def _fault(fault: dict[str, Any]) -> Iterator[str]:
@@ -69,6 +73,6 @@ def reach(of: Tally) -> str:
     """What no traced trial came to."""
     names = probes.never(of.reached)
     more = [f"  ... and {len(names) - NEVER_TOLD} more (--json lists them)"] if len(names) > NEVER_TOLD else []
-    total = len(probes.LINES) + len(probes.HISTORIES) + len(probes.functions())
+    total = len(probes.never(set()))
     head = f"{of.probed} of them traced: {total - len(names)} of {total} situations and functions of the rules were come to"
     return "\n".join([head + (", never" if names else ""), *(f"  {name}" for name in names[:NEVER_TOLD]), *more])

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.bench_hunt [--seeds 300] [--first 1]
 
-CPU time of this process, which other work on the machine makes longer only as far as it takes caches away; run it on an idle machine. The parts:
-``generate`` (the trial of a seed), ``world`` (roles, devices, schedule), ``run`` (the simulation), ``columns`` (rows into a history), ``judge``.
+CPU time of this process, which other work on the machine makes longer only as far as it takes caches away; run it on an idle machine.
+The parts: ``generate`` (the trial of a seed), ``world`` (roles, devices, schedule), ``run`` (the simulation), ``columns`` (rows into a
+history), ``judge``.
 """
 
 from __future__ import annotations

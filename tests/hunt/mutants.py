@@ -3,8 +3,8 @@
     python -m tests.hunt.mutants --table        how many seeds it took, from several starts; the table of docs/hunt.md
     python -m tests.hunt.mutants --name "..."   one of them
 
-A mutant takes the place of its function's code while a block lasts, so tables of functions, and references that others hold, see it, too. Its text must
-be found exactly once in the function: a mutant that the rules have moved away from is an error.
+A mutant takes the place of its function's code while a block lasts, so tables of functions, and references that others hold, see it,
+too. Its text must be found exactly once in the function: a mutant that the rules have moved away from is an error.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ MUTANTS = (
         'dedupe = self.policies.server_dedupe == "durable"',
         "known = (route.generation, frame.conversation, 0)\n    dedupe = known in self._recent\n    self._recent[known] = None",
     ),
-    Mutant("dedupe window lost at a restart", ConversationLog.restore, "sends.remember(row.send_counter, OK", "(row.send_counter, OK"),
+    Mutant(
+        "dedupe window lost at a restart", ConversationLog.restore, "sends.remember(row.send_counter, OK", "(row.send_counter, OK"
+    ),
     Mutant("sequence reused after a restart", ConversationLog.restore, "max(state.head_seq, row.conversation_seq)", "0"),
     Mutant(
         "a repeated send leaves a hole in the sequence",
@@ -94,33 +96,71 @@ MUTANTS = (
     Mutant("cursor moved past a gap", Inbox._place, "if message.conversation_seq > conversation.received_upto + 1:", "if False:"),
     Mutant("the gap buffer drops what waited in it", Inbox._place, "self._show(*following, out)", "pass"),
     Mutant("an ack covers a gap", Inbox._acknowledge, "(n, conversations[n].received_upto)", "(n, conversations[n].newest)"),
-    Mutant("sync from the newest instead of the cursor", Inbox._pull, "self._sync(number, conversation.received_upto,", "self._sync(number, conversation.newest,"),
-    Mutant("behind only where the newest is", Inbox._pull, "conversation.received_upto < conversation.head_seq", "conversation.newest < conversation.head_seq"),
-    Mutant("dedupe at the device off by one", Inbox._is_duplicate, "message.conversation_seq <= conversation.received_upto", "message.conversation_seq < conversation.received_upto"),
-    Mutant("own message shown out of its place", ClientSession._show_own, 'self.inbox.deliver(message, "own", now, out)', 'self.inbox._show(message, "own", out)'),
+    Mutant(
+        "sync from the newest instead of the cursor",
+        Inbox._pull,
+        "self._sync(number, conversation.received_upto,",
+        "self._sync(number, conversation.newest,",
+    ),
+    Mutant(
+        "behind only where the newest is",
+        Inbox._pull,
+        "conversation.received_upto < conversation.head_seq",
+        "conversation.newest < conversation.head_seq",
+    ),
+    Mutant(
+        "dedupe at the device off by one",
+        Inbox._is_duplicate,
+        "message.conversation_seq <= conversation.received_upto",
+        "message.conversation_seq < conversation.received_upto",
+    ),
+    Mutant(
+        "own message shown out of its place",
+        ClientSession._show_own,
+        'self.inbox.deliver(message, "own", now, out)',
+        'self.inbox._show(message, "own", out)',
+    ),
     Mutant("a page begins one too far", BusinessNode._read, "frame.after_seq, limit", "frame.after_seq + 1, limit"),
     Mutant("a conversation that waited is never synced", Inbox.synced, "self._sync_next(out)", "pass"),
     Mutant("syncs of a dead connection awaited for ever", Inbox.attached, "self._forget_syncs()", "pass"),
     # who is told what
     Mutant("heads of Welcome ignored", ClientSession._welcome, "frame.heads, now", "(), now"),
     Mutant("heads not announced after a business restart", Gateway._attached_again, "Heads(envelope.heads)", "Heads(())"),
-    Mutant("sessions not announced after a business restart", Gateway.business_up, "connection.state is not NEW", "connection.state is ATTACHING"),
+    Mutant(
+        "sessions not announced after a business restart",
+        Gateway.business_up,
+        "connection.state is not NEW",
+        "connection.state is ATTACHING",
+    ),
     Mutant("heads not read from the store at a restart", BusinessNode.__init__, "dict(heads)", "{}"),
     Mutant("only the first list of heads told", BusinessNode._attach, "max(1, len(heads))", "1"),
-    Mutant("watermark taken for the head", BusinessNode._receive_ack, "min(seq, self._heads.get(conversation, 0))", "self._heads.get(conversation, 0)"),
+    Mutant(
+        "watermark taken for the head",
+        BusinessNode._receive_ack,
+        "min(seq, self._heads.get(conversation, 0))",
+        "self._heads.get(conversation, 0)",
+    ),
     Mutant("in-flight not told when business goes", Gateway.business_down, "if connection.asked:", "if False:"),
     Mutant("notice does not free the syncs under way", ClientSession._notice, "self.inbox.notice()", "pass"),
-    Mutant("fan-out skips the sender's gateway", BusinessNode._fan_out, "if route.device != message.sender_device:", "sender = self._routes.get(message.sender_user, {}).get(message.sender_device)\n            if sender is None or route.gateway != sender.gateway:"),
+    Mutant(
+        "fan-out skips the sender's gateway",
+        BusinessNode._fan_out,
+        "if route.device != message.sender_device:",
+        "sender = self._routes.get(message.sender_user, {}).get(message.sender_device)\n"
+        "            if sender is None or route.gateway != sender.gateway:",
+    ),
     # whose connection it is
     Mutant("a stale attempt wins", BusinessNode._attach, "attach.connect_counter < old.connect_counter", "False"),
     Mutant("goodbye unfenced", BusinessNode._detach, 'self.policies.goodbye == "unfenced"', "True"),
-    Mutant("backoff reset on open", ClientSession._introduce, "self.state = ATTACHING", "self.state, self._attempts = ATTACHING, 0"),
+    Mutant(
+        "backoff reset on open", ClientSession._introduce, "self.state = ATTACHING", "self.state, self._attempts = ATTACHING, 0"
+    ),
     Mutant("signs of life not seen by the gateway", Gateway.receive, "connection.heard_us = now", "pass"),
     # whose turn it is
     Mutant("places of unanswered frames lost at a notice", Gateway._notice, "connection.asked = 0", "pass"),
     Mutant("a connection that waited is not read on", Gateway._answered, "self._read_on(connection, out)", "pass"),
     Mutant("places of syncs never given back", BusinessNode.stored, "self._syncs -= 1", "pass"),
-)  # fmt: skip
+)
 
 
 def found_after(mutant: Mutant, first: int, seeds_max: int = SEEDS_MAX) -> tuple[int, tuple[str, ...]]:
@@ -143,7 +183,9 @@ def row(mutant: Mutant, found: list[tuple[int, tuple[str, ...]]]) -> str:
     took = [seeds or SEEDS_MAX for seeds, _ in found]
     missed = sum(not seeds for seeds, _ in found)
     kinds = sorted({kinds[0] for _, kinds in found if kinds})
-    middle = f"{statistics.median(took):.0f} ({min(took)} to {max(took)})" if not missed else f"not found in {missed} of {len(found)}"
+    middle = (
+        f"{statistics.median(took):.0f} ({min(took)} to {max(took)})" if not missed else f"not found in {missed} of {len(found)}"
+    )
     return f"| {mutant.name} | {middle} | {', '.join(kinds)} |"
 
 

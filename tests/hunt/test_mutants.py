@@ -27,9 +27,10 @@ def test_a_mutant_is_made_and_undone(mutant: Mutant) -> None:
 
 
 def test_a_mutant_that_the_rules_moved_away_from_is_an_error() -> None:
-    with pytest.raises(ValueError, match="lost: Inbox._place has its text 0 times, not once"), Mutant(
-        "lost", Inbox._place, "no such text", ""
-    ).made():
+    with (
+        pytest.raises(ValueError, match=r"lost: Inbox\._place has its text 0 times, not once"),
+        Mutant("lost", Inbox._place, "no such text", "").made(),
+    ):
         pass
 
 

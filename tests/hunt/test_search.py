@@ -84,13 +84,19 @@ def test_probes_find_their_lines_and_tell_what_a_trial_came_to() -> None:
     never = probes.never(tally.reached)
     assert "a conversation begins anew in another epoch" in never
     assert "model.core.log.ConversationLog.append" not in never
-    assert set(never) | tally.reached == {*probes.LINES, *probes.HISTORIES, *probes.functions()}
+    assert set(never) | tally.reached == {*probes.LINES, *probes.HISTORIES, *probes.functions()} - probes.ELSEWHERE.keys()
+
+
+def test_what_cannot_be_reached_is_there_and_is_not_reached() -> None:
+    assert set(probes.functions()) >= probes.ELSEWHERE.keys()
+    tally = search.hunt_seeds(range(0, 20 * search.PROBED_EVERY, search.PROBED_EVERY), "cursor")
+    assert not tally.reached & probes.ELSEWHERE.keys()
 
 
 def test_a_probe_without_its_line_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     function, _ = probes.LINES["sends are repeated"]
     monkeypatch.setitem(probes.LINES, "sends are repeated", (function, "no such text"))
     probes._lines.cache_clear()
-    with pytest.raises(LookupError, match="'sends are repeated' finds its text 0 times in Outbox._repeat"):
+    with pytest.raises(LookupError, match=r"'sends are repeated' finds its text 0 times in Outbox\._repeat"):
         probes.traced(int)
     probes._lines.cache_clear()

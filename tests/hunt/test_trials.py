@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -64,7 +65,7 @@ def test_a_node_is_at_one_fault_at_a_time() -> None:
             spans.setdefault(fault.node, []).append((fault.at_s, fault.back_s if isinstance(fault, Kill) else fault.at_s))
         for of_node in spans.values():
             of_node.sort()
-            assert all(end < begin for (_, end), (begin, _) in zip(of_node, of_node[1:], strict=False))
+            assert all(end < begin for (_, end), (begin, _) in pairwise(of_node))
 
 
 def test_another_feature_shifts_no_other_draw() -> None:
@@ -83,7 +84,7 @@ def test_tightened_bounds_are_in_force_for_the_trial_only() -> None:
     trial = next(t for t in TRIALS if t.limits.get("SYNC_PAGE_MAX", 100) <= 2 and t.scenario.faults)
     before = limits.SYNC_PAGE_MAX
     _, reached = probes.traced(lambda: play(trial))
-    assert limits.SYNC_PAGE_MAX == before
+    assert before == limits.SYNC_PAGE_MAX
     assert "an audit takes several pages" in reached
 
 

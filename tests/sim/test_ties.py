@@ -6,7 +6,6 @@ import random
 from collections import defaultdict
 from typing import Any
 
-import msgspec
 import pytest
 
 from model.scenario import Kill, Network, Scenario
