@@ -9,12 +9,12 @@ import pytest
 from model.core.policies import Policies, Timers
 from model.history.columns import from_rows
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Contract, Kind
+from model.history.schema import Contract, Header, Kind
 from model.observe import header
-from scenarios.hunting.conduct import EVICTED, HAMMERING, findings
+from scenarios.hunting.conduct import EVICTED, HAMMERING, TURNED_AWAY, UNCERTAIN, findings
 
 BASE_US = Timers().backoff_base_us
-TAKEN_OVER = 42
+TAKEN_OVER, NOT_ATTACHED, RESULT_FORGOTTEN = 42, 45, 24
 Row = tuple[Kind, int, int]
 
 
@@ -25,7 +25,12 @@ def found(rows: Sequence[Row], backoff: str = "exponential") -> list[str]:
     for connection, (kind, t_us, code) in enumerate(rows, 1):
         recorder.record(kind, t_us, device=1, connection=connection, node=2, code=code)
     policies = Policies(backoff=backoff)  # type: ignore[arg-type]
-    head = header(
+    return [kind for kind, _ in findings(from_rows(head_of(policies), recorder.rows()))]
+
+
+def head_of(policies: Policies) -> Header:
+    """The header of a run with these policies."""
+    return header(
         world="sim",
         scenario="",
         scenario_digest="",
@@ -37,7 +42,6 @@ def found(rows: Sequence[Row], backoff: str = "exponential") -> list[str]:
         nodes={2: "gateway-1"},
         load_begin_us=0,
     )
-    return [kind for kind, _ in findings(from_rows(head, recorder.rows()))]
 
 
 def attempts(*waits_us: int, ready: bool = False) -> list[Row]:
@@ -86,3 +90,16 @@ def test_the_newest_connection_is_never_taken_over() -> None:
     rows = [(Kind.CONNECTING, 0, 0), (Kind.READY, 1, 0), (Kind.DISCONNECTED, 2, TAKEN_OVER)]
     assert found(rows) == [EVICTED]
     assert found([*rows[:2], (Kind.DISCONNECTED, 2, 0)]) == []
+
+
+def test_who_was_let_in_is_not_told_that_it_never_came_in() -> None:
+    assert found([(Kind.CONNECTING, 0, 0), (Kind.READY, 1, 0), (Kind.DISCONNECTED, 2, NOT_ATTACHED)]) == [TURNED_AWAY]
+
+
+def test_a_send_that_is_repeated_until_it_is_answered_is_not_given_up() -> None:
+    recorder = MemoryRecorder()
+    recorder.record(Kind.DEVICE, 0, device=1, user=1, node=2)
+    recorder.record(Kind.INFO, 5, device=1, conversation=1, sender=1, send_counter=1, code=RESULT_FORGOTTEN)
+    told = list(findings(from_rows(head_of(Policies()), recorder.rows())))
+    assert told == [(UNCERTAIN, "d1 gave a send up at 0.000005 s: result_forgotten")]
+    assert not list(findings(from_rows(head_of(Policies(send="bounded")), recorder.rows())))
