@@ -119,10 +119,25 @@ class Phase(IntEnum):
 
 
 class FaultKind(IntEnum):
-    """What a fault does to its node."""
+    """What a fault does to its node. Healed: when the node serves again, when what was disturbed works again, or, for what is done as
+    it begins, at once."""
 
-    KILL = 1  # the process is gone at once (kill -9); healed when it is back and serves
+    KILL = 1  # the process is gone at once (kill -9)
     CUT = 2  # every connection of the node is reset; healed at once
+    DRAIN = 3  # the process tells its clients, closes and ends
+    HALF_OPEN = 4  # connections are gone at the node, whose clients believe in them; healed at once
+    BLACKHOLE = 5  # nothing passes between the node and its clients, in one direction or both
+    ACK_LOST = 6  # a connection is cut between a commit and its ack
+    TORN_FRAME = 7  # a connection is reset in the middle of a frame
+    PAUSE = 8  # the process stands still
+    THROTTLE = 9  # the bandwidth of the node's connections collapses
+    NAT_DROP = 10  # silent connections are forgotten on the way, neither end is told
+    DEAF = 11  # connections are accepted and never served
+    PARTITION = 12  # nothing passes between the node and business
+    COLD_ROUTES = 13  # business has forgotten which sessions the node has
+    ROAM = 14  # clients of the node changed their address, it believes in their old connections; healed at once
+    SLOW_CONSUMER = 15  # clients of the node read slowly
+    STORAGE_STALL = 16  # the disk answers nothing
 
 
 ROW = np.dtype(

@@ -13,45 +13,68 @@ import msgspec
 
 from model.core.policies import PRESETS, Policies, Timers
 from model.history.schema import Contract
+from model.scenario import faults, networks
+from model.scenario.faults import (
+    FAULTS_BY_WORLD,
+    AckLost,
+    Blackhole,
+    ColdRoutes,
+    Cut,
+    Deaf,
+    Drain,
+    Fault,
+    HalfOpen,
+    Kill,
+    NatDrop,
+    Partition,
+    Pause,
+    Roam,
+    RollingRestart,
+    SlowConsumer,
+    StorageStall,
+    Throttle,
+    TornFrame,
+    World,
+)
+from model.scenario.machines import Clocks, Disk, Step
+from model.scenario.networks import NETWORKS, Links, Network
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
-World = Literal["sim", "live"]
+__all__ = [
+    "FAULTS_BY_WORLD",
+    "NETWORKS",
+    "WORLDS",
+    "AckLost",
+    "Blackhole",
+    "Clocks",
+    "ColdRoutes",
+    "Cut",
+    "Deaf",
+    "Disk",
+    "Drain",
+    "Fault",
+    "HalfOpen",
+    "Kill",
+    "Links",
+    "NatDrop",
+    "Network",
+    "Partition",
+    "Pause",
+    "Roam",
+    "RollingRestart",
+    "Scenario",
+    "SlowConsumer",
+    "Step",
+    "StorageStall",
+    "Throttle",
+    "TornFrame",
+    "Verdict",
+    "World",
+]
+
 Verdict = Literal["valid", "invalid", "harness_invalid", "unknown"]
 WORLDS: tuple[World, ...] = ("sim", "live")
-
-
-class Kill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="fault", tag="kill"):
-    """The node's process is gone at once (kill -9) and started again later. ``node``: ``gateway-1``, ..., or ``business``."""
-
-    node: str
-    at_s: float
-    back_s: float
-
-
-class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="fault", tag="cut"):
-    """Every client connection of a gateway is reset; the gateway itself goes on."""
-
-    node: str
-    at_s: float
-
-
-Fault = Kill | Cut
-FAULTS_BY_WORLD: dict[World, tuple[type, ...]] = {"sim": (Kill, Cut), "live": (Kill,)}
-"""What each world can do. A run whose world lacks a fault of its scenario is skipped, and says so."""
-
-
-class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The links of the simulated world. The live one has the loopback, which these defaults resemble."""
-
-    delay_us: float = 60.0
-    """Least one-way delay."""
-    jitter_us: float = 40.0
-    """Mean of the exponential tail above it."""
-    loss: float = 0.0
-    """Probability that a segment must be retransmitted; TCP turns it into delay."""
-    retransmit_us: float = 200_000.0
-    """Delay of the first retransmission (Linux's least RTO), doubled with each further one."""
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +85,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateways: int = 2
     population: PopulationPlan = PopulationPlan()
     workload: WorkloadPlan = WorkloadPlan()
-    network: Network = Network()
+    network: Links = Network()
+    """The simulated world's: a preset's name, a full value, or a mix (:mod:`model.scenario.networks`). The live world has the loopback,
+    which this default resembles."""
+    clocks: Clocks = Clocks()
+    """The devices', in the simulated world."""
+    disk: Disk = Disk()
+    """Storage's, in the simulated world."""
     cores: int | None = None
     """Cores that gateways and business share in the simulated world, as processes of one host do; null: each has one of its own."""
     timers: Timers = Timers()
@@ -104,7 +133,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self,
             warm_up_s=self.warm_up_s * k,
             duration_s=self.duration_s * k,
-            faults=tuple(_scaled(fault, k) for fault in self.faults),
+            faults=tuple(faults.scaled(fault, k) for fault in self.faults),
+            network=self.network if self.network == Network() else networks.scaled(self.network, k),
+            clocks=self.clocks.scaled(k),
             timers=self.timers.scaled(k),
             contract=_scaled_contract(self.contract, k),
         )
@@ -113,12 +144,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """SHA-256 of the scenario as canonical JSON, 16 hexadecimal digits."""
         as_read = msgspec.json.decode(msgspec.json.encode(self), type=Scenario)  # 10 and 10.0 are the same time
         return hashlib.sha256(msgspec.json.encode(as_read, order="sorted")).hexdigest()[:16]
-
-
-def _scaled(fault: Fault, k: float) -> Fault:
-    if isinstance(fault, Kill):
-        return Kill(fault.node, fault.at_s * k, fault.back_s * k)
-    return Cut(fault.node, fault.at_s * k)
 
 
 def _scaled_contract(contract: Contract, k: float) -> Contract:

@@ -19,7 +19,7 @@ import msgspec
 
 from model.core import limits
 from model.history.schema import Phase
-from model.scenario import Kill, Scenario
+from model.scenario import Scenario
 from model.workload.population import Population
 from model.workload.schedule import Schedule
 
@@ -181,7 +181,7 @@ def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> 
         (t_us, Submit(int(schedule.device[i]), int(schedule.conversation[i]), schedule.payload(i), t_us))
         for i, t_us in enumerate(schedule.t_us.tolist())
     )
-    healed = [scenario.at_us(fault.back_s if isinstance(fault, Kill) else fault.at_s) for fault in scenario.faults]
+    healed = [scenario.at_us(fault.healed_s) for fault in scenario.faults]
     phases = [
         (0, BeginPhase(Phase.WARM_UP)),
         (scenario.at_us(scenario.warm_up_s), BeginPhase(Phase.MEASURE)),

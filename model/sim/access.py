@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
@@ -15,6 +16,9 @@ from model.sim.stations import Host
 
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
+
+Trap = Callable[[list[Any]], list[Any]]
+"""What a fault makes of the effects of a turn before they leave."""
 
 
 class SimGateway(Node):
@@ -37,6 +41,11 @@ class SimGateway(Node):
         self._last_number = 0
         self._business: SimBusiness | None = None
         self._business_link = 0
+        self.accepts = self.deaf = False
+        """Whether a connection request is taken up; whether a port without a process behind it takes it up."""
+        self.severed = False
+        """Whether nothing passes between it and business, whoever lives."""
+        self.traps: list[Trap] = []
 
     # life --------------------------------------------------------------------------------------------------------------------------
 
@@ -45,10 +54,12 @@ class SimGateway(Node):
         self._machine = Gateway(self._policies, self._timers, self._check_token)
         self._links = {}
         self._business = None
+        self.accepts, self.deaf = True, False
 
     def kill(self) -> int:
         """The process dies; every client learns of it after what was already on its way. Returns how many connections it held."""
         super().kill()
+        self.accepts = False
         links, self._links = self._links, {}
         for link in links.values():
             link.down.carry(link.end.hung_up, link)
@@ -64,6 +75,11 @@ class SimGateway(Node):
             link.down.carry(link.end.hung_up, link)
             self.arrive("closed", number)
         return len(links)
+
+    def shut_down(self) -> None:
+        """Accept nobody more, tell everybody and close; ``leaving`` once that has been said."""
+        self.accepts = False
+        self.arrive("shut_down")
 
     # connections -------------------------------------------------------------------------------------------------------------------
 
@@ -83,6 +99,30 @@ class SimGateway(Node):
         """A device has closed its end."""
         if self._links.pop(link.number, None) is not None:
             self.arrive("closed", link.number)
+
+    def cut_off(self, link: Link) -> None:
+        """One connection is reset."""
+        self.ended(link)
+        link.down.carry(link.end.hung_up, link)
+
+    def congested(self, link: Link) -> None:
+        """The buffer of a connection's socket is full."""
+        if link.number in self._links:
+            self.arrive("congested", link.number)
+
+    def drained(self, link: Link) -> None:
+        """It has room again."""
+        if link.number in self._links:
+            self.arrive("drained", link.number)
+
+    @property
+    def links(self) -> list[Link]:
+        """The connections it has, in the order in which they came."""
+        return list(self._links.values())
+
+    def connection(self, number: int) -> Link | None:
+        """One of them by its number."""
+        return self._links.get(number)
 
     @property
     def is_linked(self) -> bool:
@@ -106,6 +146,22 @@ class SimGateway(Node):
         """What a turn of business had to say arrives on a link."""
         if self._business is not None and link == self._business_link:
             self.arrive("envelopes", envelopes)
+
+    def sever(self, far_end: Callable[[SimBusiness], Any]) -> Any:
+        """Put ``far_end(business)`` between itself and business, which it still believes in; returns it."""
+        assert self._business is not None
+        self._business = stand_in = far_end(self._business)
+        return stand_in
+
+    def mend(self, business: SimBusiness) -> None:
+        """Speak to business itself again, if the link has not ended meanwhile."""
+        if self._business is not None:
+            self._business = business
+
+    def announce(self) -> None:
+        """Tell business again which sessions are here."""
+        if self._business is not None:
+            self.arrive("linked")
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -132,6 +188,12 @@ class SimGateway(Node):
                 machine.business_down(now, out)
             case "deadline":
                 machine.on_deadline(now, out)
+            case "congested":
+                machine.congested(item[1])
+            case "drained":
+                machine.drained(item[1], now, out)
+            case "shut_down":
+                machine.shut_down(now, out)
         return self._times.gateway_frame_in_us
 
     def cost(self, out: list[Any]) -> float:
@@ -140,6 +202,8 @@ class SimGateway(Node):
         return writes * self._times.gateway_frame_out_us
 
     def release(self, out: list[Any]) -> None:
+        for trap in self.traps:
+            out = trap(out)
         links = self._links
         envelopes: list[Any] = []
         for effect in out:

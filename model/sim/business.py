@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from model.core import limits
@@ -80,6 +80,30 @@ class SimBusiness(Node):
         """A gateway is gone."""
         if self._links.pop(link, None) is not None:
             self.arrive("unlinked", link)
+
+    def sever(self, gateway: SimGateway, far_end: Callable[[SimGateway], Any]) -> Any:
+        """Put ``far_end(gateway)`` between itself and a gateway, which it still believes in; returns it."""
+        link = next(link for link, known in self._links.items() if known is gateway)
+        self._links[link] = stand_in = far_end(gateway)
+        return stand_in
+
+    def mend(self, gateway: SimGateway, stand_in: Any) -> None:
+        """Speak to a gateway itself again, if the link has not ended meanwhile."""
+        for link, known in self._links.items():
+            if known is stand_in:
+                self._links[link] = gateway
+
+    def unlink(self, gateway: SimGateway) -> None:
+        """The link to a gateway ends, for both."""
+        for link in [link for link, known in self._links.items() if known is gateway]:
+            self.unlinked(link)
+            gateway.unlinked(link)
+
+    def forget(self, gateway: SimGateway) -> None:
+        """The sessions of a gateway are forgotten, and nobody is told."""
+        for link, known in self._links.items():
+            if known is gateway:
+                self.arrive("unlinked", link)
 
     def _stored(self, results: list[StorageResult]) -> None:
         self.arrive("stored", results)

@@ -12,7 +12,8 @@ from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.network import Link, Luck
+from model.sim.network import Link
+from model.sim.paths import Paths
 
 
 class SimDevice:
@@ -105,25 +106,28 @@ class SimDevice:
 class DeviceWorld:
     """What the devices share: gateways, links, and the counts a script asks for."""
 
-    def __init__(self, kernel: Kernel, luck: Luck) -> None:
+    def __init__(self, kernel: Kernel, paths: Paths) -> None:
         self.kernel = kernel
         self.gateways: list[SimGateway] = []
         self.devices: dict[int, SimDevice] = {}
         self.activity = 0
         self.audits = 0
         self.links = 0
-        self._luck = luck
+        self._paths = paths
 
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""
         self.links += 1
-        link = Link(self.kernel, self._luck, device, device.session.device, connection)
-        link.up.carry(self._request, device, link, self.gateways[gateway])
+        asked = self.gateways[gateway]
+        link = self._paths.link(device, device.session.device, connection, asked)
+        link.up.carry(self._request, device, link, asked)
         return link
 
     def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
-        if gateway.alive:
+        if gateway.accepts:
             gateway.connect(link)
+            link.down.carry(device.opened, link)
+        elif gateway.deaf:
             link.down.carry(device.opened, link)
         else:
             link.down.carry(device.hung_up, link)

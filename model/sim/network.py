@@ -1,17 +1,17 @@
-"""Links between devices and gateways, and the local link between a gateway and business.
+"""Plain links between devices and gateways, and the local link between a gateway and business.
 
 The physics, and where it comes from:
 
-- One-way delay: a least delay plus an exponential tail, drawn per segment (a frame is a segment here).
+- One-way delay: a least delay plus a tail, exponential or lognormal, drawn per segment (a frame is a segment here).
 - FIFO per connection and direction, as TCP gives it: a frame never arrives before one sent earlier on the same connection.
-- Loss is delay: a lost segment is retransmitted after Linux's least retransmission time-out, doubled per further loss (RFC 6298), and
-  holds up what follows it. Bytes are lost for good only where a connection dies under them.
+- Loss is delay: a lost segment is retransmitted after a time-out, doubled per further loss (RFC 6298), and holds up what
+  follows it. Bytes are lost for good only where a connection dies under them.
 - A connection is there for the client after a round trip, for the gateway after half of it. A dead gateway's host refuses (RST).
 - A killed process: what it had handed to its kernel still arrives, then the connection's end; what was on its way to it is gone.
 
-Draws are keyed by (seed, link, direction): a link's luck does not depend on what happens on others. They come from tables made once,
-read at a place given by the link's key.
-"""
+Draws are keyed by (seed, link, direction): a link's luck does not depend on what happens on others. They come from tables
+made once, read at a place given by the link's key. What costs more than a look into a table (bandwidth, bursts of loss,
+NATs, outages, faults of links) is :mod:`model.sim.rough`'s; :mod:`model.sim.paths` chooses."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.core import draws
 from model.scenario import Network as NetworkPlan
@@ -27,30 +28,54 @@ from model.sim.kernel import Kernel
 TABLE = 1 << 14
 LOCAL_DELAY_US = 25
 """Hand-over between two processes of a host by a Unix socket: a system call on either side and a wake-up."""
+RTO_MAX_US = 120_000_000
+"""Linux's TCP_RTO_MAX: retransmissions are no further apart."""
+DOUBLINGS_MAX = 10
+"""Losses in a row that a table of delays holds; more are rarer than one in a table where less than half of the segments is lost."""
 
 
 class Luck:
-    """The delays of all links, in microseconds: a table of ``TABLE`` draws. A link begins at a place of its own and counts on."""
+    """The delays of all links of one network, in microseconds: a table of ``TABLE`` draws. A link begins at a place of its own and counts
+    on."""
 
-    __slots__ = ("_seed", "delays")
+    __slots__ = ("delays", "seed", "timeout_us")
 
     def __init__(self, plan: NetworkPlan, seed: int) -> None:
         rng = np.random.default_rng(draws.key(seed, draws.LINK_DELAY))
-        delays = plan.delay_us + rng.exponential(plan.jitter_us, TABLE)
-        if plan.loss:
-            delays += _retransmissions(np.random.default_rng(draws.key(seed, draws.LINK_LOSS)), plan)
+        delays = plan.delay_us + _tail(rng, plan)
+        self.timeout_us = retransmission_timeout_us(plan, delays)
+        if plan.loss and not plan.burst_us:
+            delays += _retransmissions(np.random.default_rng(draws.key(seed, draws.LINK_LOSS)), plan.loss, self.timeout_us)
         self.delays: list[int] = np.rint(delays).astype(np.int64).tolist()
-        self._seed = seed
+        self.seed = seed
 
     def place(self, link: int, direction: int) -> int:
         """Where the draws of a link in a direction begin."""
-        return draws.key(self._seed, link, direction) % TABLE
+        return draws.key(self.seed, link, direction) % TABLE
 
 
-def _retransmissions(rng: np.random.Generator, plan: NetworkPlan) -> np.ndarray:
+def _tail(rng: np.random.Generator, plan: NetworkPlan) -> NDArray[np.float64]:
+    if plan.tail == "lognormal":
+        return plan.jitter_us * np.exp(plan.sigma * rng.standard_normal(TABLE))
+    return rng.exponential(plan.jitter_us, TABLE)
+
+
+def retransmission_timeout_us(plan: NetworkPlan, delays: NDArray[np.float64]) -> int:
+    """The time-out that a sender settles on: SRTT + max(least variance term, 4 RTTVAR) (RFC 6298, 2; Linux's floor is on
+    that term).
+
+    ``delays`` are one-way delays without loss; two of them, half the table apart, are a round trip. RTTVAR is a mean deviation.
+    """
+    round_trips = delays + np.roll(delays, TABLE // 2)
+    mean = float(round_trips.mean())
+    deviation = float(np.abs(round_trips - mean).mean())
+    return round(min(mean + max(plan.retransmit_us, 4 * deviation), RTO_MAX_US))
+
+
+def _retransmissions(rng: np.random.Generator, loss: float, timeout_us: int) -> NDArray[np.float64]:
     """Delay added by losses: k losses in a row cost (2^k - 1) time-outs."""
-    losses = np.minimum(rng.geometric(1 - plan.loss, TABLE) - 1, 10)
-    return (2.0**losses - 1) * plan.retransmit_us
+    losses = np.minimum(rng.geometric(1 - loss, TABLE) - 1, DOUBLINGS_MAX)
+    return np.asarray((2.0**losses - 1) * timeout_us)
 
 
 class LinkEnd(Protocol):

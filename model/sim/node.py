@@ -39,6 +39,8 @@ class Node(ABC):
         self._turn_us = turn_us
         self._inbox: list[tuple[Any, ...]] = []
         self._busy = False
+        self.is_paused = self._is_stuck = False
+        self._held: list[Any] | None = None
         self._armed = limits.NEVER_US
 
     # what a role defines -----------------------------------------------------------------------------------------------------------
@@ -69,11 +71,35 @@ class Node(ABC):
 
     def kill(self) -> int:
         """The process is gone, with everything it had not released. Returns how many connections or links it held."""
-        self.alive = self._busy = False
+        self.alive = self._busy = self.is_paused = self._is_stuck = False
+        self._held = None
         self.life += 1
         self._inbox = []
         self._armed = limits.NEVER_US
         return 0
+
+    def pause(self) -> None:
+        """The process stands still: what comes waits, and a turn under way is not finished."""
+        self.is_paused = True
+        if not self._busy:
+            self._busy = self._is_stuck = True  # so that nothing begins a turn
+
+    def resume(self) -> None:
+        """It goes on."""
+        self.is_paused = False
+        if self._held is not None:
+            out, self._held = self._held, None
+            self._finish(self.life, out)
+        elif self._is_stuck:
+            self._busy = self._is_stuck = False
+            if self._inbox:
+                self._busy = True
+                self._turn()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is work that has not left yet."""
+        return self._busy
 
     # turns -------------------------------------------------------------------------------------------------------------------------
 
@@ -102,6 +128,9 @@ class Node(ABC):
 
     def _finish(self, life: int, out: list[Any]) -> None:
         if life != self.life:
+            return
+        if self.is_paused:
+            self._held = out
             return
         self.release(out)
         if self.deadline() < self._armed:

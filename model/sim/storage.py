@@ -1,21 +1,43 @@
 """The simulated storage: one disk with group commit, and the conversation log in its transactions.
 
-Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue; results leave
-after it. Rows not committed when business dies are gone, and the log is brought back from the others.
-"""
+Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue;
+results leave after it. Rows not committed when business dies are gone, and the log is brought back from the others. A
+commit takes what was measured, or varies about it (:func:`varied`); a disk that is stalled finishes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import exp, log
+from statistics import NormalDist
+from typing import Any
 
-from model.core import limits
+from model.core import draws, limits
 from model.core.commands import Append, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Row
+from model.scenario import Disk
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
 
 EPOCH = 1
+
+
+def _as_measured(number: int, took_us: float) -> float:
+    return took_us
+
+
+def varied(disk: Disk, seed: int) -> Callable[[int, float], float]:
+    """How long commits take on such a disk: what was measured times a lognormal factor of mean 1, now and then an exponential stall."""
+    draw, normal = draws.draws(seed, 0), NormalDist(-(disk.sigma**2) / 2, disk.sigma) if disk.sigma else None
+
+    def took(number: int, took_us: float) -> float:
+        if normal is not None:
+            took_us *= exp(normal.inv_cdf(draw(draws.DISK, 3 * number) or 0.5))
+        if draw(draws.DISK, 3 * number + 1) < disk.stall_share:
+            took_us -= disk.stall_us * log(1 - draw(draws.DISK, 3 * number + 2))
+        return took_us
+
+    return took
 
 
 class SimStorage:
@@ -35,7 +57,12 @@ class SimStorage:
         self._log = ConversationLog(self._conversations, EPOCH)
         self._queue: list[StorageCommand] = []
         self._busy = False
+        self._stalled = False
+        self._held: tuple[Any, ...] | None = None
         self._life = 0
+        self.vary: Callable[[int, float], float] = _as_measured
+        """(number of the commit, what it was measured to take) -> what it takes."""
+        self._begun = 0
         self.incarnation = 0
         self.commits = 0
         self.rows = 0
@@ -51,7 +78,20 @@ class SimStorage:
     def close(self) -> None:
         """The business node died with what it had not committed."""
         self._life += 1
-        self._queue, self._busy = [], False
+        self._queue, self._busy, self._held = [], False, None
+
+    def stall(self) -> None:
+        """The disk answers nothing more: what is under way and what comes waits."""
+        self._stalled = True
+
+    def go_on(self) -> None:
+        """It answers again."""
+        self._stalled = False
+        held, self._held = self._held, None
+        if held is not None:
+            self._finish(*held)
+        elif self._queue and not self._busy:
+            self._commit()
 
     def heads(self) -> list[Head]:
         """The committed head of every conversation that has one."""
@@ -60,7 +100,7 @@ class SimStorage:
     def submit(self, commands: list[StorageCommand]) -> None:
         """Commands for the next commit."""
         self._queue += commands
-        if not self._busy and self._queue:
+        if self._queue and not self._busy and not self._stalled:
             self._commit()
 
     def _commit(self) -> None:
@@ -70,12 +110,17 @@ class SimStorage:
         decided = [self._log.append(command) for command in appends]
         rows = [row for _, row in decided if row is not None]
         took = (self._times.storage_commit_us if rows else 0) + self._times.storage_row_us * len(commands)
+        self._begun += 1
+        took = self.vary(self._begun, took)
         reads = [c for c in commands if isinstance(c, ReadAfter)]
         results: list[StorageResult] = [result for result, _ in decided]
         self._kernel.at(self._kernel.now + round(took), self._finish, self._life, rows, results, reads)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:
+            return
+        if self._stalled:
+            self._held = (life, rows, results, reads)
             return
         self.commits += bool(rows)
         self.rows += len(rows)

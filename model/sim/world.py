@@ -8,9 +8,9 @@ fault schedule is a SimPy process; everything else is callbacks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +19,26 @@ from model.core import draws, tokens
 from model.core.client import READY, ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
-from model.history.schema import FaultKind, Header, Kind
+from model.history.schema import Header, Kind
 from model.observe import ClientObserver, RunObserver, header
-from model.scenario import Fault, Kill, Scenario
+from model.scenario import Disk, Scenario
 from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
+from model.sim.clocks import Clocked, clock_of
 from model.sim.devices import DeviceWorld, SimDevice
+from model.sim.faults import Nemesis
 from model.sim.kernel import Kernel, seldom_collecting
-from model.sim.network import Luck
 from model.sim.node import Node
 from model.sim.pending import Pending
+from model.sim.paths import Paths
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Host
+from model.sim.storage import varied
 from model.workload.population import populate
 from model.workload.schedule import plan
 
 SECRET = b"the simulated world has nothing to hide"
-KILLED = -9
 BUSINESS = 1
 """The node number of the business node; gateway k (from 1) is node 1 + k."""
 
@@ -61,7 +63,8 @@ class World:
         self.kernel = Kernel(scenario.population.users, pending)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
-        self.devices = DeviceWorld(self.kernel, Luck(scenario.network, seed))
+        self.paths = Paths(self.kernel, scenario, seed)
+        self.devices = DeviceWorld(self.kernel, self.paths)
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
@@ -75,7 +78,10 @@ class World:
 
     def _business(self) -> SimBusiness:
         policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        return SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
+        business = SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
+        if self.scenario.disk != Disk():
+            business.storage.vary = varied(self.scenario.disk, self.seed)
+        return business
 
     def _gateway(self, k: int) -> SimGateway:
         def check_token(user: int, device: int, token: bytes) -> bool:
@@ -96,6 +102,9 @@ class World:
             draws.draws(self.seed, user),
         )
         observer = ClientObserver(self.recorder, user, self._gateway_nodes())
+        if not self.scenario.clocks.perfect:
+            clock = clock_of(self.scenario.clocks, self.scenario, self.seed, user)
+            return SimDevice(cast(ClientSession, Clocked(session, clock)), observer, self.devices)
         return SimDevice(session, observer, self.devices)
 
     def _gateway_nodes(self) -> dict[int, int]:
@@ -107,16 +116,32 @@ class World:
         """Play the script to its end."""
         self.observer.population(self.population, self._gateway_nodes(), 0)
         self.observer.schedule(self.schedule)
-        self._start(self.business)
+        self.start(self.business)
         for gateway in self.devices.gateways:
-            self._start(gateway)
-        for number, fault in enumerate(self.scenario.faults, 1):
-            self._plan(number, fault)
+            self.start(gateway)
+        Nemesis(self).plan()
+        self._roam()
         if progress is not None:
             self._report(progress)
         self._turn()
         self.kernel.play()
         return self._result()
+
+    def _roam(self) -> None:
+        """Devices change their addresses, where their network has them do so."""
+        for device in self.population.users:
+            instants = self.paths.handovers(device)
+            for first in instants:
+                self.kernel.at(first, self._change_address, device, instants)
+                break
+
+    def _change_address(self, device: int, instants: Iterator[int]) -> None:
+        link = self.paths.air(device).link
+        if link is not None:
+            link.lost_by_device()
+        for following in instants:
+            self.kernel.at(following, self._change_address, device, instants)
+            break
 
     def _turn(self) -> None:
         """The script's one timer."""
@@ -161,51 +186,27 @@ class World:
         for percent in range(1, 101):
             self.kernel.at(end * percent // 100, progress, percent / 100)
 
-    # faults ------------------------------------------------------------------------------------------------------------------------
+    # nodes -------------------------------------------------------------------------------------------------------------------------
 
-    def _plan(self, number: int, fault: Fault) -> None:
-        kind = FaultKind.KILL if isinstance(fault, Kill) else FaultKind.CUT
-        node = self._node(fault.node)
-        self.observer.fault_planned(number, kind, node.number, self.scenario.at_us(fault.at_s))
-        self.kernel.process(self._kill(number, fault, node) if isinstance(fault, Kill) else self._cut(number, fault, node))
-
-    def _node(self, name: str) -> Node:
+    def node(self, name: str) -> Node:
+        """A node by its name."""
         number = next(number for number, known in self.nodes.items() if known == name)
         return self.business if number == BUSINESS else self.devices.gateways[number - 2]
 
-    def _kill(self, number: int, fault: Kill, node: Node) -> Generator[Any, Any, None]:
-        """The process is gone at once; it is healed when a new one serves."""
-        yield self.kernel.timeout(self.scenario.at_us(fault.at_s))
-        process = node.starts
-        node.kill()
-        self.observer.process_exited(node.number, process, KILLED, self.kernel.now)
-        self.observer.fault_begun(number, FaultKind.KILL, node.number, self.kernel.now)
-        start_us = self.times.business_start_us if node is self.business else self.times.gateway_start_us
-        yield self.kernel.timeout(self.scenario.at_us(fault.back_s) + round(start_us) - self.kernel.now)
-        self._start(node)
-        self.observer.fault_healed(number, FaultKind.KILL, node.number, self.kernel.now)
-
-    def _cut(self, number: int, fault: Any, node: Node) -> Generator[Any, Any, None]:
-        """Every client connection of a gateway is reset."""
-        assert isinstance(node, SimGateway)
-        yield self.kernel.timeout(self.scenario.at_us(fault.at_s))
-        if node.cut():
-            self.observer.fault_begun(number, FaultKind.CUT, node.number, self.kernel.now)
-            self.observer.fault_healed(number, FaultKind.CUT, node.number, self.kernel.now)
-
-    def _start(self, node: Node) -> None:
+    def start(self, node: Node) -> None:
         """A process serves; links are made between what is alive."""
         node.start()
         self.observer.process_started(node.number, node.starts, self.kernel.now)
         if node is self.business:
             for gateway in self.devices.gateways:
                 share = draws.draws(self.seed, gateway.number)(draws.SERVICE_TIME, node.starts)
-                self.kernel.at(self.kernel.now + int(share * RELINK_US), self._link, gateway, gateway.life)
+                self.kernel.at(self.kernel.now + int(share * RELINK_US), self.link, gateway, gateway.life)
         elif isinstance(node, SimGateway):
-            self._link(node, node.life)
+            self.link(node, node.life)
 
-    def _link(self, gateway: SimGateway, life: int) -> None:
-        if gateway.alive and gateway.life == life and self.business.alive and not gateway.is_linked:
+    def link(self, gateway: SimGateway, life: int) -> None:
+        """A gateway links to business, if both live and nothing is between them."""
+        if gateway.alive and gateway.life == life and self.business.alive and not gateway.is_linked and not gateway.severed:
             self.business.link(gateway)
 
     # the end -----------------------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from model.history.run_folder import RunFolder
 from model.history.schema import FaultKind, Header, Kind, Phase
 from model.observe import RunObserver, header
 from model.scenario import Kill, Scenario
+from model.scenario.faults import steps
 from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
 from model.scenario.script import AUDIT_BOUND_US
 from model.workload.population import populate
@@ -338,7 +339,7 @@ class _Stage:
 
     def _fault(self, role: str, now: int) -> int:
         """Which fault an event of this role at this instant belongs to: the latest that was due; 0: none."""
-        faults = enumerate(self.scenario.faults, 1)
+        faults = enumerate(steps(self.scenario.faults), 1)
         due = [(fault.at_s, i) for i, fault in faults if fault.node == role and self.scenario.at_us(fault.at_s) <= now]
         return max(due)[1] if due else 0
 

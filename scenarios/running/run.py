@@ -25,6 +25,7 @@ from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
 from model.scenario import FAULTS_BY_WORLD, Scenario, World
+from model.scenario.faults import tag
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
 from scenarios.running.played import Played
@@ -94,7 +95,7 @@ def run(
     A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = sorted({type(fault).__name__.lower() for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])})
+    missing = sorted({tag(fault) for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])})
     if missing:
         return _skipped(scenario, world, preset, seed, missing)
     started = datetime.now(UTC)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from model.history.schema import Contract
-from model.scenario import Cut, Kill, Scenario
+from model.scenario import NETWORKS, Clocks, Cut, Kill, Network, Scenario, Step
 
 ONE = Scenario("one", "what if?", faults=(Kill("gateway-1", 10, 12), Cut("gateway-2", 20)))
 
@@ -28,6 +28,16 @@ def test_a_scenario_survives_json_and_its_digest_tells_it_from_others() -> None:
     assert again == ONE
     assert again.digest() == ONE.digest()
     assert ONE.short().digest() != ONE.digest()
+
+
+def test_the_short_form_shortens_what_plays_on_the_protocol_s_scale_of_time_and_no_delay() -> None:
+    short = msgspec.structs.replace(ONE, network="4g", clocks=Clocks(50, 7, (Step(10, 5),))).short()
+    network = short.network
+    assert isinstance(network, Network)
+    assert network.nat_idle_us == NETWORKS["4g"].nat_idle_us * ONE.short_scale
+    assert (network.delay_us, network.loss, network.up_bit_s) == (15_000, 0.002, 6e6)
+    assert short.clocks == Clocks(50, 7, (Step(2, 1),))
+    assert ONE.short().network == Network()
 
 
 def test_unknown_fields_are_errors() -> None:

@@ -1,0 +1,377 @@
+"""What goes wrong in the simulated world: every fault of :mod:`model.scenario.faults`, as a SimPy process.
+
+Rules of the file:
+
+- A deed is a generator: it does what the fault does, says ``begun`` when that took effect, waits, undoes it, says
+  ``healed``. What had nothing to strike (a cut without connections, a kill of what is dead) says nothing, and the judges
+  call it unproven.
+- A deed calls small methods of nodes, links and the disk; those know nothing of faults.
+- Who is struck of a share is drawn by key of (seed, fault, device), so a larger share strikes the same devices and more.
+
+What each fault does to bytes and to either end: ``docs/model.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from model.core import draws
+from model.core.codes import Code
+from model.core.effects import Write
+from model.core.frames import SEND_ACK
+from model.scenario import faults as f
+from model.sim.access import SimGateway
+from model.sim.business import SimBusiness
+from model.sim.network import LOCAL_DELAY_US
+from model.sim.node import Node
+from model.sim.rough import DOWN, UP, RoughLink, Tears
+
+if TYPE_CHECKING:
+    from model.sim.world import World
+
+KILLED = -9
+LEFT = 0
+DRAIN_POLL_US = 1_000
+"""Between two looks at whether a gateway that was asked to go has said so to everyone."""
+DIRECTIONS = {"up": (UP,), "down": (DOWN,), "both": (UP, DOWN)}
+
+Deed = Generator[Any, Any, None]
+
+
+class Nemesis:
+    """The faults of one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kernel, self._scenario, self._observer = world.kernel, world.scenario, world.observer
+
+    def plan(self) -> None:
+        """Record what is planned, and let it come."""
+        for number, fault in enumerate(f.steps(self._scenario.faults), 1):
+            node = self._world.node(fault.node)
+            self._observer.fault_planned(number, fault.kind, node.number, self._scenario.at_us(fault.at_s))
+            self._kernel.process(self._come(Case(self, number, fault, node)))
+
+    def _come(self, case: Case) -> Deed:
+        yield from case.until(case.fault.at_s)
+        yield from DEEDS[type(case.fault)](case)
+
+
+class Case:
+    """One fault as it goes on: what it needs of the world, and what it has to say."""
+
+    def __init__(self, nemesis: Nemesis, number: int, fault: Any, node: Node) -> None:
+        self.number, self.fault, self.node = number, fault, node
+        self.world = nemesis._world
+        self._scenario, self._observer, self._kernel = nemesis._scenario, nemesis._observer, nemesis._kernel
+        self.has_begun = self.has_healed = False
+
+    @property
+    def now(self) -> int:
+        now: int = self._kernel.now
+        return now
+
+    @property
+    def gateway(self) -> SimGateway:
+        """The node of a fault that strikes gateways."""
+        assert isinstance(self.node, SimGateway)
+        return self.node
+
+    @property
+    def gateways(self) -> list[SimGateway]:
+        """All of them where the node is business."""
+        return [self.node] if isinstance(self.node, SimGateway) else list(self.world.devices.gateways)
+
+    def until(self, second: float, later_us: float = 0) -> Deed:
+        """Wait until an instant of the scenario."""
+        wait_us = self._scenario.at_us(second) + round(later_us) - self._kernel.now
+        if wait_us > 0:
+            yield self._kernel.timeout(wait_us)
+
+    def begun(self) -> None:
+        """It took effect; said once."""
+        if not self.has_begun:
+            self.has_begun = True
+            self._observer.fault_begun(self.number, self.fault.kind, self.node.number, self._kernel.now)
+
+    def healed(self) -> None:
+        """It is over, if it had begun; said once."""
+        if self.has_begun and not self.has_healed:
+            self.has_healed = True
+            self._observer.fault_healed(self.number, self.fault.kind, self.node.number, self._kernel.now)
+
+    def struck_once(self, left: int) -> None:
+        """One of several strikes; ``left`` of them are to come."""
+        self.begun()
+        if not left:
+            self.healed()
+
+    def exited(self, process: int, status: int) -> None:
+        """The node's process has ended."""
+        self._observer.process_exited(self.node.number, process, status, self._kernel.now)
+
+    def struck(self) -> list[RoughLink]:
+        """The connections of the gateway whose devices are struck."""
+        draw = draws.draws(self.world.seed, self.number)
+        return [link for link in self.links() if draw(draws.STRUCK, link.device) < getattr(self.fault, "share", 1.0)]
+
+    def links(self) -> list[RoughLink]:
+        """The connections that the gateway has."""
+        return self.world.paths.of_gateway(self.gateway)
+
+
+# processes --------------------------------------------------------------------------------------------------------------------------
+
+
+def _gone(case: Case, status: int) -> None:
+    process = case.node.starts
+    case.node.kill()
+    case.exited(process, status)
+    case.begun()
+
+
+def _back(case: Case) -> Deed:
+    """Started again at its time; healed when it serves."""
+    times = case.world.times
+    start_us = times.business_start_us if isinstance(case.node, SimBusiness) else times.gateway_start_us
+    yield from case.until(case.fault.back_s, start_us)
+    if not case.node.alive:
+        case.world.start(case.node)
+    case.healed()
+
+
+def _kill(case: Case) -> Deed:
+    if case.node.alive:
+        _gone(case, KILLED)
+        yield from _back(case)
+
+
+def _deaf(case: Case) -> Deed:
+    if case.node.alive:
+        _gone(case, KILLED)
+        case.gateway.deaf = True
+        yield from _back(case)
+
+
+def _drain(case: Case) -> Deed:
+    """Its clients are told in one turn; the process ends when that has left."""
+    gateway = case.gateway
+    if not gateway.alive:
+        return
+    life = gateway.life
+    gateway.shut_down()
+    patience_us = case.world.scenario.at_us(case.fault.back_s)
+    while gateway.life == life and (gateway.links or gateway.is_busy) and case.now < patience_us:
+        yield case._kernel.timeout(DRAIN_POLL_US)
+    if gateway.life == life:
+        _gone(case, LEFT)
+    yield from _back(case)
+
+
+def _pause(case: Case) -> Deed:
+    if not case.node.alive or case.node.is_paused:
+        return
+    life = case.node.life
+    case.node.pause()
+    case.begun()
+    yield from case.until(case.fault.heal_s)
+    if case.node.life == life:
+        case.node.resume()
+    case.healed()
+
+
+def _storage_stall(case: Case) -> Deed:
+    storage = case.world.business.storage
+    storage.stall()
+    case.begun()
+    yield from case.until(case.fault.heal_s)
+    storage.go_on()
+    case.healed()
+
+
+# connections ------------------------------------------------------------------------------------------------------------------------
+
+
+def _cut(case: Case) -> Deed:
+    if case.gateway.cut():
+        case.begun()
+        case.healed()
+    yield from ()
+
+
+def _half_open(case: Case) -> Deed:
+    yield from _each(case, RoughLink.lost_by_gateway)
+
+
+def _roam(case: Case) -> Deed:
+    yield from _each(case, RoughLink.lost_by_device)
+
+
+def _each(case: Case, lose: Callable[[RoughLink], None]) -> Deed:
+    for link in case.struck():
+        case.begun()
+        lose(link)
+    case.healed()
+    yield from ()
+
+
+def _ack_lost(case: Case) -> Deed:
+    """Of the effects of a turn, an ack of what is stored is not written: its connection is reset instead."""
+    gateway, left = case.gateway, case.fault.count
+
+    def trap(out: list[Any]) -> list[Any]:
+        nonlocal left
+        kept = list[Any]()
+        for effect in out:
+            link = gateway.connection(effect.connection) if type(effect) is Write else None
+            if left and link is not None and effect.frame.kind == SEND_ACK and effect.frame.code == Code.OK:
+                left -= 1
+                case.struck_once(left)
+                gateway.cut_off(link)
+            else:
+                kept.append(effect)
+        return kept
+
+    gateway.traps.append(trap)
+    yield from case.until(case.fault.heal_s)
+    gateway.traps.remove(trap)
+    case.healed()
+
+
+def _torn_frame(case: Case) -> Deed:
+    (direction,) = DIRECTIONS[case.fault.direction]
+    tears = case.world.paths.door(case.gateway).tears
+    tears[direction] = armed = Tears(case.fault.count, case.struck_once)
+    yield from case.until(case.fault.heal_s)
+    if tears[direction] is armed:
+        tears[direction] = None
+    case.healed()
+
+
+# networks ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _blackhole(case: Case) -> Deed:
+    blocked = case.world.paths.door(case.gateway).blocked_until_us
+    heal_us = case.world.scenario.at_us(case.fault.heal_s)
+    for direction in DIRECTIONS[case.fault.direction]:
+        blocked[direction] = max(blocked[direction], heal_us)
+    yield from _while_there(case)
+
+
+def _throttle(case: Case) -> Deed:
+    door = case.world.paths.door(case.gateway)
+    door.bit_s = case.fault.bit_s
+    _rerate(case.links())
+    yield from _while_there(case)
+    door.bit_s = 0.0
+    _rerate(case.links())
+
+
+def _slow_consumer(case: Case) -> Deed:
+    struck = case.struck()
+    for link in struck:
+        link.air.read_bit_s = case.fault.bit_s
+    _rerate(struck)
+    yield from _while_there(case)
+    for link in struck:
+        link.air.read_bit_s = 0.0
+        if link.air.link is not None:
+            link.air.link.rerate()
+
+
+def _while_there(case: Case) -> Deed:
+    """A fault of the network has begun where there is a connection to feel it."""
+    if case.struck():
+        case.begun()
+    yield from case.until(case.fault.heal_s)
+    case.healed()
+
+
+def _rerate(links: list[RoughLink]) -> None:
+    for link in links:
+        link.rerate()
+
+
+def _nat_drop(case: Case) -> Deed:
+    door = case.world.paths.door(case.gateway)
+    door.nat_idle_us, door.forgotten = round(case.fault.idle_s * 1e6), case.begun
+    yield from case.until(case.fault.heal_s)
+    door.nat_idle_us = 0
+    case.healed()
+
+
+# between gateway and business -------------------------------------------------------------------------------------------------------
+
+
+class Severed:
+    """Stands at the far end of a link through which nothing passes: keeps what is said to it, and says it when the link is mended."""
+
+    def __init__(self, peer: SimGateway | SimBusiness) -> None:
+        self.peer, self._kept = peer, list[tuple[Callable[..., None], tuple[Any, ...]]]()
+
+    def told(self, link: int, envelopes: list[Any]) -> None:
+        self._kept.append((self.peer.told, (link, envelopes)))
+
+    def unlinked(self, link: int) -> None:
+        self._kept.append((self.peer.unlinked, (link,)))
+
+    def mend(self) -> None:
+        for say, args in self._kept:
+            say(*args)
+
+
+def _partition(case: Case) -> Deed:
+    gateway, business = case.gateway, case.world.business
+    if gateway.severed or not gateway.is_linked:
+        return
+    gateway.severed = True
+    if case.fault.noticed:
+        business.unlink(gateway)
+        case.begun()
+        yield from case.until(case.fault.heal_s)
+    else:
+        above, below = gateway.sever(Severed), business.sever(gateway, Severed)
+        case.begun()
+        yield from case.until(case.fault.heal_s)
+        above.mend()
+        below.mend()
+        gateway.mend(business)
+        business.mend(gateway, below)
+    gateway.severed = False
+    yield case._kernel.timeout(LOCAL_DELAY_US)
+    case.world.link(gateway, gateway.life)
+    case.healed()
+
+
+def _cold_routes(case: Case) -> Deed:
+    if not case.world.business.alive:
+        return
+    for gateway in case.gateways:
+        case.world.business.forget(gateway)
+    case.begun()
+    yield from case.until(case.fault.heal_s)
+    for gateway in case.gateways:
+        gateway.announce()
+    case.healed()
+
+
+DEEDS: dict[type, Callable[[Case], Deed]] = {
+    f.Kill: _kill,
+    f.Drain: _drain,
+    f.Deaf: _deaf,
+    f.Pause: _pause,
+    f.StorageStall: _storage_stall,
+    f.Cut: _cut,
+    f.HalfOpen: _half_open,
+    f.Roam: _roam,
+    f.AckLost: _ack_lost,
+    f.TornFrame: _torn_frame,
+    f.Blackhole: _blackhole,
+    f.Throttle: _throttle,
+    f.SlowConsumer: _slow_consumer,
+    f.NatDrop: _nat_drop,
+    f.Partition: _partition,
+    f.ColdRoutes: _cold_routes,
+}
