@@ -15,7 +15,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
-from model.sim.network import Link
+from model.sim.network import Lane, Link
 from model.sim.pending import Entry
 
 CALLBACKS_MAX = 2_000_000
@@ -90,8 +90,11 @@ _ON_LOCAL_LINKS = ("told", "unlinked")
 
 
 def link_of(entry: Entry) -> Any:
-    """What the callback came along: the link of a device, or of a gateway with business; None where it stands for itself."""
+    """What the callback came along: the link of a device, or a lane of it, or the link of a gateway with business; None for none of them."""
     _, _, callback, args = entry
     if getattr(callback, "__name__", "") in _ON_LOCAL_LINKS:
         return args[0]
-    return next((arg for arg in args if type(arg) is Link), None)
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, Lane):
+        return owner
+    return next((arg for arg in args if isinstance(arg, Link)), None)

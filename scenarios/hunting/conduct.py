@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model.history.columns import History
-from model.history.schema import Kind
+from model.history.schema import FaultKind, Kind
 
 EVICTED, TURNED_AWAY, UNCERTAIN, HAMMERING = "evicted", "turned_away", "uncertain", "hammering"
 MEANINGS = {
@@ -30,6 +30,8 @@ def findings(history: History) -> Iterator[tuple[str, str]]:
     """(kind, what happened) for every breach, by kind or in order of time."""
     yield from _uncertain(history)
     breaches = {number: _BREACHES[name] for number, name in history.header.codes.items() if name in _BREACHES}
+    if (history.code[history.rows_of(Kind.FAULT_BEGUN)] == FaultKind.COLD_ROUTES).any():
+        breaches = {number: kind for number, kind in breaches.items() if kind != TURNED_AWAY}
     failed: dict[int, int] = {}
     earliest: dict[int, int] = {}
     rows = history.rows_of(Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)

@@ -15,7 +15,7 @@ from typing import Any
 
 from model.core.policies import Timers
 from model.history.schema import Contract
-from model.scenario import Network, Scenario
+from model.scenario import Clocks, Disk, Network, Scenario, Step
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 from scenarios.hunting import faults
@@ -26,7 +26,9 @@ VERSION = 1
 """Rises whenever a seed comes to mean another trial."""
 DELIVERIES = 250
 """Messages shown that a trial aims at, own ones included."""
-FAULTS_MAX = 6
+FAULTS_MAX = 8
+KIND_SHARE = 0.3
+"""Of the trials a kind of fault is on in: there are so many that half of them would be the same mixture every time."""
 FORGIVEN = {"outage": False, "not_recovered": False}
 """Under as many faults nobody promises availability."""
 START_US = 4_000.0
@@ -43,8 +45,8 @@ def trial(seed: int, preset: str = "cursor") -> Trial:
     for name, feature in FEATURES.items():
         if dice.chance(f"feature {name}", SHARES.get(name, 0.5)):
             feature(dice, draft)
-    kinds = [kind for kind in faults.MAKERS if dice.chance(f"faults of kind {kind}")]
-    agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6)
+    kinds = [kind for kind in faults.KINDS if dice.chance(f"faults of kind {kind}", KIND_SHARE)]
+    agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6, Timers().heartbeat_us * draft["scale"] / 1e6)
     return _assembled(seed, preset, dice, draft, faults.draw(agenda, kinds, dice.whole("faults", 1, FAULTS_MAX)))
 
 
@@ -63,6 +65,8 @@ def _plain(dice: Dice) -> Draft:
         "policies": {},
         "times": {"gateway_start_us": START_US, "business_start_us": START_US},
         "limits": {},
+        "clocks": Clocks(),
+        "disk": Disk(),
         "cores": None,
     }
 
@@ -91,6 +95,55 @@ def _lossy_links(dice: Dice, draft: Draft) -> None:
     """Retransmissions last as long as the protocol's own time-outs, so that old frames come when nobody waits for them any more."""
     heartbeat_us = Timers().heartbeat_us * draft["scale"]
     draft["network"] |= {"loss": dice.log("loss", 0.003, 0.02), "retransmit_us": heartbeat_us * dice.log("retransmit", 0.1, 4.0)}
+
+
+def _losses_in_bursts(dice: Dice, draft: Draft) -> None:
+    draft["network"] |= {"loss": dice.log("loss in bursts", 0.003, 0.02), "burst_us": _heartbeats_us(draft, dice.log("burst", 0.02, 0.5))}
+    draft["network"] |= {"retransmit_us": _heartbeats_us(draft, dice.log("retransmit in bursts", 0.1, 1.0))}
+
+
+def _narrow_links(dice: Dice, draft: Draft) -> None:
+    """A message of usual size takes up to a few milliseconds to be put on the wire."""
+    for name in ("up_bit_s", "down_bit_s"):
+        draft["network"][name] = round(dice.log(name, 200_000, 20_000_000))
+
+
+def _forgetful_nat(dice: Dice, draft: Draft) -> None:
+    """It forgets what is silent for longer than a heartbeat; else nobody's connection would last."""
+    draft["network"]["nat_idle_us"] = _heartbeats_us(draft, dice.log("nat idle", 1.2, 4.0))
+
+
+def _outages(dice: Dice, draft: Draft) -> None:
+    draft["network"] |= {
+        "outage_every_us": _heartbeats_us(draft, dice.log("outage every", 3, 30)),
+        "outage_us": _heartbeats_us(draft, dice.log("outage", 0.1, 3)),
+        "cell": dice.whole("cell", 1, 6),
+    }
+
+
+def _handovers(dice: Dice, draft: Draft) -> None:
+    """Devices know at once that their connection is dead, and connect again while the gateway believes in the old one."""
+    draft["network"]["handover_every_us"] = _heartbeats_us(draft, dice.log("handover every", 1, 30))
+
+
+def _gives_up_soon(dice: Dice, draft: Draft) -> None:
+    draft["network"]["give_up_us"] = _heartbeats_us(draft, dice.log("give up", 0.5, 10))
+
+
+def _wrong_clocks(dice: Dice, draft: Draft) -> None:
+    steps = tuple(
+        Step(dice.share("step at") * draft["span_s"], dice.log("step by", 0.01, 1) * dice.pick("step to", (-1, 1)), dice.share("stepping") or 1.0)
+        for _ in range(dice.whole("steps", 0, 2))
+    )
+    draft["clocks"] = Clocks(dice.log("rate", 10, 1_000), dice.log("offset", 100, 1e6), steps)
+
+
+def _uneven_disk(dice: Dice, draft: Draft) -> None:
+    draft["disk"] = Disk(dice.log("sigma", 0.1, 1.5), dice.log("stalls", 0.01, 0.2), dice.log("stall", 1_000, 30_000))
+
+
+def _heartbeats_us(draft: Draft, number: float) -> float:
+    return round(number * Timers().heartbeat_us * draft["scale"], 1)
 
 
 def _impatient(dice: Dice, draft: Draft) -> None:
@@ -145,6 +198,8 @@ BOUNDS = {
     "ACK_ENTRIES_MAX": (1, 4),
     "IN_FLIGHT_MAX": (2, 16),
     "OUTBOX_MAX": (3, 10),
+    "SEND_QUEUE_MAX": (1, 20),
+    "SOCKET_BYTES_MAX": (1_000, 20_000),
 }
 """Bound of the protocol -> the least and the most it is tightened to. One that breaks what another needs is left as it is."""
 
@@ -154,6 +209,14 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
     "slow links": _slow_links,
     "in step": _in_step,
     "lossy links": _lossy_links,
+    "losses in bursts": _losses_in_bursts,
+    "narrow links": _narrow_links,
+    "forgetful NAT": _forgetful_nat,
+    "outages": _outages,
+    "handovers": _handovers,
+    "gives up soon": _gives_up_soon,
+    "wrong clocks": _wrong_clocks,
+    "uneven disk": _uneven_disk,
     "impatient": _impatient,
     "quick to return": _quick_to_return,
     "another backoff": _another_backoff,
@@ -166,7 +229,9 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
 """What a trial may have, beside faults; later ones change what earlier ones drew."""
 
 
-SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2}
+SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2} | dict.fromkeys(
+    ("losses in bursts", "narrow links", "forgetful NAT", "outages", "handovers", "gives up soon", "wrong clocks", "uneven disk"), 0.2
+)
 """In how many trials a feature is on, where not in half: less for what shows little and costs much."""
 
 
@@ -183,6 +248,8 @@ def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[An
         population=PopulationPlan(users=draft["users"], **draft["groups"]),
         workload=WorkloadPlan(_rate(draft), draft["payload_bytes"], draft["direct_share"]),
         network=Network(**draft["network"]),
+        clocks=draft["clocks"],
+        disk=draft["disk"],
         cores=draft["cores"],
         timers=timers,
         policies=draft["policies"],

@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 
 from model.core.policies import Timers
-from model.scenario import Kill, Network, Scenario
+from model.scenario import Clocks, Disk, Network, Scenario
+from scenarios.hunting import faults
 from scenarios.hunting.trial import Outcome, Trial, play
 
 TRIES_MAX = 400
 """Trials played for one failing seed: about ten seconds."""
+TIMES = ("at_s", "back_s", "heal_s")
+"""Fields of faults that are told with fewer digits where that fails, too."""
 LUCKS = 3
 """Seeds that each smaller scenario is played with."""
 
@@ -73,12 +76,12 @@ def _with(trial: Trial, **fields: Any) -> Trial:
 
 def _fewer_faults(trial: Trial) -> Iterator[Trial]:
     """Halves first, then one by one."""
-    faults = trial.scenario.faults
-    if len(faults) > 2:
-        middle = len(faults) // 2
-        yield from (_with(trial, faults=half) for half in (faults[:middle], faults[middle:]))
-    if faults:
-        yield from (_with(trial, faults=faults[:i] + faults[i + 1 :]) for i in range(len(faults)))
+    found = trial.scenario.faults
+    if len(found) > 2:
+        middle = len(found) // 2
+        yield from (_with(trial, faults=half) for half in (found[:middle], found[middle:]))
+    if found:
+        yield from (_with(trial, faults=found[:i] + found[i + 1 :]) for i in range(len(found)))
 
 
 def _fewer_people(trial: Trial) -> Iterator[Trial]:
@@ -92,12 +95,12 @@ def _fewer_people(trial: Trial) -> Iterator[Trial]:
             yield _with(trial, population=msgspec.structs.replace(plan, users=users, group_size=min(plan.group_size, users)))
     if scenario.gateways > 1:
         left = f"gateway-{scenario.gateways}"
-        yield _with(trial, gateways=scenario.gateways - 1, faults=tuple(f for f in scenario.faults if f.node != left))
+        yield _with(trial, gateways=scenario.gateways - 1, faults=faults.without(scenario.faults, left))
 
 
 def _fewer_sends(trial: Trial) -> Iterator[Trial]:
     scenario, load = trial.scenario, trial.scenario.workload
-    last_s = max((fault.back_s if isinstance(fault, Kill) else fault.at_s for fault in scenario.faults), default=0.0)
+    last_s = max((fault.healed_s for fault in scenario.faults), default=0.0)
     for share in (0.25, 0.5, 0.75):
         if load.rate_per_s * scenario.duration_s * share >= 1:
             yield _with(trial, workload=msgspec.structs.replace(load, rate_per_s=round(load.rate_per_s * share, 1)))
@@ -114,7 +117,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
     yield from (
         msgspec.structs.replace(trial, limits={k: v for k, v in trial.limits.items() if k != name}) for name in trial.limits
     )
-    for name, plain in {"network": Network(), "policies": {}, "cores": None}.items():
+    for name, plain in {"network": Network(), "policies": {}, "cores": None, "clocks": Clocks(), "disk": Disk()}.items():
         if getattr(scenario, name) != plain:
             yield _with(trial, **{name: plain})
     usual = _usual(scenario)
@@ -136,7 +139,7 @@ def _plainer_numbers(trial: Trial) -> Iterator[Trial]:
     for digits in (1, 2, 3):
         rounded = tuple(
             msgspec.structs.replace(
-                fault, **{n: round(getattr(fault, n), digits) for n in ("at_s", "back_s") if hasattr(fault, n)}
+                fault, **{n: round(getattr(fault, n), digits) for n in fault.__struct_fields__ if n in TIMES}
             )
             for fault in scenario.faults
         )

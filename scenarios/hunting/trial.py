@@ -17,6 +17,7 @@ from model.checkers.kinds import KINDS
 from model.core import limits
 from model.history.columns import History, from_rows
 from model.scenario import Scenario
+from model.sim import rough
 from model.sim.service_times import ServiceTimes, load
 from model.sim.ties import Endless, Shuffled
 from scenarios.hunting import conduct
@@ -46,7 +47,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: dict[str, float] = {}
     """Service times that take the place of the measured ones, in microseconds."""
     limits: dict[str, int] = {}
-    """Bounds of :mod:`model.core.limits` that take the place of the real ones: a small trial reaches only small bounds."""
+    """Bounds of :mod:`model.core.limits` and :mod:`model.sim.rough` that take the place of the real ones: a small trial reaches only small bounds."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -64,14 +65,15 @@ class Outcome(msgspec.Struct, frozen=True):
 @contextmanager
 def bounded(bounds: dict[str, int]) -> Iterator[None]:
     """Bounds of the protocol as a trial wants them, while the block lasts."""
-    before = {name: getattr(limits, name) for name in bounds}
-    for name, value in bounds.items():
-        setattr(limits, name, value)
+    homes = {name: rough if hasattr(rough, name) else limits for name in bounds}
+    before = {name: getattr(home, name) for name, home in homes.items()}
+    for name, home in homes.items():
+        setattr(home, name, bounds[name])
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(limits, name, value)
+        for name, home in homes.items():
+            setattr(home, name, before[name])
 
 
 @cache
