@@ -31,6 +31,8 @@ KIND_SHARE = 0.3
 """Of the trials a kind of fault is on in: there are so many that half of them would be the same mixture every time."""
 FORGIVEN = {"outage": False, "not_recovered": False}
 """Under as many faults nobody promises availability."""
+FRAME_BYTES = 120
+"""Of a message on the wire beside its payload, and what is said because of it."""
 START_US = 4_000.0
 """From starting a process to its serving: a trial has no time for the real one."""
 
@@ -63,6 +65,7 @@ def _plain(dice: Dice) -> Draft:
         "timers": {},
         "network": {},
         "policies": {},
+        "narrow": {},
         "times": {"gateway_start_us": START_US, "business_start_us": START_US},
         "limits": {},
         "clocks": Clocks(),
@@ -103,9 +106,8 @@ def _losses_in_bursts(dice: Dice, draft: Draft) -> None:
 
 
 def _narrow_links(dice: Dice, draft: Draft) -> None:
-    """A message of usual size takes up to a few milliseconds to be put on the wire."""
-    for name in ("up_bit_s", "down_bit_s"):
-        draft["network"][name] = round(dice.log(name, 200_000, 20_000_000))
+    """All that is ever said takes so many heartbeats to be put on the wire of one device."""
+    draft["narrow"] = {name: dice.log(name, 0.02, 1.0) for name in ("up_bit_s", "down_bit_s")}
 
 
 def _forgetful_nat(dice: Dice, draft: Draft) -> None:
@@ -239,6 +241,8 @@ SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2} | dict.from
 
 
 def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[Any, ...]) -> Trial:
+    for name, heartbeats in draft["narrow"].items():
+        draft["network"][name] = round(_sends(draft) * 8 * (draft["payload_bytes"] + FRAME_BYTES) * 1e6 / _heartbeats_us(draft, heartbeats))
     timers = _timers(draft)
     span_s = draft["span_s"]
     scenario = Scenario(
@@ -273,15 +277,17 @@ def _timers(draft: Draft) -> Timers:
     """The protocol's timers, shortened, and then as the features want them; but not so short that nobody would promise anything.
 
     Whoever gives up connecting sooner than coming in takes never gets in. And where all sends together take longer to be refused than the
-    longest patience, they are repeated before they were looked at: an overload that feeds on itself, of which this is not the test.
+    longest patience, they are repeated before they were looked at: an overload that feeds on itself, of which this is not the test. On a link
+    so narrow that a page of a sync takes longer than a pong may, none ever comes.
     """
     usual = Timers().scaled(draft["scale"])
     drawn = {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()}
     network, crowd_us = Network(**draft["network"]), _crowd_us(draft)
+    links_us = 4 * network.delay_us + 40 * network.jitter_us + 2 * _heartbeats_us(draft, sum(draft["narrow"].values()))
     least = {
-        "connect_timeout_us": 4 * network.delay_us + 40 * network.jitter_us + crowd_us,
-        "pong_timeout_us": 4 * network.delay_us + 40 * network.jitter_us + 5_000,
-        "ack_timeout_max_us": 4 * crowd_us,
+        "connect_timeout_us": links_us + crowd_us,
+        "pong_timeout_us": links_us + 5_000,
+        "ack_timeout_max_us": links_us + 4 * crowd_us,
     }
     values = {name: drawn.get(name, getattr(usual, name)) for name in usual.__struct_fields__}
     return Timers(**{name: max(value, round(least.get(name, 0))) for name, value in values.items()})
@@ -289,8 +295,12 @@ def _timers(draft: Draft) -> Timers:
 
 def _crowd_us(draft: Draft) -> float:
     """How long business works on everybody's sends and attachments at once."""
-    frames = _rate(draft) * draft["span_s"] + 5 * draft["users"]
+    frames = _sends(draft) + 5 * draft["users"]
     return frames * (draft["times"].get("business_envelope_us", 30.0) + 70.0) + 2 * draft["times"].get("storage_commit_us", 1_000.0)
+
+
+def _sends(draft: Draft) -> float:
+    return _rate(draft) * float(draft["span_s"])
 
 
 def _rate(draft: Draft) -> float:

@@ -95,16 +95,16 @@ def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None)
     judgement = judge(history, without=NOT_ASKED)
     if look is not None:
         look(history, judgement)
-    return Outcome(*_findings(history, judgement), result.trace_digest, result.messages_delivered)
+    return Outcome(*_findings(trial, history, judgement), result.trace_digest, result.messages_delivered)
 
 
-def _findings(history: History, judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _findings(trial: Trial, history: History, judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: dict[str, str] = {}
     for anomaly in judgement.anomalies:
         if anomaly.kind in FOUND_UNKNOWN or (anomaly.fails and KINDS[anomaly.kind].blame != "unknown"):
             first = f", first: {anomaly.witnesses[0].text}" if anomaly.witnesses else ""
             found.setdefault(anomaly.kind, f"{anomaly.count}{first}")
-    for kind, text in conduct.findings(history):
+    for kind, text in conduct.findings(history, trial.scenario.clocks.perfect):
         found.setdefault(kind, text)
     for note in judgement.notes:
         if "crashed" in note:
