@@ -33,7 +33,7 @@ from scenarios.hunting.trial import play
 STARTS = 5
 """Independent stretches of seeds, each searched until the mutant is found."""
 APART = 1_000_000
-SEEDS_MAX = 400
+SEEDS_MAX = 3_000
 """Seeds after which a mutant counts as not found."""
 
 

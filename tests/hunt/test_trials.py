@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from model.core import limits
-from model.scenario import Kill
-from scenarios.hunting import faults, generator, probes
+from model.scenario import RollingRestart, faults
+from scenarios.hunting import faults as hunted
+from scenarios.hunting import generator, probes
 from scenarios.hunting.dice import Dice
 from scenarios.hunting.trial import CRASH, Trial, play
 from scenarios.running.settings import apply
@@ -40,8 +41,8 @@ def test_every_trial_can_be_played() -> None:
 
 
 def test_every_feature_and_kind_of_fault_is_on_in_some_trials_and_off_in_others() -> None:
-    kinds = Counter(type(fault).__name__ for trial in TRIALS for fault in trial.scenario.faults)
-    assert len(kinds) > 1
+    kinds = Counter(faults.tag(fault) for trial in TRIALS for fault in trial.scenario.faults)
+    assert set(kinds) == set(hunted.KINDS)
     choices = {
         "groups": lambda trial: trial.scenario.population.groups_per_user > 0,
         "loss": lambda trial: trial.scenario.network.loss > 0,
@@ -62,7 +63,8 @@ def test_a_node_is_at_one_fault_at_a_time() -> None:
     for trial in TRIALS:
         spans: dict[str, list[tuple[float, float]]] = {}
         for fault in trial.scenario.faults:
-            spans.setdefault(fault.node, []).append((fault.at_s, fault.back_s if isinstance(fault, Kill) else fault.at_s))
+            for node in fault.nodes if isinstance(fault, RollingRestart) else (fault.node,):
+                spans.setdefault(node, []).append((fault.at_s, fault.healed_s))
         for of_node in spans.values():
             of_node.sort()
             assert all(end < begin for (_, end), (begin, _) in pairwise(of_node))
@@ -76,8 +78,8 @@ def test_another_feature_shifts_no_other_draw() -> None:
 
 
 def test_no_kind_of_fault_is_no_fault() -> None:
-    agenda = faults.Agenda(Dice(1), 2, 1.0, 0.0)
-    assert faults.draw(agenda, [], 5) == ()
+    agenda = hunted.Agenda(Dice(1), 2, 1.0, 0.0, 0.1)
+    assert hunted.draw(agenda, [], 5) == ()
 
 
 def test_tightened_bounds_are_in_force_for_the_trial_only() -> None:
