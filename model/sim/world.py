@@ -30,8 +30,8 @@ from model.sim.devices import DeviceWorld, SimDevice
 from model.sim.faults import Nemesis
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.node import Node
-from model.sim.pending import Pending
 from model.sim.paths import Paths
+from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Host
 from model.sim.storage import varied

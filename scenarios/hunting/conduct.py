@@ -46,7 +46,10 @@ def findings(history: History, clocks: bool = True) -> Iterator[tuple[str, str]]
             failed[device] = 0
         elif kind == Kind.DISCONNECTED:
             if code in breaches:
-                yield breaches[code], f"{history.names.devices[device]} was told {history.header.codes[code]} at {t_us / 1e6:.6f} s"
+                yield (
+                    breaches[code],
+                    f"{history.names.devices[device]} was told {history.header.codes[code]} at {t_us / 1e6:.6f} s",
+                )
             earliest[device] = t_us + least_wait_us(history, failed.get(device, 0))
             failed[device] = failed.get(device, 0) + 1
         elif clocks and t_us < earliest.get(device, 0):

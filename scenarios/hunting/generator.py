@@ -101,7 +101,10 @@ def _lossy_links(dice: Dice, draft: Draft) -> None:
 
 
 def _losses_in_bursts(dice: Dice, draft: Draft) -> None:
-    draft["network"] |= {"loss": dice.log("loss in bursts", 0.003, 0.02), "burst_us": _heartbeats_us(draft, dice.log("burst", 0.02, 0.5))}
+    draft["network"] |= {
+        "loss": dice.log("loss in bursts", 0.003, 0.02),
+        "burst_us": _heartbeats_us(draft, dice.log("burst", 0.02, 0.5)),
+    }
     draft["network"] |= {"retransmit_us": _heartbeats_us(draft, dice.log("retransmit in bursts", 0.1, 1.0))}
 
 
@@ -134,7 +137,11 @@ def _gives_up_soon(dice: Dice, draft: Draft) -> None:
 
 def _wrong_clocks(dice: Dice, draft: Draft) -> None:
     steps = tuple(
-        Step(dice.share("step at") * draft["span_s"], dice.log("step by", 0.01, 1) * dice.pick("step to", (-1, 1)), dice.share("stepping") or 1.0)
+        Step(
+            dice.share("step at") * draft["span_s"],
+            dice.log("step by", 0.01, 1) * dice.pick("step to", (-1, 1)),
+            dice.share("stepping") or 1.0,
+        )
         for _ in range(dice.whole("steps", 0, 2))
     )
     draft["clocks"] = Clocks(dice.log("rate", 10, 1_000), dice.log("offset", 100, 1e6), steps)
@@ -232,7 +239,8 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
 
 
 SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2} | dict.fromkeys(
-    ("losses in bursts", "narrow links", "forgetful NAT", "outages", "handovers", "gives up soon", "wrong clocks", "uneven disk"), 0.2
+    ("losses in bursts", "narrow links", "forgetful NAT", "outages", "handovers", "gives up soon", "wrong clocks", "uneven disk"),
+    0.2,
 )
 """In how many trials a feature is on, where not in half: less for what shows little and costs much."""
 
@@ -242,7 +250,9 @@ SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2} | dict.from
 
 def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[Any, ...]) -> Trial:
     for name, heartbeats in draft["narrow"].items():
-        draft["network"][name] = round(_sends(draft) * 8 * (draft["payload_bytes"] + FRAME_BYTES) * 1e6 / _heartbeats_us(draft, heartbeats))
+        draft["network"][name] = round(
+            _sends(draft) * 8 * (draft["payload_bytes"] + FRAME_BYTES) * 1e6 / _heartbeats_us(draft, heartbeats)
+        )
     timers = _timers(draft)
     span_s = draft["span_s"]
     scenario = Scenario(
@@ -296,7 +306,9 @@ def _timers(draft: Draft) -> Timers:
 def _crowd_us(draft: Draft) -> float:
     """How long business works on everybody's sends and attachments at once."""
     frames = _sends(draft) + 5 * draft["users"]
-    return frames * (draft["times"].get("business_envelope_us", 30.0) + 70.0) + 2 * draft["times"].get("storage_commit_us", 1_000.0)
+    return frames * (draft["times"].get("business_envelope_us", 30.0) + 70.0) + 2 * draft["times"].get(
+        "storage_commit_us", 1_000.0
+    )
 
 
 def _sends(draft: Draft) -> float:
@@ -313,4 +325,4 @@ def _contract(timers: Timers) -> Contract:
     """Sends of a device in order, whether or not it waited for its oks; quiet for three heartbeats, so that the tail rule has had
     its turn; a drain that is longer than any backoff."""
     quiet_us = 3 * timers.heartbeat_us
-    return Contract(fails=FORGIVEN, pipelined=True, quiet_us=quiet_us, drain_bound_us=40 * (timers.backoff_max_us + quiet_us))
+    return Contract(fails=FORGIVEN, pipelined=True, quiet_us=quiet_us, drain_bound_us=15 * (timers.backoff_max_us + quiet_us))

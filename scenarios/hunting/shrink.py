@@ -1,7 +1,7 @@
 """Making a failing trial small: delta debugging over its value.
 
 Each way to make a trial smaller is a function that yields smaller ones; the first that still fails in the same way is taken, and all
-ways are tried anew, until none helps or ``tries_max`` trials were played. Since another scenario has another luck, each is played with
+ways are tried anew, until none helps or ``tries_max`` trials were played or became too long. Since another scenario has another luck, each is played with
 a few seeds.
 
 "The same way" is the same first kind of finding: an anomaly that comes with it may go.
@@ -23,21 +23,24 @@ TRIES_MAX = 400
 """Trials played for one failing seed: about ten seconds."""
 TIMES = ("at_s", "back_s", "heal_s")
 """Fields of faults that are told with fewer digits where that fails, too."""
+ROWS_MAX = 3_000_000
+"""Rows of all their histories together: a trial that goes on and on is not played hundreds of times (half a minute)."""
 LUCKS = 3
 """Seeds that each smaller scenario is played with."""
 
 
 def shrink(trial: Trial, outcome: Outcome, tries_max: int = TRIES_MAX) -> tuple[Trial, Outcome, int]:
     """The smallest trial found that fails with the first of the outcome's kinds, its outcome, and how many trials were played."""
-    kind, tries = outcome.kinds[0], 0
+    kind, tries, rows = outcome.kinds[0], 0, 0
     shrunk = True
     while shrunk:
         shrunk = False
         for smaller in _candidates(trial):
-            if tries >= tries_max:
+            if tries >= tries_max or rows >= ROWS_MAX:
                 return trial, outcome, tries
             tries += 1
             found = play(smaller)
+            rows += found.rows
             if kind in found.kinds:
                 trial, outcome, shrunk = smaller, found, True
                 break
@@ -138,9 +141,7 @@ def _plainer_numbers(trial: Trial) -> Iterator[Trial]:
     scenario = trial.scenario
     for digits in (1, 2, 3):
         rounded = tuple(
-            msgspec.structs.replace(
-                fault, **{n: round(getattr(fault, n), digits) for n in fault.__struct_fields__ if n in TIMES}
-            )
+            msgspec.structs.replace(fault, **{n: round(getattr(fault, n), digits) for n in fault.__struct_fields__ if n in TIMES})
             for fault in scenario.faults
         )
         if rounded != scenario.faults:

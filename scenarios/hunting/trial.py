@@ -19,7 +19,7 @@ from model.history.columns import History, from_rows
 from model.scenario import Scenario
 from model.sim import rough
 from model.sim.service_times import ServiceTimes, load
-from model.sim.ties import Endless, Shuffled
+from model.sim.ties import CALLBACKS_MAX, Endless, Shuffled
 from scenarios.hunting import conduct
 
 FOUND_UNKNOWN = ("drain_incomplete", "truncated")
@@ -60,6 +60,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """The trace digest: what every node saw and every client recorded; empty where there is none."""
     messages: int
     """Shown, own ones included."""
+    rows: int
+    """Of its history: how much work it was."""
 
 
 @contextmanager
@@ -88,14 +90,14 @@ def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None)
         with bounded(trial.limits):
             result = model.sim.run(trial.scenario, trial.preset, trial.seed, times=times, pending=Shuffled(trial.ties))
     except Endless as error:
-        return Outcome((ENDLESS,), (str(error),), "", 0)
+        return Outcome((ENDLESS,), (str(error),), "", 0, CALLBACKS_MAX)
     except Exception as error:  # whatever it is: rules do not raise
-        return Outcome((CRASH,), (_place(error),), "", 0)
+        return Outcome((CRASH,), (_place(error),), "", 0, 0)
     history = from_rows(result.header, result.rows)
     judgement = judge(history, without=NOT_ASKED)
     if look is not None:
         look(history, judgement)
-    return Outcome(*_findings(trial, history, judgement), result.trace_digest, result.messages_delivered)
+    return Outcome(*_findings(trial, history, judgement), result.trace_digest, result.messages_delivered, len(history))
 
 
 def _findings(trial: Trial, history: History, judgement: Judgement) -> tuple[tuple[str, ...], tuple[str, ...]]:

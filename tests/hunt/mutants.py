@@ -30,7 +30,7 @@ from model.core.outbox import Outbox
 from scenarios.hunting import generator
 from scenarios.hunting.trial import play
 
-STARTS = 5
+STARTS = 3
 """Independent stretches of seeds, each searched until the mutant is found."""
 APART = 1_000_000
 SEEDS_MAX = 3_000
