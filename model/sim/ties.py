@@ -90,7 +90,7 @@ _ON_LOCAL_LINKS = ("told", "unlinked")
 
 
 def link_of(entry: Entry) -> Any:
-    """What the callback came along: the link of a device, or a lane of it, or the link of a gateway with business; None for none of them."""
+    """What the callback came along: a device's link, or a lane of it, or the link of a gateway with business; None for none of them."""
     _, _, callback, args = entry
     if getattr(callback, "__name__", "") in _ON_LOCAL_LINKS:
         return args[0]

@@ -27,7 +27,7 @@ _BREACHES = {"stale_connect": EVICTED, "taken_over": EVICTED, "not_attached": TU
 
 
 def findings(history: History, clocks: bool = True) -> Iterator[tuple[str, str]]:
-    """(kind, what happened) for every breach, by kind or in order of time. ``clocks``: devices' are right, so that waits can be measured."""
+    """(kind, what happened) for every breach. ``clocks``: devices' are right, so that waits can be measured."""
     yield from _uncertain(history)
     breaches = {number: _BREACHES[name] for number, name in history.header.codes.items() if name in _BREACHES}
     if (history.code[history.rows_of(Kind.FAULT_BEGUN)] == FaultKind.COLD_ROUTES).any():

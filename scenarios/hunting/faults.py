@@ -1,8 +1,8 @@
 """The faults of a trial: every kind that the simulated world can do, each drawn as far as its fields go.
 
-A new kind of fault is drawn without a word here: its node is one that it may strike, its times lie within the load. What further fields it has is
-one line of ``FIELDS``. The agenda gives a span in which the node is not already at fault: two faults of one node at a time would leave each
-unproven that found nothing to strike.
+A new kind of fault is drawn without a word here: its node is one that it may strike, its times lie within the load. What further fields
+it has is one line of ``FIELDS``. The agenda gives a span in which the node is not already at fault: two faults of one node at a time
+would leave each unproven that found nothing to strike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scenarios.hunting.dice import Dice
 
 LEAST_S = 0.001
 """The shortest fault."""
-KINDS: dict[str, type] = {faults.tag(kind): kind for kind in (*SINGLE, RollingRestart)}
+KINDS: dict[str, type] = {str(kind.__struct_config__.tag): kind for kind in (*SINGLE, RollingRestart)}
 """Every kind by its name."""
 
 

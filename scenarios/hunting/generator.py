@@ -152,7 +152,7 @@ def _uneven_disk(dice: Dice, draft: Draft) -> None:
 
 
 def _heartbeats_us(draft: Draft, number: float) -> float:
-    return round(number * Timers().heartbeat_us * draft["scale"], 1)
+    return round(number * Timers().heartbeat_us * float(draft["scale"]), 1)
 
 
 def _impatient(dice: Dice, draft: Draft) -> None:
@@ -287,8 +287,8 @@ def _timers(draft: Draft) -> Timers:
     """The protocol's timers, shortened, and then as the features want them; but not so short that nobody would promise anything.
 
     Whoever gives up connecting sooner than coming in takes never gets in. And where all sends together take longer to be refused than the
-    longest patience, they are repeated before they were looked at: an overload that feeds on itself, of which this is not the test. On a link
-    so narrow that a page of a sync takes longer than a pong may, none ever comes.
+    longest patience, they are repeated before they were looked at: an overload that feeds on itself, of which this is not the test. On a
+    link so narrow that a page of a sync takes longer than a pong may, none ever comes.
     """
     usual = Timers().scaled(draft["scale"])
     drawn = {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()}
@@ -305,10 +305,9 @@ def _timers(draft: Draft) -> Timers:
 
 def _crowd_us(draft: Draft) -> float:
     """How long business works on everybody's sends and attachments at once."""
+    times: dict[str, float] = draft["times"]
     frames = _sends(draft) + 5 * draft["users"]
-    return frames * (draft["times"].get("business_envelope_us", 30.0) + 70.0) + 2 * draft["times"].get(
-        "storage_commit_us", 1_000.0
-    )
+    return frames * (times.get("business_envelope_us", 30.0) + 70.0) + 2 * times.get("storage_commit_us", 1_000.0)
 
 
 def _sends(draft: Draft) -> float:

@@ -1,8 +1,8 @@
 """Making a failing trial small: delta debugging over its value.
 
 Each way to make a trial smaller is a function that yields smaller ones; the first that still fails in the same way is taken, and all
-ways are tried anew, until none helps or ``tries_max`` trials were played or became too long. Since another scenario has another luck, each is played with
-a few seeds.
+ways are tried anew, until none helps or ``tries_max`` trials were played or became too long. Since another scenario has another luck,
+each is played with a few seeds.
 
 "The same way" is the same first kind of finding: an anomaly that comes with it may go.
 """
@@ -62,8 +62,9 @@ def size(trial: Trial) -> tuple[int, ...]:
     return len(scenario.faults), scenario.population.users, scenario.gateways, sends, unlike + _unlike(scenario.timers, Timers())
 
 
-def _unlike(value: msgspec.Struct, other: msgspec.Struct) -> int:
-    return sum(getattr(value, name) != getattr(other, name) for name in value.__struct_fields__)
+def _unlike(value: Any, other: msgspec.Struct) -> int:
+    """How many fields of two values of one type differ. A trial's network is a full value."""
+    return sum(getattr(value, name) != getattr(other, name) for name in other.__struct_fields__)
 
 
 def _candidates(trial: Trial) -> Iterator[Trial]:

@@ -57,8 +57,8 @@ def _fault(fault: dict[str, Any]) -> Iterator[str]:
     yield from (f"{name} {value}" for name, value in fault.items())
 
 
-def _unlike(value: msgspec.Struct, other: msgspec.Struct) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__ if getattr(value, name) != getattr(other, name)}
+def _unlike(value: Any, other: msgspec.Struct) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in other.__struct_fields__ if getattr(value, name) != getattr(other, name)}
 
 
 def tally(of: Tally, preset: str, seconds: float) -> str:

@@ -47,7 +47,8 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: dict[str, float] = {}
     """Service times that take the place of the measured ones, in microseconds."""
     limits: dict[str, int] = {}
-    """Bounds of :mod:`model.core.limits` and :mod:`model.sim.rough` that take the place of the real ones: a small trial reaches only small bounds."""
+    """Bounds of :mod:`model.core.limits` and :mod:`model.sim.rough` that take the place of the real ones: a small trial reaches only
+    small bounds."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
