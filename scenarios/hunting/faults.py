@@ -18,7 +18,7 @@ from scenarios.hunting.dice import Dice
 
 LEAST_S = 0.001
 """The shortest fault."""
-KINDS: dict[str, type] = {str(kind.__struct_config__.tag): kind for kind in (*SINGLE, RollingRestart)}
+KINDS: dict[str, type] = {str(kind.__struct_config__.tag): kind for kind in (*SINGLE, RollingRestart)}  # type: ignore[attr-defined]
 """Every kind by its name."""
 
 

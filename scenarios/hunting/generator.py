@@ -306,7 +306,7 @@ def _timers(draft: Draft) -> Timers:
 def _crowd_us(draft: Draft) -> float:
     """How long business works on everybody's sends and attachments at once."""
     times: dict[str, float] = draft["times"]
-    frames = _sends(draft) + 5 * draft["users"]
+    frames = _sends(draft) + 5.0 * int(draft["users"])
     return frames * (times.get("business_envelope_us", 30.0) + 70.0) + 2 * times.get("storage_commit_us", 1_000.0)
 
 
