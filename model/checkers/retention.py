@@ -106,7 +106,7 @@ class Retention:
         """By message, its place in its conversation: by position where all have one, else by when it was known."""
         case, sends = self._case, self._case.sends
         lacking = np.zeros(len(case.history.names.conversations) + 1, np.bool_)
-        lacking[sends.conversation[sends.committed & (case.seq == 0)]] = True
+        lacking[sends.conversation[(sends.committed | sends.of_the_system) & (case.seq == 0)]] = True
         position = dense(case.epoch, case.seq) if sends.count else case.seq
         known = np.where(sends.of_the_system, sends.system_row, sends.known_row)
         return whole(np.where(lacking[sends.conversation], known, position))

@@ -26,7 +26,7 @@ from model.core.commands import Append, Appended, Page, ReadAfter, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToBusiness, Up
 from model.core.frames import Deliver, Frame, Head, ReceiveAck, ReceiveConfirmed, Send, SendAck, SyncReply, SyncRequest
-from model.core.log import Conversation
+from model.core.log import Conversation, membership
 from model.core.policies import Policies, Timers
 
 GENERATION_SHIFT = 32
@@ -95,14 +95,14 @@ class BusinessNode:
         self.deadline = limits.NEVER_US
         self._generation = incarnation << GENERATION_SHIFT
         self._token = 0
-        self._members = {c.conversation: dict.fromkeys(c.members) for c in conversations}  # a set that keeps its order
-        self._conversations_of: dict[int, list[int]] = {}
+        self._members = {c.conversation: membership(c) for c in conversations}
+        self._conversations_of: dict[int, tuple[int, ...]] = {}
         for conversation, members in self._members.items():
             for user in members:
-                self._conversations_of.setdefault(user, []).append(conversation)
+                self._conversations_of[user] = (*self._conversations_of.get(user, ()), conversation)
         self._heads = dict(heads)
-        self._routes: dict[int, dict[int, Route]] = {}  # user -> device -> route
-        self._by_connection: dict[tuple[int, int], Route] = {}
+        self._routes: dict[int, tuple[Route, ...]] = {}  # of a user, one for each device that is attached
+        self._by_connection: dict[int, dict[int, Route]] = {}  # gateway -> connection -> route
         self._received_upto: dict[tuple[int, int], int] = {}  # (device, conversation) -> conversation_seq
         self._in_flight: dict[int, tuple[int, int, int, Send | SyncRequest]] = {}  # token -> (gateway, connection, user, request)
         self._syncs = 0  # of those in flight
@@ -121,7 +121,8 @@ class BusinessNode:
     def receive(self, gateway: int, envelope: ToBusiness, now: int, out: list[BusinessEffect]) -> None:
         """One envelope of a gateway; frames inside are decoded."""
         if type(envelope) is Up:
-            route = self._by_connection.get((gateway, envelope.connection))
+            routes = self._by_connection.get(gateway)
+            route = routes.get(envelope.connection) if routes is not None else None
             if route is None:
                 out.append(TellGateway(gateway, Evict(envelope.connection, Code.NOT_ATTACHED)))
             else:
@@ -134,7 +135,7 @@ class BusinessNode:
 
     def gateway_lost(self, gateway: int, now: int, out: list[BusinessEffect]) -> None:
         """The link to a gateway ended; its connections are gone or will be announced again."""
-        for route in [r for r in self._by_connection.values() if r.gateway == gateway]:
+        for route in self._by_connection.pop(gateway, {}).values():
             self._forget(route)
 
     def stored(self, result: StorageResult, now: int, out: list[BusinessEffect]) -> None:
@@ -163,18 +164,18 @@ class BusinessNode:
     # sessions --------------------------------------------------------------------------------------------------------------------
 
     def _attach(self, gateway: int, attach: Attach, out: list[BusinessEffect]) -> None:
-        devices = self._routes.setdefault(attach.user, {})
-        old = devices.get(attach.device)
+        routes = self._routes.get(attach.user, ())
+        old = self._route(attach.user, attach.device)
         if old is not None and self.policies.goodbye == "fenced" and attach.connect_counter < old.connect_counter:
             out.append(TellGateway(gateway, Evict(attach.connection, Code.STALE_CONNECT)))
             return
         if old is not None and (old.gateway, old.connection) != (gateway, attach.connection):
-            self._by_connection.pop((old.gateway, old.connection), None)
+            self._by_connection.get(old.gateway, {}).pop(old.connection, None)
             out.append(TellGateway(old.gateway, Evict(old.connection, Code.TAKEN_OVER)))
         self._generation += 1
         route = Route(gateway, attach, self._generation)
-        devices[attach.device] = route
-        self._by_connection[(gateway, attach.connection)] = route
+        self._routes[attach.user] = (*(r for r in routes if r is not old), route)
+        self._by_connection.setdefault(gateway, {})[attach.connection] = route
         heads = self._moved_heads(route)
         for begin in range(0, max(1, len(heads)), limits.HEADS_MAX):
             part = tuple(heads[begin : begin + limits.HEADS_MAX])
@@ -190,19 +191,24 @@ class BusinessNode:
         ]
 
     def _detach(self, gateway: int, detach: Detach) -> None:
-        gone = self._by_connection.get((gateway, detach.connection))
+        gone = self._by_connection.get(gateway, {}).get(detach.connection)
         if gone is not None:
             self._forget(gone)
         elif self.policies.goodbye == "unfenced":
-            current = self._routes.get(detach.user, {}).get(detach.device)
+            current = self._route(detach.user, detach.device)
             if current is not None:
                 self._forget(current)
 
     def _forget(self, route: Route) -> None:
-        self._by_connection.pop((route.gateway, route.connection), None)
-        devices = self._routes.get(route.user)
-        if devices is not None and devices.get(route.device) is route:
-            del devices[route.device]
+        self._by_connection.get(route.gateway, {}).pop(route.connection, None)
+        others = tuple(r for r in self._routes.get(route.user, ()) if r is not route)
+        if others:
+            self._routes[route.user] = others
+        else:
+            self._routes.pop(route.user, None)
+
+    def _route(self, user: int, device: int) -> Route | None:
+        return next((route for route in self._routes.get(user, ()) if route.device == device), None)
 
     # sends -----------------------------------------------------------------------------------------------------------------------
 
@@ -261,7 +267,7 @@ class BusinessNode:
         self._heads[conversation] = max(self._heads.get(conversation, 0), message.conversation_seq)
         targets: dict[int, list[int]] = {}
         for user in self._members[conversation]:
-            for route in self._routes.get(user, {}).values():
+            for route in self._routes.get(user, ()):
                 if route.device != message.sender_device:
                     targets.setdefault(route.gateway, []).append(route.connection)
                     if self.policies.delivery == "pending":
@@ -286,7 +292,7 @@ class BusinessNode:
             del self._pending[key]
             return
         pending.resends += 1
-        route = self._routes.get(pending.user, {}).get(pending.device)
+        route = self._route(pending.user, pending.device)
         if route is not None:
             out.append(TellGateway(route.gateway, Down((route.connection,), pending.frame.conversation_seq, pending.frame)))
         self._due(key, now)

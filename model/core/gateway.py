@@ -93,7 +93,7 @@ class Connection:
         self.user = self.device = self.connect_counter = self.generation = 0
         self.heard_us = now
         self.asked = 0  # sends and syncs forwarded and not answered
-        self.heads: dict[int, int] = {}  # moved since the last pong
+        self.heads: dict[int, int] | None = None  # moved since the last pong
         self.congested = False
         self.queue: deque[Routable] | None = None
         self.queue_bytes = 0
@@ -266,9 +266,9 @@ class Gateway:
         out.append(Resume(connection.number))
 
     def _pong(self, connection: Connection, frame: Ping, out: list[GatewayEffect]) -> None:
-        moved = list(connection.heads.items())
+        moved = list(connection.heads.items()) if connection.heads else []
         heads = tuple(moved[: limits.HEADS_MAX])
-        connection.heads = dict(moved[limits.HEADS_MAX :])
+        connection.heads = dict(moved[limits.HEADS_MAX :]) or None
         self._write(connection, Pong(frame.counter, heads), out)
 
     def _goodbye(self, connection: Connection, frame: Goodbye, out: list[GatewayEffect]) -> None:
@@ -319,7 +319,9 @@ class Gateway:
             self._write(connection, frame, out)
 
     def _move_head(self, connection: Connection, conversation: int, seq: int) -> None:
-        if seq > connection.heads.get(conversation, 0):
+        if connection.heads is None:
+            connection.heads = {conversation: seq}
+        elif seq > connection.heads.get(conversation, 0):
             connection.heads[conversation] = seq
 
     def _write(self, connection: Connection, frame: Routable, out: list[GatewayEffect]) -> None:

@@ -17,7 +17,7 @@ Rules of the file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from zlib import crc32
 
 import msgspec
@@ -47,6 +47,16 @@ class Conversation(msgspec.Struct, frozen=True):
     members: tuple[int, ...]
 
 
+FEW = 8
+"""Members among whom a tuple is searched as quickly as a set, in a third of its memory."""
+
+
+def membership(conversation: Conversation) -> Collection[int]:
+    """The members, to ask who is one, and to go through in their order."""
+    members = conversation.members
+    return members if len(members) <= FEW else dict.fromkeys(members)
+
+
 Row = Deliver | Rejection
 """What an append asks its transaction to keep."""
 
@@ -73,12 +83,11 @@ class _Sends:
 
 
 class _State:
-    """One conversation: members, head and the sends per device."""
+    """One conversation: its head and the sends per device."""
 
-    __slots__ = ("head_seq", "members", "sends")
+    __slots__ = ("head_seq", "sends")
 
-    def __init__(self, members: Iterable[int]) -> None:
-        self.members = frozenset(members)
+    def __init__(self) -> None:
         self.head_seq = 0
         self.sends: dict[int, _Sends] = {}
 
@@ -89,17 +98,18 @@ class ConversationLog:
     ``epoch`` identifies the sequences; a store that is made anew gets a new one. ``appended`` gives (result, row to keep or None).
     """
 
-    __slots__ = ("_conversations", "_message_id", "epoch")
+    __slots__ = ("_members", "_message_id", "_states", "epoch")
 
     def __init__(self, conversations: Iterable[Conversation], epoch: int) -> None:
         self.epoch = epoch
         self._message_id = 0
-        self._conversations = {c.conversation: _State(c.members) for c in conversations}
+        self._members = {c.conversation: membership(c) for c in conversations}
+        self._states: dict[int, _State] = {}  # of conversations that something was ever sent into
 
     def restore(self, rows: Iterable[Row]) -> None:
         """Bring the log to the state after ``rows``, which come in the order in which they were committed."""
         for row in rows:
-            state = self._conversations[row.conversation]
+            state = self._state(row.conversation)
             sends = state.sends.setdefault(row.sender_device, _Sends())
             if isinstance(row, Deliver):
                 state.head_seq = max(state.head_seq, row.conversation_seq)
@@ -111,11 +121,12 @@ class ConversationLog:
 
     def append(self, command: Append) -> tuple[Appended, Row | None]:
         """Decide one send. Returns the result to give after the commit, and the row the transaction must keep (None: nothing new)."""
-        state = self._conversations.get(command.conversation)
-        if state is None:
+        members = self._members.get(command.conversation)
+        if members is None:
             return Appended(command.token, Code.UNKNOWN_CONVERSATION), None
-        if command.sender_user not in state.members:
+        if command.sender_user not in members:
             return Appended(command.token, Code.NOT_A_MEMBER), None
+        state = self._state(command.conversation)
         sends = state.sends.get(command.sender_device)
         if sends is None:
             sends = state.sends[command.sender_device] = _Sends()
@@ -127,7 +138,14 @@ class ConversationLog:
 
     def head_seq(self, conversation: int) -> int:
         """Highest position appended to a conversation; 0 for none."""
-        return self._conversations[conversation].head_seq
+        state = self._states.get(conversation)
+        return state.head_seq if state is not None else 0
+
+    def _state(self, conversation: int) -> _State:
+        state = self._states.get(conversation)
+        if state is None:
+            state = self._states[conversation] = _State()
+        return state
 
     def _out_of_order(self, command: Append, sends: _Sends) -> Appended:
         if command.send_counter > sends.last:

@@ -37,10 +37,10 @@ _NO_AUDITS: frozenset[int] = frozenset()
 class ClientObserver:
     """Records for one device. ``gateway_nodes[index]`` is the node number of a gateway."""
 
-    __slots__ = ("_audits", "_connection", "_counters", "_device", "_gateway_nodes", "_record")
+    __slots__ = ("_audits", "_connection", "_counters", "_device", "_gateway_nodes", "_recorder")
 
     def __init__(self, recorder: Recorder, device: int, gateway_nodes: dict[int, int]) -> None:
-        self._record = recorder.record
+        self._recorder = recorder
         self._device = device
         self._gateway_nodes = gateway_nodes
         self._connection = 0
@@ -54,7 +54,7 @@ class ClientObserver:
         if self._counters is None:
             self._counters = {}
         counter = self._counters[conversation] = self._counters.get(conversation, 0) + 1
-        self._record(_INVOKE, now, self._device, conversation, self._device, counter, content_hash=content_hash(payload))
+        self._recorder.record(_INVOKE, now, self._device, conversation, self._device, counter, content_hash=content_hash(payload))
 
     def auditing(self, conversation: int) -> None:
         """A read-back begins: pages of it are neither deliveries nor catch-up."""
@@ -83,15 +83,17 @@ class ClientObserver:
         frame = effect.frame
         if frame.kind == SEND:
             assert type(frame) is Send
-            self._record(_ATTEMPT, now, self._device, frame.conversation, self._device, frame.send_counter, effect.connection)
+            self._recorder.record(
+                _ATTEMPT, now, self._device, frame.conversation, self._device, frame.send_counter, effect.connection
+            )
         elif frame.kind == SYNC_REQUEST and frame.conversation not in self._audits:
             assert type(frame) is SyncRequest
-            self._record(
+            self._recorder.record(
                 Kind.SYNC_REQUEST, now, self._device, frame.conversation, connection=effect.connection, seq=frame.after_seq
             )
 
     def _ok(self, effect: SendOk, now: int) -> None:
-        self._record(
+        self._recorder.record(
             _OK,
             now,
             self._device,
@@ -112,7 +114,7 @@ class ClientObserver:
         self._outcome(Kind.INFO, effect, now)
 
     def _outcome(self, kind: Kind, effect: SendFailed | SendUnknown, now: int) -> None:
-        self._record(kind, now, self._device, effect.conversation, self._device, effect.send_counter, code=effect.code)
+        self._recorder.record(kind, now, self._device, effect.conversation, self._device, effect.send_counter, code=effect.code)
 
     def _delivered(self, effect: Delivered, now: int) -> None:
         self._message(_DELIVER, effect.message, _VIA[effect.via], now)
@@ -122,11 +124,11 @@ class ClientObserver:
 
     def _read_back_done(self, effect: ReadBackCompleted, now: int) -> None:
         self._audits -= {effect.conversation}
-        self._record(Kind.READ_BACK_DONE, now, self._device, effect.conversation, seq=effect.head_seq)
+        self._recorder.record(Kind.READ_BACK_DONE, now, self._device, effect.conversation, seq=effect.head_seq)
 
     def _session_changed(self, effect: SessionChanged, now: int) -> None:
         self._connection = effect.connection
-        self._record(
+        self._recorder.record(
             _SESSION[effect.state],
             now,
             self._device,
@@ -137,7 +139,7 @@ class ClientObserver:
         )
 
     def _sync_completed(self, effect: SyncCompleted, now: int) -> None:
-        self._record(
+        self._recorder.record(
             Kind.SYNC_DONE,
             now,
             self._device,
@@ -148,10 +150,10 @@ class ClientObserver:
         )
 
     def _trimmed(self, effect: TrimmedTo, now: int) -> None:
-        self._record(Kind.TRIMMED, now, self._device, effect.conversation, seq=effect.start_seq, value=effect.after_seq)
+        self._recorder.record(Kind.TRIMMED, now, self._device, effect.conversation, seq=effect.start_seq, value=effect.after_seq)
 
     def _receive_confirmed(self, effect: ReceiveAckConfirmed, now: int) -> None:
-        self._record(
+        self._recorder.record(
             _RECEIVE_CONFIRMED,
             now,
             self._device,
@@ -162,7 +164,7 @@ class ClientObserver:
         )
 
     def _message(self, kind: Kind, message: Deliver, via: Via, now: int) -> None:
-        self._record(
+        self._recorder.record(
             kind,
             now,
             self._device,

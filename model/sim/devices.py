@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.core import limits
-from model.core.client import ClientSession
+from model.core.client import READY, ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
@@ -23,17 +23,16 @@ class SimDevice:
     serves again once the nearer is over. A heartbeat is thus asked for once, however many acks are due before it.
     """
 
-    __slots__ = ("_armed", "_behind", "_link", "_out", "_world", "observer", "session")
+    __slots__ = ("_armed", "_behind", "_link", "_world", "observer", "session")
 
     def __init__(self, session: ClientSession, observer: ClientObserver, world: DeviceWorld) -> None:
         self.session, self.observer, self._world = session, observer, world
         self._link: Link | None = None
         self._armed = self._behind = limits.NEVER_US
-        self._out: list[Any] = []
 
     def do(self, call: Callable[[int, list[Any]], None]) -> None:
         """An input of the session that takes (now, out)."""
-        call(self._world.kernel.now, self._out)
+        call(self._world.kernel.now, self._world.out)
         self._drain()
 
     def receive(self, link: Link, frame: Any) -> None:
@@ -44,24 +43,25 @@ class SimDevice:
         if frame.kind not in SESSION_KINDS:
             self._world.activity += 1
         self.observer.received(frame, now)
-        self.session.receive(link.connection, frame, now, self._out)
+        self.session.receive(link.connection, frame, now, self._world.out)
         self._drain()
 
     def opened(self, link: Link) -> None:
         """The connection is there."""
         if link is self._link:
-            self.session.opened(link.connection, self._world.kernel.now, self._out)
+            self.session.opened(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
     def hung_up(self, link: Link) -> None:
         """The connection ended, or was refused."""
         if link is self._link:
             self._link = None
-            self.session.closed(link.connection, self._world.kernel.now, self._out)
+            self.session.closed(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
     def _drain(self) -> None:
-        out = self._out
+        out = self._world.out
+        self._world.stirred[self] = None
         if out:
             self.observer.effects(out, self._world.kernel.now)
             for effect in out:
@@ -78,7 +78,7 @@ class SimDevice:
         due = self.session.deadline
         if due < self._armed:
             self._armed, self._behind = due, self._armed
-            self._world.kernel.at(due, self._wake, due)
+            self._world.kernel.at(due, SimDevice._wake, self, due)
 
     def _write(self, frame: Any) -> None:
         if self._link is not None:
@@ -99,7 +99,7 @@ class SimDevice:
         now = self._world.kernel.now
         self._armed, self._behind = self._behind, limits.NEVER_US
         if self.session.deadline <= now:
-            self.session.on_deadline(now, self._out)
+            self.session.on_deadline(now, self._world.out)
         self._drain()
 
 
@@ -110,10 +110,20 @@ class DeviceWorld:
         self.kernel = kernel
         self.gateways: list[SimGateway] = []
         self.devices: dict[int, SimDevice] = {}
+        self.out: list[Any] = []
+        """What the device whose turn it is wants done; empty between turns."""
         self.activity = 0
         self.audits = 0
+        self.stirred: dict[SimDevice, None] = {}
+        """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
         self._paths = paths
+
+    def restless(self) -> tuple[int, int]:
+        """How many devices are not ready, and how many of those that are have something unanswered or under way."""
+        self.stirred = {device: None for device in self.stirred if not device.session.settled}
+        unready = sum(device.session.state is not READY for device in self.stirred)
+        return unready, len(self.stirred) - unready
 
     def open(self, device: SimDevice, connection: int, gateway: int) -> Link:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""

@@ -39,9 +39,10 @@ class Paths:
     def __init__(self, kernel: Kernel, scenario: Scenario, seed: int) -> None:
         self._kernel, self._seed = kernel, seed
         self._mix = [(plan, Luck(plan, seed), share) for plan, share in resolved(scenario.network)]
-        self._faulty = any(isinstance(fault, OF_LINKS) for fault in scenario.faults)
+        faulty = any(isinstance(fault, OF_LINKS) for fault in scenario.faults)
+        self._rough = [faulty or _is_rough(plan) for plan, _, _ in self._mix]
         self._doors: dict[int, Door] = {}
-        self._airs: dict[int, Air | None] = {}
+        self._airs: dict[int, Air] = {}
         self._outages: dict[tuple[int, int], Outages] = {}
         self.calm_us = scenario.at_us(max([scenario.duration_s, *(fault.healed_s for fault in scenario.faults)]))
 
@@ -89,11 +90,12 @@ class Paths:
 
     def _air(self, device: int) -> Air | None:
         """None for a device whose links are plain."""
+        place = self._which(device)
+        if not self._rough[place]:
+            return None
         if device not in self._airs:
-            place = self._which(device)
             plan, luck, _ = self._mix[place]
-            rough = self._faulty or _is_rough(plan)
-            self._airs[device] = Air(plan, luck, self._cell(place, plan, device)) if rough else None
+            self._airs[device] = Air(plan, luck, self._cell(place, plan, device))
         return self._airs[device]
 
     def _cell(self, place: int, plan: NetworkPlan, device: int) -> Outages | None:

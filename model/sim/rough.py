@@ -39,7 +39,14 @@ SOCKET_BYTES_MAX = 192 * 1024
 """What a connection holds before a writer is told to wait: 64 KiB of the event loop (its high-water mark), 128 KiB of the
 receiving kernel (the middle value of Linux's tcp_rmem)."""
 
+COMMITTED_US = 10_000
+"""What is on the wire within this time is sent on its way at once; what lies further ahead waits, and feels a change of bandwidth."""
+
 Callback = Callable[..., None]
+
+
+_GAMMA, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+"""The step of SplitMix64's sequence, whose finaliser is ``draws.mix``."""
 
 
 class Outages:
@@ -88,7 +95,7 @@ class Weather:
         self._drawn += 1
         remembered = exp(-(t_us - self._t_us) / self._memory_us)
         bad = self._loss + (self._bad - self._loss) * remembered
-        self._bad, self._t_us = draws.key(self._key, self._drawn) / 2**64 < bad, t_us
+        self._bad, self._t_us = draws.mix(self._key + self._drawn * _GAMMA & _MASK) < bad * 2**64, t_us
         return self._bad
 
 
@@ -136,14 +143,15 @@ class Air:
 class RoughLane(Lane):
     """One direction of a rough link."""
 
-    __slots__ = ("_bytes", "_dead", "_direction", "_full", "_link", "_tried_at", "_turn", "_waiting", "_weather")
+    __slots__ = ("_bytes", "_dead", "_direction", "_full", "_link", "_tried_at", "_turn", "_waiting", "_weather", "_wire_free_at")
 
     def __init__(self, link: RoughLink, kernel: Kernel, key: int, direction: int) -> None:
         luck = link.air.luck
         super().__init__(kernel, luck, luck.place(key, direction))
         self._link, self._direction = link, direction
         self._waiting: deque[tuple[int, Callback, tuple[Any, ...]]] = deque()
-        self._turn = 0  # odd while a segment is being put on the wire
+        self._turn = 0  # which segment is being put on the wire; another number: begun anew
+        self._wire_free_at = 0
         self._bytes = 0
         self._full = self._dead = False
         self._tried_at = 0
@@ -168,41 +176,47 @@ class RoughLane(Lane):
         if self._direction == DOWN and not self._full and self._bytes > SOCKET_BYTES_MAX:
             self._full = True
             link.gateway.congested(link)
-        self._waiting.append((size, callback, args))
-        if not self._turn & 1:
+        if self._waiting:
+            self._waiting.append((size, callback, args))
+            return
+        end = self._on_wire_us(size)
+        if end - self._kernel.now <= COMMITTED_US:
+            self._wire_free_at = end
+            self._launch(end, size, callback, args)
+        else:
+            self._waiting.append((size, callback, args))
             self._next()
 
     def rerate(self) -> None:
         """The bandwidth has changed: what is being put on the wire begins anew."""
-        if self._turn & 1:
-            self._turn += 1
+        if self._waiting:
             self._next()
 
     # the wire ----------------------------------------------------------------------------------------------------------------------
 
+    def _on_wire_us(self, size: int) -> int:
+        """When so many bytes have been put on the wire that begin now, or when it is free."""
+        begin, rate = max(self._kernel.now, self._wire_free_at), self._link.bit_s(self._direction)
+        return begin + round(size * 8e6 / rate) if rate else begin
+
     def _next(self) -> None:
-        while self._waiting:
-            rate = self._link.bit_s(self._direction)
-            if rate:
-                self._turn += 1
-                end = self._kernel.now + round(self._waiting[0][0] * 8e6 / rate)
-                self._kernel.at(end, self._sent, self._turn)
-                return
-            self._launch(*self._waiting.popleft())
+        self._turn += 1
+        self._kernel.at(self._on_wire_us(self._waiting[0][0]), self._sent, self._turn)
 
     def _sent(self, turn: int) -> None:
-        if turn == self._turn:
-            self._turn += 1
+        if turn == self._turn and self._waiting:
+            self._wire_free_at = self._kernel.now
+            self._launch(self._kernel.now, *self._waiting.popleft())
             if self._waiting:
-                self._launch(*self._waiting.popleft())
-            self._next()
+                self._next()
 
     # the air -----------------------------------------------------------------------------------------------------------------------
 
-    def _launch(self, size: int, callback: Callback, args: tuple[Any, ...]) -> None:
+    def _launch(self, sent_us: int, size: int, callback: Callback, args: tuple[Any, ...]) -> None:
+        """What has been put on the wire by ``sent_us`` sets out."""
         if self._link.gone:
             return
-        begin = max(self._kernel.now, self._tried_at)
+        begin = max(sent_us, self._tried_at)
         self._place += 1
         delay = self._delays[self._place % TABLE]
         passes = self._passes(begin)

@@ -32,8 +32,12 @@ def wire_bytes(frame: f.Frame) -> int:
     return _SIZES[type(frame)](frame)
 
 
+_FIELD = (0, *(1 + (bits + 6) // 7 for bits in range(1, 65)))
+"""Bytes of a field that holds a number, by the bits of the number."""
+
+
 def _number(value: int) -> int:
-    return 1 + (value.bit_length() + 6) // 7 if value else 0
+    return _FIELD[value.bit_length()]
 
 
 def _text(length: int) -> int:
@@ -42,7 +46,7 @@ def _text(length: int) -> int:
 
 
 def _numbers(*values: int) -> int:
-    return sum(map(_number, values))
+    return sum([_FIELD[value.bit_length()] for value in values])
 
 
 def _heads(heads: tuple[f.Head, ...]) -> int:

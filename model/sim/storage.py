@@ -53,7 +53,7 @@ class SimStorage:
         self._kernel, self._times, self._done = kernel, times, done
         self._conversations = tuple(conversations)
         self._committed: list[Row] = []
-        self._messages: dict[int, list[Deliver]] = {c.conversation: [] for c in self._conversations}
+        self._messages: dict[int, list[Deliver]] = {}
         self._log = ConversationLog(self._conversations, EPOCH)
         self._queue: list[StorageCommand] = []
         self._busy = False
@@ -127,7 +127,7 @@ class SimStorage:
         self._committed += rows
         for row in rows:
             if isinstance(row, Deliver):
-                self._messages[row.conversation].append(row)
+                self._messages.setdefault(row.conversation, []).append(row)
         self._busy = False
         self._done(results + [self._page(read) for read in reads])
         if self._queue and not self._busy:
@@ -135,7 +135,7 @@ class SimStorage:
 
     def _page(self, command: ReadAfter) -> Page:
         """The log is dense from 1, so a position is an index."""
-        messages = self._messages[command.conversation]
+        messages = self._messages.get(command.conversation, [])
         page: list[Deliver] = []
         size = 0
         for message in messages[command.after_seq : command.after_seq + min(command.limit, limits.SYNC_PAGE_MAX)]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.core import draws, tokens
-from model.core.client import READY, ClientSession
+from model.core.client import ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
 from model.history.schema import Header, Kind
@@ -70,10 +70,12 @@ class World:
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
+        self._gateway_nodes = {k: 2 + k for k in range(scenario.gateways)}
         self._host = Host(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
+        self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
@@ -101,20 +103,17 @@ class World:
             self.scenario.timers,
             draws.draws(self.seed, user),
         )
-        observer = ClientObserver(self.recorder, user, self._gateway_nodes())
+        observer = ClientObserver(self.recorder, user, self._gateway_nodes)
         if not self.scenario.clocks.perfect:
             clock = clock_of(self.scenario.clocks, self.scenario, self.seed, user)
             return SimDevice(cast(ClientSession, Clocked(session, clock)), observer, self.devices)
         return SimDevice(session, observer, self.devices)
 
-    def _gateway_nodes(self) -> dict[int, int]:
-        return {k: 2 + k for k in range(self.scenario.gateways)}
-
     # running -----------------------------------------------------------------------------------------------------------------------
 
     def run(self, progress: Callable[[float], None] | None = None) -> SimResult:
         """Play the script to its end."""
-        self.observer.population(self.population, self._gateway_nodes(), 0)
+        self.observer.population(self.population, self._gateway_nodes, 0)
         self.observer.schedule(self.schedule)
         self.start(self.business)
         for gateway in self.devices.gateways:
@@ -175,10 +174,8 @@ class World:
                 self.kernel.stop()
 
     def _progress(self) -> Progress:
-        sessions = [device.session for device in self.devices.devices.values()]
-        ready = [session for session in sessions if session.state is READY]
-        unsettled = sum(not session.settled for session in ready)
-        return Progress(len(sessions) - len(ready), unsettled, self.devices.audits, self.devices.activity)
+        unready, unsettled = self.devices.restless()
+        return Progress(unready, unsettled, self.devices.audits, self.devices.activity)
 
     def _report(self, progress: Callable[[float], None]) -> None:
         """Tell the share of the load that is over, a hundred times."""

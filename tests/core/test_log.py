@@ -73,7 +73,7 @@ def test_a_stranger_leaves_nothing_behind() -> None:
     one = log()
     for counter in range(1, 100):
         assert one.append(append(counter, user=3)) == (Appended(7, Code.NOT_A_MEMBER), None)
-    assert one._conversations[1].sends == {}
+    assert one._states == {}
 
 
 def test_strangers_and_unknown_conversations_are_refused() -> None:

@@ -57,6 +57,18 @@ def within_retention_of_a_new_log() -> Planting:
     return p
 
 
+@entry(PLANTED, "38b_the_system_spoke_without_a_position_and_one_device_lacks_it", "divergence_final")
+def the_system_spoke_without_a_position() -> Planting:
+    """Last of four, of which three are to be kept; by position it would stand nowhere."""
+    p = Planting("a b")
+    p.device("tablet", user="b")
+    p.promise(retention_messages=3)
+    three(p)
+    p.says_itself("note", at=4)
+    p.absent("note", "tablet")
+    return p
+
+
 @entry(PLANTED, "24a_a_phantom_far_ahead_lets_nothing_go", "lost_stored phantom")
 def a_phantom_far_ahead_lets_nothing_go() -> Planting:
     p = Planting()

@@ -221,7 +221,7 @@ class Facts:
         """How many messages, no phantoms, that had been sent by a row stand after one; where some have no position, were known after it."""
         others = [o for o in self.lives if o.home == life.home and (o.committed or o.system)]
         sent = [o for o in others if o.begun and o.begun.at < row.at]
-        if any(o.place is None for o in others if o.committed):
+        if any(o.place is None for o in others):
             return sum(o.known.at > life.known.at for o in sent if o.known and life.known)
         return sum(o.place > life.place for o in sent if o.place and life.place)
 

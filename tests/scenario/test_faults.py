@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from model.history.schema import FaultKind, Phase
-from model.scenario import FAULTS_BY_WORLD, AckLost, Cut, Drain, Fault, Kill, Pause, RollingRestart, Scenario, Throttle, faults
+from model.scenario import (
+    FAULTS_BY_WORLD,
+    NETWORKS,
+    AckLost,
+    Cut,
+    Drain,
+    Fault,
+    Kill,
+    Network,
+    Pause,
+    RollingRestart,
+    Scenario,
+    Throttle,
+    faults,
+)
 from model.scenario.script import BeginPhase, Progress, Script
 from model.workload.population import populate
 from model.workload.schedule import plan
@@ -96,3 +112,11 @@ def test_what_can_be_is_not() -> None:
     assert faults.struck(ALL[0], 2) == ["gateway-1", "gateway-2", "business"]
     assert faults.struck(Cut("gateway-1", 1), 1) == ["gateway-1"]
     assert faults.struck(faults.StorageStall("business", 1, 2), 2) == ["business"]
+
+
+def test_the_page_on_the_model_tells_of_every_fault_and_every_network() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    section = page[page.index("## Faults") :]
+    assert {faults.tag(fault) for fault in ALL} == set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
+    told = page[page.index("## Networks") : page.index("## Faults")]
+    assert set(NETWORKS) | set(Network.__struct_fields__) <= set(re.findall(r"`([a-z0-9_]+)`", told)) | {"2"}
