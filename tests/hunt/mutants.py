@@ -63,8 +63,9 @@ class Mutant:
         if source.count(self.old) != 1:
             raise ValueError(f"{self.name}: {function.__qualname__} has its text {source.count(self.old)} times, not once")
         place: dict[str, Any] = {}
-        text = "from __future__ import annotations\n" + source.replace(self.old, self.new)
-        exec(compile(text, f"<{self.name}>", "exec"), function.__globals__, place)  # noqa: S102  # its own text
+        first = function.__code__.co_firstlineno  # so that probes, which name lines, still find them
+        text = "\n" * (first - 2) + "from __future__ import annotations\n" + source.replace(self.old, self.new)
+        exec(compile(text, function.__code__.co_filename, "exec"), function.__globals__, place)  # noqa: S102  # its own text
         code: CodeType = place[function.__name__].__code__
         return code
 
