@@ -3,7 +3,8 @@
 Rules of the file:
 
 - A send gets its counter when the user submits it, dense per conversation; (device, conversation, counter) is its identity for good.
-- At most ``OUTSTANDING_MAX`` sends of a conversation are under way; the others wait their turn, at most ``OUTBOX_MAX`` in all.
+- At most ``OUTSTANDING_MAX`` sends of a conversation are under way, no further apart than the log remembers results; the others wait
+  their turn, at most ``OUTBOX_MAX`` in all.
 - ``until_definite`` goes back to the oldest unanswered send of a conversation and repeats all from there, so sender order survives;
   the log answers what it has already. ``bounded`` repeats single sends, ``send_tries_max`` tries in all. ``once`` never repeats.
 - No timer per message: ``due`` is a lower bound on the next thing to do; looking too early is harmless.
@@ -45,6 +46,15 @@ class _Stream:
         self.waiting: deque[Send] = deque()
         self.unknown: dict[int, Send] = {}  # given up, outcome open
         self.stalled_until = 0  # nothing is written before: the server asked for patience
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next send may be written. Later ones may have been answered and the oldest not: the log must still know its result."""
+        outstanding = self.outstanding
+        if not outstanding:
+            return True
+        oldest = next(iter(outstanding))
+        return len(outstanding) < limits.OUTSTANDING_MAX and self.waiting[0].send_counter - oldest < limits.RESULTS_MAX
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
@@ -195,7 +205,7 @@ class Outbox:
             if stream.waiting:  # no answer may be outstanding that would bring us back here
                 self.due = min(self.due, stream.stalled_until)
             return shown
-        while stream.waiting and len(stream.outstanding) < limits.OUTSTANDING_MAX:
+        while stream.waiting and stream.has_room:
             frame = stream.waiting.popleft()
             if self._policies.send == "once":
                 out.append(Write(self.connection, frame))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from model.core import limits
 from model.core.codes import Code
 from model.core.effects import ClientEffect, Write
 from model.core.frames import Send, SendAck
@@ -76,3 +77,18 @@ def test_an_accepted_send_ends_the_patience() -> None:
         now = repeated_at(outbox, out, now)
     outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), now, out)
     assert repeated_at(outbox, out, now) == now + Timers().retry_after_us
+
+
+def test_no_send_is_written_that_has_the_log_forget_the_result_of_the_oldest() -> None:
+    """All but the oldest are accepted: its first copy was answered on a dead connection, the further ones find the server overloaded."""
+    outbox, out = attached()
+    last = 2 * limits.RESULTS_MAX
+    for _ in range(SENDS, last):
+        outbox.submit(7, b"hello", 0, out)
+    for counter in range(2, last + 1):
+        outbox.acked(SendAck(7, counter, Code.OK, True, 1, counter, counter), 1, out)
+    sent = {effect.frame.send_counter for effect in out if isinstance(effect, Write) and isinstance(effect.frame, Send)}
+    assert max(sent) == limits.RESULTS_MAX
+    outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), 2, out)
+    sent = {effect.frame.send_counter for effect in out if isinstance(effect, Write) and isinstance(effect.frame, Send)}
+    assert max(sent) > limits.RESULTS_MAX
