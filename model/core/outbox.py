@@ -49,7 +49,7 @@ class _Stream:
 
     @property
     def has_room(self) -> bool:
-        """Whether the next send may be written. Later ones may have been answered and the oldest not: the log must still know its result."""
+        """Whether the next send may be written. Later ones may be answered and the oldest not: the log must still know its result."""
         outstanding = self.outstanding
         if not outstanding:
             return True
