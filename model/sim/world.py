@@ -1,8 +1,8 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times). All luck is keyed (:mod:`model.core.draws`), equal times
-run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process; everything else
-is callbacks.
+Deterministic: a run is a function of (scenario, preset, seed, service times, pending set). All luck is keyed (:mod:`model.core.draws`),
+equal times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing iterates over a set. The
+fault schedule is a SimPy process; everything else is callbacks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from model.sim.faults import Nemesis
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.node import Node
 from model.sim.paths import Paths
+from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Host
 from model.sim.storage import varied
@@ -57,11 +58,11 @@ class SimResult:
 class World:
     """One run, assembled."""
 
-    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
+    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, pending: Pending | None = None) -> None:
         self.scenario, self.preset, self.seed = scenario, preset, seed
         self.policies = scenario.preset(preset)
         self.times = times.with_log_ins(scenario.login)
-        self.kernel = Kernel(scenario.population.users)
+        self.kernel = Kernel(scenario.population.users, pending)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.paths = Paths(self.kernel, scenario, seed)
@@ -252,7 +253,11 @@ def run(
     *,
     progress: Callable[[float], None] | None = None,
     times: ServiceTimes | None = None,
+    pending: Pending | None = None,
 ) -> SimResult:
-    """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1]."""
+    """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
+
+    ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`); None: that of asking.
+    """
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load()).run(progress)
+        return World(scenario, preset, seed, times or load(), pending).run(progress)
