@@ -7,6 +7,7 @@ sysexits(3) says, 130, 141 and 143 on signals. Whatever is heavy is imported ins
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections import Counter
@@ -15,7 +16,7 @@ from pathlib import Path
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import OUT_HELP, conclude, run
+from scenarios.running.command import OUT_HELP, SET_HELP, conclude, near, run, runs_root
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,6 +26,50 @@ def cli() -> None:
 
 
 cli.add_command(run)
+
+
+@cli.command()
+@click.argument("name")
+@click.option(
+    "--axis", "axes", multiple=True, metavar="FIELD=V,V,...", help="Choices of a field, or of an axis the scenario declares."
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), help="Replications of each point, with seeds 1 to this.")
+@click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@click.option("--short", is_flag=True, help="The short form: fewer points and replications, of a few seconds.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in."
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(
+    name: str,
+    axes: tuple[str, ...],
+    seeds: int | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    short: bool,
+    jobs: int,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the scenario NAME over a grid, in the simulated world.
+
+    The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
+    gives no verdict: the exit code is 0 when all of it was run, 130 or 143 after a signal.
+    """
+    from reports import sweeps
+    from scenarios.running import sweep as sweeping
+
+    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=runs_root(out))
+    pictures = sweeps.write_pictures(result.folder)
+    if as_json:
+        print(json.dumps(sweeping.contract(result)))
+    else:
+        print(sweeps.told(result.folder))
+        print("\n".join(["", *sweeping.conclusion(name, result), f"folder: {near(result.folder)}"]))
+        print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
+    return 128 + result.interrupted if result.interrupted else exits.VALID
 
 
 @cli.command()

@@ -8,11 +8,14 @@ would be too dark on a dark ground, the darkest colour of the cycle and the word
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Final
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -34,24 +37,32 @@ def write_plots(folder: Path) -> list[Path]:
     disk does not take the files.
     """
     run = series.of(load(folder).history)
-    written: list[Path] = []
-    try:
+    with _plots(folder / "plots"):
         (folder / "plots").mkdir(exist_ok=True)
-        for picture in PICTURES:
-            figure = picture.draw(run, None)
-            base = folder / "plots" / picture.name
-            for path, content in (
-                (base.with_suffix(".svg"), _svg(figure, picture.name).encode()),
-                (base.with_suffix(".png"), _png(figure)),
-            ):
-                path.write_bytes(content)
-                written.append(path)
-            picture.frame(run).to_csv(base.with_suffix(".csv"), index=False)
-            written.append(base.with_suffix(".csv"))
+    return [
+        path
+        for picture in PICTURES
+        for path in write_figure(picture.draw(run, None), folder / "plots", picture.name, picture.frame(run))
+    ]
+
+
+def write_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame) -> list[Path]:
+    """Write a figure as ``<name>.svg`` and ``.png`` and what it is drawn from as ``.csv``. Returns the three paths."""
+    svg, png, csv = (folder / f"{name}.{ending}" for ending in ("svg", "png", "csv"))
+    with _plots(folder):
+        svg.write_bytes(_svg(figure, name).encode())
+        png.write_bytes(_png(figure))
+        table.to_csv(csv, index=False)
+    return [svg, png, csv]
+
+
+@contextmanager
+def _plots(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         text = f"{error.filename or folder}: {error.strerror}: plots cannot be written; free space"
         raise RunFolderError(text, "disk") from error
-    return written
 
 
 def inline_svg(figure: Figure, name: str) -> str:

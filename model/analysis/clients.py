@@ -48,6 +48,39 @@ def long_polling(one_way: float, messages: float, hold: float) -> Polling:
     return Polling(one_way + round_trip / cycle * round_trip / 2, 1 / cycle)
 
 
+def push(one_way: float, heartbeat: float) -> Polling:
+    """A connection down which messages come at once; ``requests`` are its pings."""
+    _require(heartbeat > 0 and one_way >= 0, f"a heartbeat of {heartbeat} and a way of {one_way}: the one must be above 0")
+    return Polling(one_way, 1 / heartbeat)
+
+
+def awake(tail: float, *, every: float = 0.0, exchange: float = 0.0, messages: float = 0.0) -> float:
+    """The share of time in which a radio is awake that sleeps ``tail`` after its last use: used every so often (0: never) for an
+    ``exchange``, and for Poisson ``messages``. It sleeps when neither fell into the last ``tail``, and the two are independent."""
+    _require(
+        tail > 0 and every >= 0 and exchange >= 0 and messages >= 0,
+        f"a tail of {tail}, every {every} for {exchange}, {messages} messages: none may be below 0",
+    )
+    asleep = max(0.0, 1 - (tail + exchange) / every) if every else 1.0
+    return 1 - asleep * exp(-messages * tail)
+
+
+def awake_long_polling(tail: float, one_way: float, messages: float, hold: float) -> float:
+    """The same for a question that is renewed at every message and after ``hold``.
+
+    The radio is used at the ends of intervals of a round trip and the time for which the question is held, the lesser of an exponential
+    one and ``hold``; it sleeps for what each of them is longer than ``tail``. What falls into the round trip is neglected.
+    """
+    _require(tail > 2 * one_way > 0 and hold > 0, f"a tail of {tail} and a way of {one_way}: the tail must be above a round trip")
+    quiet = tail - 2 * one_way
+    if hold <= quiet:
+        return 1.0
+    if messages == 0:
+        return 1 - (hold - quiet) / (2 * one_way + hold)
+    held = (1 - exp(-messages * hold)) / messages
+    return 1 - (exp(-messages * quiet) - exp(-messages * hold)) / messages / (2 * one_way + held)
+
+
 def reconnect_peak(clients: int, window: float, width: float) -> float:
     """The mean, over runs, of the most arrivals in any bin of a ``width``, where ``clients`` come back uniformly within ``window``.
 
@@ -66,6 +99,20 @@ def reconnect_peak(clients: int, window: float, width: float) -> float:
         n += 1
         if n > mean and beyond < 1e-12:
             return float(expected)
+
+
+def storm_bound(capacity: float, time_out: float, wait: float) -> float:
+    """The most clients that may lose their connections at once, where all ask again together, give up after ``time_out`` and ask anew after
+    a ``wait``, and the server takes ``capacity`` of them in a unit of time, in order, those that have given up among them.
+
+    Of N the first ``capacity * time_out`` get in; the others come again when the server has worked for ``time_out + wait``, and stand
+    behind what is left of the first round. From then on a round begins behind N - capacity * (time_out + wait) stale requests at the
+    least. If their work takes as long as the time-out nobody is ever let in again, and that is so for N above the result.
+    """
+    _require(
+        capacity > 0 and time_out > 0 and wait >= 0, f"a capacity of {capacity}, a time-out of {time_out}: both must be above 0"
+    )
+    return capacity * (2 * time_out + wait)
 
 
 def _require(holds: bool, text: str) -> None:

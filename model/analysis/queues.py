@@ -10,6 +10,7 @@ arrival to departure, "wait" the part of it before service.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 
 class TheoryError(ValueError):
@@ -80,6 +81,15 @@ def mmc(arrivals: float, service: float, servers: int) -> Line:
     waits = blocked / (1 - load * (1 - blocked))
     wait = waits * service / (servers * (1 - load))
     return Line(load, wait, wait + service, arrivals * (wait + service))
+
+
+def mmc_wait_quantile(arrivals: float, service: float, servers: int, q: float) -> float:
+    """The wait that a share ``q`` of arrivals does not exceed: P(wait > t) = C exp(-(servers / service - arrivals) t), with Erlang's C
+    ([K] 3.5)."""
+    line = mmc(arrivals, service, servers)
+    spare = servers / service - arrivals
+    waits = line.wait * spare  # Erlang's C
+    return max(0.0, log(waits / (1 - q)) / spare) if waits > 0 else 0.0
 
 
 def mm1k(arrivals: float, service: float, places: int) -> Line:

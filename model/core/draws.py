@@ -17,7 +17,7 @@ Draw = Callable[[int, int], float]
 
 # purposes: what a draw decides; numbers are stable, since they are part of the key
 BACKOFF, ACK_TIMEOUT, HEARTBEAT_PHASE, LINK_DELAY, LINK_LOSS, ARRIVAL, PAYLOAD, SERVICE_TIME, TOPOLOGY = range(1, 10)
-LINK_CLASS, OUTAGE, HANDOVER, CLOCK, STRUCK, DISK = range(20, 26)  # of the simulated world's physics and faults
+LINK_CLASS, OUTAGE, HANDOVER, CLOCK, STRUCK, DISK, CONNECTION_LIFE = range(20, 27)  # of the simulated world's physics and faults
 
 
 def mix(value: int) -> int:

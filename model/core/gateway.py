@@ -22,6 +22,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from model.core import limits
+from model.core.admission import ADMITTED, admission
 from model.core.codes import TEXT, Code
 from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness, Write
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToGateway, Up
@@ -104,10 +105,21 @@ class Gateway:
     """The rules of one gateway. Inputs: ``opened``, ``receive``, ``closed``, ``congested``, ``drained``, ``receive_business``,
     ``business_up``, ``business_down``, ``shut_down``, ``on_deadline``."""
 
-    __slots__ = ("_asks", "_business", "_check_token", "_connections", "_idle_due", "_idle_us", "deadline", "timers")
+    __slots__ = (
+        "_admission",
+        "_asks",
+        "_business",
+        "_check_token",
+        "_connections",
+        "_idle_due",
+        "_idle_us",
+        "deadline",
+        "timers",
+    )
 
     def __init__(self, policies: Policies, timers: Timers, check_token: CheckToken) -> None:
         self.timers = timers
+        self._admission = admission(policies, timers)
         self._asks = frozenset({SYNC_REQUEST} if policies.ack_basis == "none" else {SEND, SYNC_REQUEST})  # what is answered
         self.deadline = limits.NEVER_US
         self._check_token = check_token
@@ -221,12 +233,18 @@ class Gateway:
         if not self._check_token(frame.user, frame.device, frame.token):
             self._end(connection, Code.BAD_TOKEN, out)
             return
+        if self._admission is not None:
+            hint_us = self._admission.ask(connection.heard_us)  # which is now
+            if hint_us != ADMITTED:
+                self._end(connection, Code.OVERLOADED, out, hint_us)
+                return
         connection.state = ATTACHING
         connection.user, connection.device, connection.connect_counter = frame.user, frame.device, frame.connect_counter
         if self._business:
             self._attach(connection, out)
 
     def _attached(self, connection: Connection, envelope: Attached, out: list[GatewayEffect]) -> None:
+        self._logged_in(connection)
         connection.state = ATTACHED
         connection.generation = envelope.generation
         self._write(connection, Welcome(envelope.generation, envelope.heads), out)
@@ -287,7 +305,13 @@ class Gateway:
         attach = Attach(connection.number, connection.user, connection.device, connection.connect_counter, again)
         out.append(TellBusiness(attach))
 
+    def _logged_in(self, connection: Connection) -> None:
+        """The log-in that was under way on this connection, if one was, is so no more."""
+        if self._admission is not None and connection.state is ATTACHING:
+            self._admission.over()
+
     def _detach(self, connection: Connection, out: list[GatewayEffect]) -> None:
+        self._logged_in(connection)
         if connection.state is not NEW and self._business:
             detach = Detach(connection.number, connection.user, connection.device, connection.generation)
             out.append(TellBusiness(detach))
@@ -298,11 +322,11 @@ class Gateway:
             self._read_on(connection, out)
         self._write(connection, Notice(Code.BUSINESS_UNAVAILABLE, self.timers.retry_after_us), out)
 
-    def _end(self, connection: Connection, code: int, out: list[GatewayEffect]) -> None:
-        """Say why, close, and let business know."""
+    def _end(self, connection: Connection, code: int, out: list[GatewayEffect], retry_after_us: int = 0) -> None:
+        """Say why and when to come back, close, and let business know."""
         del self._connections[connection.number]
         if code:
-            out.append(Write(connection.number, Error(code, TEXT[Code(code)])))
+            out.append(Write(connection.number, Error(code, TEXT[Code(code)], retry_after_us)))
         out.append(Close(connection.number, code))
         self._detach(connection, out)
 

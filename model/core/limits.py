@@ -57,5 +57,8 @@ ACK_ENTRIES_MAX = 256
 CONNECTIONS_MAX = 19_000
 """Connections one gateway accepts: the file descriptors of a process, less some for itself."""
 
+LOGIN_HINT_MAX_US = 600_000_000
+"""The longest wait a gateway asks of a client that it turns away: beyond ten minutes a line says no more than "later"."""
+
 NEVER_US = 1 << 62
 """A deadline that does not come, in microseconds."""

@@ -22,6 +22,8 @@ DeviceOrder = Literal["arrival", "sequence"]
 CatchUp = Literal["none", "newest", "cursor"]
 Backoff = Literal["fixed", "exponential", "equal_jitter", "full_jitter", "decorrelated"]
 Goodbye = Literal["unfenced", "fenced"]
+AdmissionPolicy = Literal["open", "token_bucket", "bounded_queue"]
+AdmissionHint = Literal["none", "fixed", "spread"]
 
 
 class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +45,10 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff: Backoff = "full_jitter"
     goodbye: Goodbye = "fenced"
     """Whether the end of an old connection may remove a newer route of the same device."""
+    admission: AdmissionPolicy = "open"
+    """Whom a gateway lets log in when many want to (:mod:`model.core.admission`)."""
+    admission_hint: AdmissionHint = "none"
+    """What it tells the others: nothing, one wait for all, or to each a place in a line."""
 
 
 PRESETS: dict[str, Policies] = {
@@ -97,6 +103,14 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a device gathers receptions before it acknowledges them in one frame."""
     retry_after_us: int = 250 * MILLISECOND
     """The hint a gateway gives while business is away."""
+    login_interval_us: int = 5 * MILLISECOND
+    """Between two log-ins that a gateway lets in under ``token_bucket``, and between two places in the line of the hint ``spread``."""
+    login_burst: int = 50
+    """Log-ins that may come at once after a pause, under ``token_bucket`` (a count)."""
+    logins_max: int = 100
+    """Log-ins of a gateway under way at a time, under ``bounded_queue`` (a count): what business can answer within a time-out."""
+    login_hint_us: int = 2 * SECOND
+    """The hint ``fixed``."""
 
     def scaled(self, factor: float) -> Timers:
         """The same timers with every duration multiplied by ``factor`` (> 0); counts stay."""

@@ -77,6 +77,16 @@ Verdict = Literal["valid", "invalid", "harness_invalid", "unknown"]
 WORLDS: tuple[World, ...] = ("sim", "live")
 
 
+class LoginCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """CPU of a log-in in the simulated world, beyond its frames; the live one has its own. Zero is the reference server on the loopback,
+    which has no TLS and asks nobody who a token belongs to."""
+
+    handshake_us: float = 0.0
+    """At the gateway, for every connection that is opened, whoever is let in: a TLS handshake."""
+    account_us: float = 0.0
+    """At business, for every log-in that a gateway lets in: account, session and contacts are read, presence is told."""
+
+
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One question. Every field but ``name`` and ``question`` has a default."""
 
@@ -94,7 +104,12 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Storage's, in the simulated world."""
     cores: int | None = None
     """Cores that gateways and business share in the simulated world, as processes of one host do; null: each has one of its own."""
+    login: LoginCost = LoginCost()
+    connection_life_s: float = 0.0
+    """Mean life of a connection until the network ends it, in the simulated world (exponential, until the load ends); 0: for ever."""
     timers: Timers = Timers()
+    policies: dict[str, str] = {}
+    """What this scenario changes in the policies of every preset, by the name of the policy."""
     ramp_s: float = 3.0
     """Connections are opened evenly over the first half of it."""
     warm_up_s: float = 2.0
@@ -108,8 +123,11 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the short form multiplies times and timers with."""
 
     def preset(self, name: str) -> Policies:
-        """The policies of a preset. KeyError for an unknown one."""
-        return PRESETS[name]
+        """The policies of a preset, as this scenario changes them.
+
+        KeyError for an unknown one, ``msgspec.ValidationError`` where ``policies`` names no policy, or none of its choices.
+        """
+        return msgspec.convert(msgspec.to_builtins(PRESETS[name]) | self.policies, Policies) if self.policies else PRESETS[name]
 
     @property
     def load_begin_us(self) -> int:

@@ -204,6 +204,12 @@ def resolved(links: Links) -> tuple[tuple[Network, float], ...]:
     return tuple((one if isinstance(one, Network) else NETWORKS[one], share) for one, share in mix)
 
 
+def sole(links: Links) -> Network:
+    """The one network of a scenario that does not mix several. ValueError for a mix."""
+    ((network, _),) = resolved(links)
+    return network
+
+
 def scaled(links: Links, factor: float) -> Links:
     """The same with its times shortened, see :meth:`Network.scaled`; what has none to shorten is left as it is."""
     if isinstance(links, tuple):

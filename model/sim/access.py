@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Trap = Callable[[list[Any]], list[Any]]
 """What a fault makes of the effects of a turn before they leave."""
+ACCEPT_BACKLOG = 4096
+"""Connections that a gateway's kernel holds until they are accepted, as the live gateway asks for; Linux caps it at ``somaxconn``."""
 
 
 class SimGateway(Node):
@@ -38,6 +40,7 @@ class SimGateway(Node):
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
+        self._unaccepted = 0
         self._last_number = 0
         self._business: SimBusiness | None = None
         self._business_link = 0
@@ -52,7 +55,7 @@ class SimGateway(Node):
     def start(self) -> None:
         super().start()
         self._machine = Gateway(self._policies, self._timers, self._check_token)
-        self._links = {}
+        self._links, self._unaccepted = {}, 0
         self._business = None
         self.accepts, self.deaf = True, False
 
@@ -88,7 +91,13 @@ class SimGateway(Node):
         self._last_number += 1
         link.number = self._last_number
         self._links[link.number] = link
+        self._unaccepted += 1
         self.arrive("opened", link.number)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many connections wait to be accepted that the kernel drops further requests."""
+        return self._unaccepted >= ACCEPT_BACKLOG
 
     def receive(self, link: Link, frame: Any) -> None:
         """A frame of a device arrives."""
@@ -179,7 +188,9 @@ class SimGateway(Node):
                     machine.receive_business(envelope, now, out)
                 return self._times.gateway_envelope_us * len(envelopes)
             case "opened":
+                self._unaccepted -= 1
                 machine.opened(item[1], now, out)
+                return self._times.gateway_frame_in_us + self._times.gateway_handshake_us
             case "closed":
                 machine.closed(item[1], now, out)
             case "linked":

@@ -9,12 +9,13 @@ from model.core import limits
 from model.core.business import BusinessNode
 from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import TellGateway
+from model.core.envelopes import ATTACH
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US
-from model.sim.node import Node
+from model.sim.node import TURN_US_MAX, Node
 from model.sim.service_times import ServiceTimes
 from model.sim.stations import Host
 from model.sim.storage import SimStorage
@@ -115,11 +116,7 @@ class SimBusiness(Node):
         assert machine is not None
         match item[0]:
             case "envelopes":
-                _, link, envelopes = item
-                for envelope in envelopes:
-                    self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
-                    machine.receive(link, envelope, now, out)
-                return self._times.business_envelope_us * len(envelopes)
+                return self._envelopes(machine, item[1], item[2], now, out)
             case "stored":
                 for result in item[1]:
                     machine.stored(result, now, out)
@@ -129,6 +126,20 @@ class SimBusiness(Node):
             case "deadline":
                 machine.on_deadline(now, out)
         return self._times.business_result_us
+
+    def _envelopes(self, machine: BusinessNode, link: int, envelopes: list[Any], now: int, out: list[Any]) -> float:
+        """Take envelopes of a gateway; what would make the turn too long waits for the next one."""
+        cost = 0.0
+        for taken, envelope in enumerate(envelopes):
+            if cost >= TURN_US_MAX:
+                self._inbox.appendleft(("envelopes", link, envelopes[taken:]))
+                break
+            self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
+            machine.receive(link, envelope, now, out)
+            cost += self._times.business_envelope_us
+            if envelope.kind == ATTACH and not envelope.announced:
+                cost += self._times.business_account_us
+        return cost
 
     def cost(self, out: list[Any]) -> float:
         envelopes = [*map(type, out)].count(TellGateway)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log1p
 from typing import Any
 
-from model.core import limits
+from model.core import draws, limits
 from model.core.client import READY, ClientSession
 from model.core.effects import Close, Open, ReadBackCompleted, Write
 from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
+from model.scenario import Scenario
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import Link
 from model.sim.paths import Paths
+
+SYN_TIMEOUT_US = 1_000_000
+"""First wait for the answer to a connection request, doubled with each further one (RFC 6298, 2.1)."""
 
 
 class SimDevice:
@@ -56,6 +61,17 @@ class SimDevice:
         """The connection ended, or was refused."""
         if link is self._link:
             self._link = None
+            self.session.closed(link.connection, self._world.kernel.now, self._world.out)
+            self._drain()
+
+    def wants(self, link: Link) -> bool:
+        """Whether this is the connection the device has or waits for."""
+        return link is self._link
+
+    def lose(self, link: Link) -> None:
+        """The network ends a connection, and both ends learn of it."""
+        if link is self._link:
+            self._close()
             self.session.closed(link.connection, self._world.kernel.now, self._world.out)
             self._drain()
 
@@ -103,6 +119,22 @@ class SimDevice:
         self._drain()
 
 
+class Lives:
+    """How long connections last before the network ends them; none ends after the load, so that a run can come to rest."""
+
+    __slots__ = ("_mean_us", "_seed", "_until_us")
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self._mean_us, self._seed = scenario.connection_life_s * 1e6, seed
+        self._until_us = scenario.at_us(scenario.duration_s)
+
+    def end_us(self, device: int, link: Link, now: int) -> int:
+        """When a connection made now is lost; 0 for never. The luck is that of the device and its connect counter."""
+        share = draws.draws(self._seed, device)(draws.CONNECTION_LIFE, link.connection)
+        end_us = now + round(-self._mean_us * log1p(-share))
+        return end_us if end_us < self._until_us else 0
+
+
 class DeviceWorld:
     """What the devices share: gateways, links, and the counts a script asks for."""
 
@@ -118,6 +150,7 @@ class DeviceWorld:
         """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
         self._paths = paths
+        self.lives: Lives | None = None
 
     def restless(self) -> tuple[int, int]:
         """How many devices are not ready, and how many of those that are have something unanswered or under way."""
@@ -133,10 +166,15 @@ class DeviceWorld:
         link.up.carry(self._request, device, link, asked)
         return link
 
-    def _request(self, device: SimDevice, link: Link, gateway: SimGateway) -> None:
-        if gateway.accepts:
+    def _request(self, device: SimDevice, link: Link, gateway: SimGateway, tries: int = 0) -> None:
+        if gateway.accepts and gateway.crowded:
+            if device.wants(link):  # the request was dropped, and the device's kernel repeats it
+                self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, gateway, tries + 1)
+        elif gateway.accepts:
             gateway.connect(link)
             link.down.carry(device.opened, link)
+            if self.lives is not None and (end_us := self.lives.end_us(device.session.device, link, self.kernel.now)):
+                self.kernel.at(end_us, device.lose, link)
         elif gateway.deaf:
             link.down.carry(device.opened, link)
         else:

@@ -1,8 +1,9 @@
 """A node: a process with one CPU, whose work waits in line and is taken in turns of a loop.
 
-Work that arrives while the CPU is busy is taken all together in the next turn, as an event loop takes what its sockets hold: a turn has
-a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine decides at the beginning
-of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what had left before.
+Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
+sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine
+decides at the beginning of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what
+had left before.
 
 A node has a core of its own, or shares those of a host with other nodes; there, a turn cut short by a kill is worked off to its end.
 """
@@ -10,11 +11,15 @@ A node has a core of its own, or shares those of a host with other nodes; there,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import Any
 
 from model.core import limits
 from model.sim.kernel import Kernel
 from model.sim.stations import Host
+
+TURN_US_MAX = 5_000
+"""Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""
 
 
 class Node(ABC):
@@ -37,7 +42,7 @@ class Node(ABC):
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turn_us = turn_us
-        self._inbox: list[tuple[Any, ...]] = []
+        self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = False
         self.is_paused = self._is_stuck = False
         self._held: list[Any] | None = None
@@ -74,7 +79,7 @@ class Node(ABC):
         self.alive = self._busy = self.is_paused = self._is_stuck = False
         self._held = None
         self.life += 1
-        self._inbox = []
+        self._inbox.clear()
         self._armed = limits.NEVER_US
         return 0
 
@@ -112,12 +117,11 @@ class Node(ABC):
                 self._turn()
 
     def _turn(self) -> None:
-        items, self._inbox = self._inbox, []
-        now = self.kernel.now
+        inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
         cost = self._turn_us
-        for item in items:
-            cost += self.take(item, now, out)
+        while inbox and cost < TURN_US_MAX:
+            cost += self.take(inbox.popleft(), now, out)
         cost += self.cost(out)
         self.cpu_us += cost
         self.turns += 1

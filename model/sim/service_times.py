@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from model.scenario import LoginCost
+
 PATH = Path(__file__).with_name("service_times.json")
 
 
@@ -37,6 +39,14 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     business_start_us: float
     provenance: dict[str, str]
     """Machine, date, command, what was measured and how."""
+    gateway_handshake_us: float = 0.0
+    """What opening a connection costs beyond its frames: TLS, which the reference server has not."""
+    business_account_us: float = 0.0
+    """What a log-in that is let in costs beyond its envelopes."""
+
+    def with_log_ins(self, cost: LoginCost) -> ServiceTimes:
+        """These times with the log-ins of a scenario."""
+        return msgspec.structs.replace(self, gateway_handshake_us=cost.handshake_us, business_account_us=cost.account_us)
 
 
 def load(path: Path = PATH) -> ServiceTimes:

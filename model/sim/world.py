@@ -26,7 +26,7 @@ from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, S
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.clocks import Clocked, clock_of
-from model.sim.devices import DeviceWorld, SimDevice
+from model.sim.devices import DeviceWorld, Lives, SimDevice
 from model.sim.faults import Nemesis
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.node import Node
@@ -58,12 +58,15 @@ class World:
     """One run, assembled."""
 
     def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes) -> None:
-        self.scenario, self.preset, self.seed, self.times = scenario, preset, seed, times
+        self.scenario, self.preset, self.seed = scenario, preset, seed
+        self.policies = scenario.preset(preset)
+        self.times = times.with_log_ins(scenario.login)
         self.kernel = Kernel(scenario.population.users)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.paths = Paths(self.kernel, scenario, seed)
         self.devices = DeviceWorld(self.kernel, self.paths)
+        self.devices.lives = Lives(scenario, seed) if scenario.connection_life_s else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
@@ -78,8 +81,10 @@ class World:
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
-        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
-        business = SimBusiness(self.kernel, BUSINESS, self.times, policies, timers, self.population.conversations, self._host)
+        timers = self.scenario.timers
+        business = SimBusiness(
+            self.kernel, BUSINESS, self.times, self.policies, timers, self.population.conversations, self._host
+        )
         if self.scenario.disk != Disk():
             business.storage.vary = varied(self.scenario.disk, self.seed)
         return business
@@ -88,7 +93,7 @@ class World:
         def check_token(user: int, device: int, token: bytes) -> bool:
             return tokens.check(SECRET, user, device, token)
 
-        policies, timers = self.scenario.preset(self.preset), self.scenario.timers
+        policies, timers = self.policies, self.scenario.timers
         return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
 
     def _device(self, user: int) -> SimDevice:
@@ -98,7 +103,7 @@ class World:
             tokens.mint(SECRET, user, user),
             self.scenario.gateways,
             self.population.homes[user],
-            self.scenario.preset(self.preset),
+            self.policies,
             self.scenario.timers,
             draws.draws(self.seed, user),
         )
@@ -220,7 +225,7 @@ class World:
                 preset=self.preset,
                 seed=self.seed,
                 contract=self.scenario.contract,
-                policies=self.scenario.preset(self.preset),
+                policies=self.policies,
                 timers=self.scenario.timers,
                 nodes=self.nodes,
                 load_begin_us=self.scenario.load_begin_us,

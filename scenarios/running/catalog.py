@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from model.scenario import Scenario
+from model.scenario.sweep import Sweep
 from scenarios.running.exits import CannotRun, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from scenarios.running.replicate import Replication
+
+    Conclusion = Callable[[pd.DataFrame], str]
 
 FOLDER = Path(__file__).resolve().parent.parent
 
@@ -21,10 +33,42 @@ def names() -> list[str]:
 
 def load(name: str) -> Scenario:
     """A scenario by its name. Raises :class:`CannotRun` where there is none of that name."""
-    known = names()
-    if name not in known:
-        raise CannotRun(f"no scenario is called '{name}'{suggestion(name, known)} (`imbench list` shows all: {', '.join(known)})")
-    scenario = import_module(f"scenarios.{name}").SCENARIO
+    scenario = _module(name).SCENARIO
     assert isinstance(scenario, Scenario)
     assert scenario.name == name, f"{name}.py holds the scenario {scenario.name!r}; give both one name"
     return scenario
+
+
+def short(name: str) -> Scenario:
+    """The short form of a scenario, in sizes as well where its sweep says so. Raises :class:`CannotRun`."""
+    from scenarios.running.settings import apply
+
+    return apply(load(name).short(), sweep(name).short_settings)
+
+
+def sweep(name: str) -> Sweep:
+    """The sweep that a scenario's file declares; one without axes where it declares none. Raises :class:`CannotRun`."""
+    found = getattr(_module(name), "SWEEP", Sweep(axes=()))
+    assert isinstance(found, Sweep)
+    return found
+
+
+def replication(name: str) -> Replication:
+    """What a replication of a scenario measures: its file's own ``replication``, or the common one."""
+    from scenarios.running import replicate
+
+    found: Replication = getattr(_module(name), "replication", replicate.replication)
+    return found
+
+
+def conclusion(name: str) -> Conclusion | None:
+    """What a scenario's file says of a finished sweep, if it does: a function of the table of replications that returns text."""
+    found: Conclusion | None = getattr(_module(name), "conclusion", None)
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    known = names()
+    if name not in known:
+        raise CannotRun(f"no scenario is called '{name}'{suggestion(name, known)} (`imbench list` shows all: {', '.join(known)})")
+    return import_module(f"scenarios.{name}")

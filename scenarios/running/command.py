@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PRESET = "cursor"
 PRESET_HELP = f"Policies to run with; may be repeated.  [default: {DEFAULT_PRESET}]"
+SET_HELP = "Change a field of the scenario; may be repeated."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
 
@@ -47,7 +48,7 @@ OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of t
     help="Who makes the live world's load.",
 )
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change a field of the scenario; may be repeated.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run, a line each.")
 def run(
@@ -80,8 +81,7 @@ def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
     from scenarios.running import catalog
     from scenarios.running.settings import apply
 
-    scenario = catalog.load(name)
-    return apply(scenario.short() if short else scenario, settings)
+    return apply(catalog.short(name) if short else catalog.load(name), settings)
 
 
 def check_presets(presets: Sequence[str]) -> None:
@@ -181,6 +181,14 @@ def target(path: Path, *endings: str) -> Path:
 def run_script(name: str) -> NoReturn:
     """What ``python scenarios/NAME.py`` does: the same as ``imbench run NAME``, with the same options."""
     sys.exit(conclude(lambda: run.main([name, *sys.argv[1:]], prog_name=f"{name}.py", standalone_mode=False)))
+
+
+def sweep_script(name: str) -> NoReturn:
+    """What ``python scenarios/NAME.py`` does where the question needs a sweep: the same as ``imbench sweep NAME``, which this process
+    becomes, for pictures are drawn by what scenarios do not know."""
+    from scenarios.running.run import ROOT
+
+    os.execv(sys.executable, [sys.executable, str(ROOT / "imbench.py"), "sweep", name, *sys.argv[1:]])
 
 
 def conclude(command: Callable[[], object]) -> int:

@@ -24,7 +24,7 @@ from model.history.columns import History, from_rows
 from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
-from model.scenario import FAULTS_BY_WORLD, Scenario, World
+from model.scenario import FAULTS_BY_WORLD, LoginCost, Scenario, World
 from model.scenario.faults import tag
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
@@ -92,16 +92,16 @@ def run(
 ) -> RunResult:
     """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world.
 
-    A world that lacks a fault of the scenario is not played: the verdict is ``skipped`` and there is no folder. Raises
+    A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = sorted({tag(fault) for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])})
+    missing = _missing(scenario, world)
     if missing:
         return _skipped(scenario, world, preset, seed, missing)
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
-        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=_commit(), machine=this_machine()
+        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=commit(), machine=this_machine()
     )
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
@@ -111,6 +111,16 @@ def run(
     else:
         played = _simulated(scenario, preset, seed, folder, progress)
     return _concluded(scenario, folder, manifest, played, progress)
+
+
+def _missing(scenario: Scenario, world: World) -> list[str]:
+    """What a scenario asks of a world that it cannot do."""
+    kinds = {tag(fault) for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])}
+    wishes = [
+        ("log-ins of a given cost", scenario.login != LoginCost()),
+        ("connections that end by themselves", bool(scenario.connection_life_s)),
+    ]
+    return [f"fault of kind {kind}" for kind in sorted(kinds)] + [name for name, asked in wishes if asked and world == "live"]
 
 
 def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
@@ -204,7 +214,7 @@ def _complete(history: History) -> bool:
 
 
 def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: list[str]) -> RunResult:
-    reason = f"skipped: the {world} world has no fault of kind {', '.join(missing)}"
+    reason = f"skipped: the {world} world has no {', '.join(missing)}"
     expected, digest = scenario.expected.get(preset), scenario.digest()
     return RunResult(scenario.name, world, preset, seed, "skipped", expected, digest, None, None, {}, reasons=(reason,))
 
@@ -213,7 +223,7 @@ def _iso(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of the checkout, ``+`` behind it where tracked files were changed; empty where there is no git."""
     try:
         told = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from model.checkers import kinds
+from model.core.policies import Policies
 from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
 from scenarios.running.exits import CannotRun, suggestion
 
@@ -112,6 +113,15 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         f"warm_up_s is {scenario.warm_up_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
     )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
+    life_s = scenario.connection_life_s
+    yield _within(life_s, 0, math.inf), f"connection_life_s is {life_s:g}; give a mean in seconds, or 0 for connections that last"
+    for name in scenario.login.__struct_fields__:
+        cost_us = getattr(scenario.login, name)
+        yield _within(cost_us, 0, 1e9), f"login.{name} is {cost_us:g}; give 0 to 1000000000 microseconds"
+    for name in ("login_burst", "logins_max"):
+        many = getattr(scenario.timers, name)
+        yield many >= 1, f"timers.{name} is {many}; give at least 1"
+    yield from _policies(scenario.policies)
     yield from _durations(scenario)
     yield from ((False, text) for text in networks.problems(scenario.network))
     yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
@@ -119,6 +129,14 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield wrong is None, str(wrong)
     for i, fault in enumerate(scenario.faults):
         yield from _fault_conditions(scenario, f"faults.{i}", fault)
+
+
+def _policies(changed: dict[str, str]) -> Iterator[tuple[bool, str]]:
+    names = Policies.__struct_fields__
+    for name, value in changed.items():
+        yield name in names, f"policies names '{name}'{suggestion(name, names)} (policies: {', '.join(names)})"
+        choices = [str(choice) for choice in get_args(get_type_hints(Policies)[name])]
+        yield value in choices, f"policies.{name} is '{value}'{suggestion(value, choices)} (choices: {', '.join(choices)})"
 
 
 def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:

@@ -46,3 +46,60 @@ def test_a_share_between_holds_the_truth_at_least_as_often_as_it_says() -> None:
 def test_what_proves_nothing_is_refused(asked: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"replication|share"):
         asked()
+
+
+@pytest.mark.parametrize(
+    ("luck", "truth"),
+    [
+        (lambda rng: rng.normal(3.0, 1.0, 6), 3.0),
+        (lambda rng: rng.exponential(2.0, 40), 2.0),
+        (lambda rng: rng.uniform(0.0, 1.0, 10), 0.5),
+    ],
+    ids=["normal", "exponential", "uniform"],
+)
+def test_how_often_an_interval_holds_the_mean_is_itself_within_its_binomial_interval(
+    luck: Callable[[np.random.Generator], np.ndarray], truth: float
+) -> None:
+    """Of 2,000 intervals of 95 %. Student's is exact for the normal one; of forty exponential ones it holds a little less often."""
+    rng, trials = np.random.default_rng(3), 2_000
+    held = sum(truth in estimates.mean(luck(rng).tolist()) for _ in range(trials))
+    assert estimates.share(held, trials, 0.99).high >= 0.95 - (0.02 if truth == 2.0 else 0.0)
+    assert estimates.share(held, trials, 0.99).low <= 0.95
+
+
+class TestQuantile:
+    def test_it_is_the_nearest_rank(self) -> None:
+        assert estimates.quantile([float(n) for n in range(100, 0, -1)], 0.5) == 50.0
+
+    def test_it_is_withheld_with_fewer_than_ten_samples_beyond_it(self) -> None:
+        samples = [float(n) for n in range(1_000)]
+        assert estimates.quantile(samples, 0.99) == 989.0
+        assert estimates.quantile(samples[:-1], 0.99) is None
+        assert estimates.quantile([], 0.5) is None
+
+
+class TestWarmUp:
+    def series(self, seed: int, *, begin: float, length: int = 2_000) -> list[float]:
+        """A first-order autoregression about 10, begun far from it."""
+        rng, value, values = np.random.default_rng(seed), begin, []
+        for _ in range(length):
+            value = 10 + 0.95 * (value - 10) + rng.normal()
+            values.append(value)
+        return values
+
+    def test_it_covers_what_the_beginning_left_behind(self) -> None:
+        cuts = [estimates.warm_up(self.series(seed, begin=200.0)) for seed in range(20)]
+        assert all(40 <= cut <= 500 for cut in cuts)  # 190 * 0.95^60 is 9; noise has a deviation of 3
+
+    def test_means_without_it_hold_the_steady_state_and_with_it_do_not(self) -> None:
+        runs = [self.series(seed, begin=200.0) for seed in range(20)]
+        assert 10.0 in estimates.mean([estimates.steady(run) for run in runs])
+        assert 10.0 not in estimates.mean([float(np.mean(run)) for run in runs])
+
+    def test_a_series_that_never_settles_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="still changing"):
+            estimates.warm_up([float(n) for n in range(1_000)])
+
+    def test_a_few_values_have_none(self) -> None:
+        with pytest.raises(ValueError, match="20 at least"):
+            estimates.warm_up([1.0] * 19)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import exp, log
 
 import pytest
 
@@ -68,3 +69,44 @@ def test_the_slowest_of_a_tandem_decides() -> None:
 def test_what_the_formulas_do_not_cover_is_refused(impossible: Callable[[], object]) -> None:
     with pytest.raises(TheoryError):
         impossible()
+
+
+class TestWaitQuantile:
+    def test_of_one_server_it_is_the_textbook_one(self) -> None:
+        """M/M/1 at half load: P(wait > t) = 0.5 exp(-t / 2), services of 1."""
+        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.99) == pytest.approx(2 * log(50))
+
+    def test_where_few_wait_it_is_nothing(self) -> None:
+        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.4) == 0.0
+        assert queues.mmc_wait_quantile(0.5, 1.0, 50, 0.99) == 0.0
+
+    def test_a_line_that_grows_for_ever_has_none(self) -> None:
+        with pytest.raises(TheoryError, match="grows for ever"):
+            queues.mmc_wait_quantile(2.0, 1.0, 2, 0.5)
+
+
+class TestRadio:
+    def test_what_is_used_more_often_than_its_tail_never_sleeps(self) -> None:
+        assert clients.awake(10.0, every=5.0) == clients.awake(10.0, every=10.0) == 1.0
+        assert clients.awake_long_polling(10.0, 0.1, 0.0, 9.0) == 1.0
+
+    def test_without_messages_the_period_decides(self) -> None:
+        assert clients.awake(10.0, every=100.0) == pytest.approx(0.1)
+        assert clients.awake(10.0, every=100.0, exchange=5.0) == pytest.approx(0.15)
+        assert clients.awake_long_polling(10.0, 0.1, 1e-12, 100.0) == pytest.approx(
+            clients.awake_long_polling(10.0, 0.1, 0.0, 100.0), abs=1e-3
+        )
+
+    def test_messages_alone_keep_it_awake_as_often_as_one_falls_into_a_tail(self) -> None:
+        assert clients.awake(10.0, messages=0.1) == pytest.approx(1 - exp(-1))
+
+    def test_what_cannot_be_is_refused(self) -> None:
+        with pytest.raises(TheoryError, match="below 0"):
+            clients.awake(-1.0)
+
+
+def test_the_largest_storm_that_ends() -> None:
+    """200 a second, 5 s, 1 s: a thousand get in at first, and what is left must fit before the second round has waited 5 s."""
+    assert clients.storm_bound(200.0, 5.0, 1.0) == 2_200
+    with pytest.raises(TheoryError, match="must be above 0"):
+        clients.storm_bound(0.0, 5.0, 1.0)

@@ -12,6 +12,7 @@ from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
 
 RUN = ("run", "access_restart")
+SWEEP = ("sweep", "access_restart", "--short")
 PLANTED = FOLDER / "03_lost_for_one_of_five.jsonl"
 
 
@@ -70,6 +71,22 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", "clocks.rate_ppm=-3"), ("clocks.rate_ppm is -3",)),
         ((*RUN, "--set", "disk.stall_share=2"), ("disk.stall_share is 2", "0 to 1")),
         ((*RUN, "--seed", "-1"), ("--seed",)),
+        ((*RUN, "--set", "policies.bakoff=fixed"), ("policies names 'bakoff'", "did you mean 'backoff'")),
+        ((*RUN, "--set", "policies.admission=queue"), ("policies.admission is 'queue'", "open, token_bucket, bounded_queue")),
+        ((*RUN, "--set", "login.account_us=-1"), ("login.account_us is -1",)),
+        ((*RUN, "--set", "connection_life_s=-1"), ("connection_life_s is -1",)),
+        ((*RUN, "--set", "timers.logins_max=0"), ("timers.logins_max is 0", "at least 1")),
+        (("sweep", "access_restart"), ("access_restart declares no sweep", "--axis")),
+        ((*SWEEP, "--axis", "network.los=0,0.1"), ("no field 'los'", "did you mean 'loss'")),
+        ((*SWEEP, "--axis", "network.loss=0,2"), ("network.loss is 2",)),
+        ((*SWEEP, "--axis", "network.loss"), ("--axis network.loss", "field=value,value")),
+        ((*SWEEP, "--axis", "network.loss=0,,1"), ("field=value,value",)),
+        ((*SWEEP, "--axis", "network.loss=0,0"), ("stands there twice",)),
+        ((*SWEEP, "--axis", "policies.backoff=fixed,ful_jitter"), ("did you mean 'full_jitter'",)),
+        (("sweep", "reconnect_storm", "--axis", "admission=open,bukket"), ("no choice 'bukket'", "did you mean 'bucket'")),
+        ((*SWEEP, "--axis", "gateways=1,2", "--preset", "curser"), ("did you mean 'cursor'",)),
+        ((*SWEEP, "--axis", "gateways=1,2", "--jobs", "0"), ("--jobs",)),
+        ((*SWEEP, "--axis", "population.users=" + ",".join(map(str, range(2, 10_004)))), ("10002 points", "10000")),
         ((*RUN, "--fast"), ("No such option '--fast'", "imbench run --help")),
         (("run",), ("Missing argument 'NAME'",)),
         (("rnu",), ("No such command 'rnu'",)),
@@ -82,6 +99,7 @@ def test_a_wrong_command_line_is_explained(imbench: Command, arguments: list[str
 
 def test_a_refused_command_line_leaves_no_run_folder(imbench: Command, tmp_path: Path) -> None:
     imbench(*RUN, "--set", "gateways=0", "--out", tmp_path / "runs")
+    imbench(*SWEEP, "--axis", "gateways=1,0", "--out", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -103,6 +121,11 @@ def test_a_damaged_history_is_refused(imbench: Command, tmp_path: Path) -> None:
 def test_a_run_folder_cannot_be_made_below_a_file(imbench: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_one_line(imbench(*RUN, "--short", "--out", tmp_path / "file" / "runs"), CANNOT_CREATE, "--out", "IMBENCH_RUNS")
+
+
+def test_a_sweep_cannot_be_made_below_a_file(imbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_line(imbench(*SWEEP, "--axis", "gateways=1,2", "--out", tmp_path / "file" / "runs"), CANNOT_CREATE, "--out")
 
 
 @pytest.mark.parametrize("folder", ["file", "absent"])

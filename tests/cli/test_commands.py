@@ -165,3 +165,50 @@ def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert "Usage: imbench" in found.stdout
     assert found.stdout.endswith("loaded: []\n")
+
+
+class TestSweep:
+    GRID = (
+        "sweep",
+        "access_restart",
+        "--short",
+        *TINY,
+        "--set",
+        "faults=[]",
+        "--axis",
+        "gateways=1,2",
+        "--seeds",
+        2,
+        "--jobs",
+        1,
+    )
+
+    def test_a_person_reads_a_line_for_each_point_and_where_the_tables_are(self, imbench: Command, tmp_path: Path) -> None:
+        answer = imbench(*self.GRID, "--out", tmp_path)
+        assert answer.status == VALID
+        (folder,) = (tmp_path / "access_restart").iterdir()
+        assert f"folder: {folder}" in answer.out
+        assert [line.split()[0] for line in answer.out.splitlines()[4:6]] == ["1", "2"]
+        assert answer.err == "sweep access_restart, 4 runs\n"
+
+    def test_json_is_one_object(self, imbench: Command, tmp_path: Path) -> None:
+        found = json.loads(imbench(*self.GRID, "--out", tmp_path, "--json").out)
+        assert list(found) == ["folder", "runs", "interrupted", "summary"]
+        assert (found["runs"], found["interrupted"]) == (4, False)
+        assert {row["measure"] for row in found["summary"]} >= {"lost", "end_to_end_p99_ms", "business_cpu_s"}
+        assert all(row["mean"] is None or row["n"] == 2 for row in found["summary"])
+
+    def test_a_study_draws_its_pictures(self, imbench: Command, tmp_path: Path) -> None:
+        study = ("sweep", "polling_or_push", "--short", "--axis", "workload.rate_per_s=1", "--seeds", 2, "--jobs", 1)
+        answer = imbench(*study, "--out", tmp_path)
+        assert "1 messages a second: fewest bytes poll every 60 s" in answer.out
+        (folder,) = (tmp_path / "polling_or_push").iterdir()
+        assert {path.name for path in folder.glob("*.svg")} == {"delay_s.svg", "kib_per_h.svg", "awake_share.svg"}
+
+    def test_a_script_of_a_study_is_its_sweep(self, tmp_path: Path) -> None:
+        script = [sys.executable, str(ROOT / "scenarios" / "polling_or_push.py"), "--short", "--axis", "way=none at all"]
+        done = subprocess.run(
+            script, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path, check=False
+        )
+        assert (done.returncode, done.stdout) == (64, "")
+        assert "there is no choice 'none at all'" in done.stderr

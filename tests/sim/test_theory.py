@@ -18,6 +18,7 @@ from model.core import draws
 from model.core.backoff import wait_us
 from model.core.policies import Timers
 from model.sim.kernel import Kernel, seldom_collecting
+from model.sim.receiving import HEADER_BYTES, Got, Receiver, Sizes, Way
 from model.sim.stations import Host, Line
 
 SERVICE_US = 10_000
@@ -186,76 +187,69 @@ def holds(values: list[float], known: float) -> None:
     assert estimate.mean == pytest.approx(known, rel=0.02)
 
 
-class Poller:
-    """Somebody who asks for messages over a line of a fixed one-way delay; held at the server, or answered at once."""
-
-    def __init__(self, seed: int, *, one_way_us: int, hold_us: int, interval_us: int, between_us: float, messages: int) -> None:
-        self.kernel, self.asked = Kernel(), 0
-        self.delays: list[int] = []
-        self._luck = np.random.default_rng((seed, 21))
-        self._one_way_us, self._hold_us, self._interval_us = one_way_us, hold_us, interval_us
-        self._there: list[int] = []
-        self._held = 0
-        """Number of the question that is held, 0 for none."""
-        at = np.cumsum(self._luck.exponential(between_us, messages)).astype(np.int64)
-        for t_us in at.tolist():
-            self.kernel.at(t_us, self._message)
-        self.rate = 0.0
-        self.kernel.at(int(at[-1]), self._count)
-        self.kernel.at(int(at[-1]) + 2_000_000, self.kernel.stop)  # every message is seen by then
-        self.kernel.at(int(self._luck.integers(interval_us or 1)), self._ask)
-
-    def _count(self) -> None:
-        self.rate = self.asked / self.kernel.now
-
-    def _ask(self) -> None:
-        self.asked += 1
-        self.kernel.at(self.kernel.now + self._one_way_us, self._question, self.asked)
-        if self._interval_us:
-            self.kernel.at(self.kernel.now + self._interval_us, self._ask)
-
-    def _question(self, number: int) -> None:
-        self._held = number
-        if self._there or not self._hold_us:
-            self._answer(number)
-        else:
-            self.kernel.at(self.kernel.now + self._hold_us, self._answer, number)
-
-    def _message(self) -> None:
-        self._there.append(self.kernel.now)
-        if self._hold_us:
-            self._answer(self._held)
-
-    def _answer(self, number: int) -> None:
-        if number and number == self._held:
-            self._held = 0
-            seen_us = self.kernel.now + self._one_way_us
-            self.delays += [seen_us - t_us for t_us in self._there]
-            self._there.clear()
-            if not self._interval_us:
-                self.kernel.at(seen_us, self._ask)
+ONE_WAY_US = 20_000
+NOTHING = Sizes(0, 0, 0)
+TAIL_US = 700_000
 
 
-def polled(**plan: float) -> list[Poller]:
-    pollers = [Poller(seed, **plan) for seed in range(REPLICATIONS)]  # type: ignore[arg-type]
-    for poller in pollers:
-        poller.kernel.play()
-    return pollers
+def received(way: Way, between_us: float, messages: int) -> list[tuple[Got, int]]:
+    """What a device got in each replication, and until when it was watched."""
+    runs = []
+    for seed in range(REPLICATIONS):
+        luck, kernel = np.random.default_rng((seed, 21)), Kernel()
+        arrivals = np.cumsum(luck.exponential(between_us, messages)).astype(np.int64).tolist()
+        phase_us = int(luck.integers(way.interval_us or way.heartbeat_us or 1))
+        device = Receiver(kernel, way, NOTHING, lambda: ONE_WAY_US, arrivals, phase_us)
+        kernel.at(arrivals[-1], kernel.stop)
+        kernel.play()
+        runs.append((device.got, arrivals[-1]))
+    return runs
+
+
+def comes_to(runs: list[tuple[Got, int]], known: clients.Polling) -> None:
+    holds([float(np.mean(got.delays_us)) for got, _ in runs], known.delay)
+    if known.requests:
+        holds([got.questions / until_us for got, until_us in runs], known.requests)
 
 
 def test_short_polling_waits_half_an_interval() -> None:
-    pollers = polled(one_way_us=20_000, hold_us=0, interval_us=1_000_000, between_us=300_000, messages=4_000)
-    known = clients.short_polling(1e6, 20e3)
-    holds([float(np.mean(poller.delays)) for poller in pollers], known.delay)
-    holds([poller.rate for poller in pollers], known.requests)
+    runs = received(Way(interval_us=1_000_000), 300_000, 4_000)
+    comes_to(runs, clients.short_polling(1e6, ONE_WAY_US))
+    awake = clients.awake(TAIL_US, every=1e6, exchange=2 * ONE_WAY_US)
+    assert [got.awake_share(until_us, TAIL_US) for got, until_us in runs] == pytest.approx([awake] * REPLICATIONS, rel=0.002)
 
 
 @pytest.mark.parametrize("between_us", [30_000, 300_000, 20_000_000])
 def test_long_polling_waits_only_for_the_question_to_come_back(between_us: float) -> None:
-    pollers = polled(one_way_us=20_000, hold_us=10_000_000, interval_us=0, between_us=between_us, messages=6_000)
-    known = clients.long_polling(20e3, 1 / between_us, 10e6)
-    holds([float(np.mean(poller.delays)) for poller in pollers], known.delay)
-    holds([poller.rate for poller in pollers], known.requests)
+    runs = received(Way(hold_us=10_000_000), between_us, 6_000)
+    comes_to(runs, clients.long_polling(ONE_WAY_US, 1 / between_us, 10e6))
+
+
+@pytest.mark.parametrize("between_us", [3_000_000, 20_000_000])
+def test_a_radio_sleeps_between_the_answers_of_long_polling(between_us: float) -> None:
+    runs = received(Way(hold_us=10_000_000), between_us, 4_000)
+    awake = clients.awake_long_polling(TAIL_US, ONE_WAY_US, 1 / between_us, 10e6)
+    holds([got.awake_share(until_us, TAIL_US) for got, until_us in runs], awake)
+
+
+def test_what_is_pushed_is_as_late_as_the_way_and_wakes_the_radio() -> None:
+    runs = received(Way(heartbeat_us=5_000_000), 3_000_000, 4_000)
+    assert {delay for got, _ in runs for delay in got.delays_us} == {ONE_WAY_US}
+    holds([got.questions / until_us for got, until_us in runs], clients.push(ONE_WAY_US, 5e6).requests)
+    awake = clients.awake(TAIL_US, every=5e6, exchange=2 * ONE_WAY_US, messages=1 / 3e6)
+    holds([got.awake_share(until_us, TAIL_US) for got, until_us in runs], awake)
+
+
+def test_bytes_and_wake_ups_are_those_of_what_was_said() -> None:
+    """One message at 1 s, polled every 10 s from 0 s on, until 15 s: two questions, two answers, one message."""
+    kernel = Kernel()
+    device = Receiver(kernel, Way(interval_us=10_000_000), Sizes(100, 50, 7), lambda: ONE_WAY_US, [1_000_000])
+    kernel.at(15_000_000, kernel.stop)
+    kernel.play()
+    assert device.got.bytes == 2 * (100 + 50) + 7 + 4 * 2 * HEADER_BYTES
+    assert device.got.wake_ups(TAIL_US) == 2
+    assert device.got.delays_us == [10_000_000 + 2 * ONE_WAY_US - 1_000_000]
+    assert device.got.awake_share(15_000_000, TAIL_US) == pytest.approx(2 * (TAIL_US + 2 * ONE_WAY_US) / 15e6)
 
 
 def test_the_peak_of_a_jittered_reconnect() -> None:

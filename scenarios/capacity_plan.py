@@ -1,0 +1,142 @@
+"""How many gateways does a stated load need, so that 99 of 100 messages come in time?
+
+Question
+    Users talk in large groups, so every message goes out a hundred times. Up to which rate does the 99th percentile stay within the
+    promise, with one gateway, two or three; and how good a guide is the pocket formula, M/M/c, with the measured service times?
+
+Set-up
+    200 users in groups of 100, everyone in two; one business node; each role on a core of its own with the service times of
+    ``model/sim/service_times.json``. Messages come as a Poisson stream for 3 s at each rate. The promise: 99 of 100 deliveries within 50 ms
+    of the intended send. Beside the simulation stands M/M/c: gateways are servers of one line, business is one more server behind it, and
+    a message costs both what its frames and envelopes cost, a turn of the loop each left out.
+
+Expectation
+    A gateway writes some 40,000 frames a second, so each takes about 400 messages to a hundred people. Below the knee the delay hardly
+    changes; above it grows without end. M/M/c finds the knee and is too quick before it: turns cost more while they are short, a
+    fan-out is a burst and no Poisson stream, and deliveries of one message wait for each other.
+
+What would surprise us
+    A second gateway that does not help; a knee more than a quarter away from that of M/M/c.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from model.analysis import estimates, queues
+from model.history.schema import Contract, LatencyPromise
+from model.scenario import Scenario
+from model.scenario.networks import sole
+from model.scenario.sweep import Curves, Measure, Sweep, axis
+from model.sim.service_times import ServiceTimes, load
+from model.workload.population import PopulationPlan
+from model.workload.schedule import WorkloadPlan
+from scenarios.running.replicate import Figures, Place, common, cpu, simulated
+
+PROMISE_MS: Final = 50.0
+
+SCENARIO = Scenario(
+    name="capacity_plan",
+    question="How many gateways does a stated load need, so that 99 of 100 messages come within 50 ms?",
+    gateways=1,
+    population=PopulationPlan(users=200, group_size=100, groups_per_user=2),
+    workload=WorkloadPlan(rate_per_s=20.0, payload_bytes=120, direct_share=0.0),
+    ramp_s=2.0,
+    warm_up_s=0.5,
+    duration_s=3.5,
+    contract=Contract(
+        latency=(LatencyPromise("end_to_end", 0.99, round(PROMISE_MS * 1e3)),), quiet_us=1_000_000, drain_bound_us=30_000_000
+    ),
+    expected={"cursor": "valid"},
+    short_scale=1.0,  # it is short as it is, and an ack delay that is scaled would change what a message costs
+)
+
+SWEEP = Sweep(
+    axes=(axis("gateways", 1, 2, 3), axis("workload.rate_per_s", 50, 100, 200, 300, 400, 500, 600, 800, 1000)),
+    measures=(
+        Measure("end_to_end_p99_ms", "p99, simulated", "ms"),
+        Measure("mmc_p99_ms", "p99, M/M/c", "ms"),
+        Measure("gateway_busy", "busiest gateway", "busy"),
+        Measure("business_busy", "business", "busy"),
+        Measure("lost", "messages lost", of="owed"),
+    ),
+    pictures=(Curves(("end_to_end_p99_ms", "mmc_p99_ms"), x="workload.rate_per_s", log_x=False),),
+    replications=3,
+    short_settings=("duration_s=1", "warm_up_s=0.2"),
+    short_axes=(axis("gateways", 1, 2), axis("workload.rate_per_s", 100, 600)),
+)
+
+
+def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Figures:
+    """The delay of one run, how busy its roles were, and what the formula says."""
+    run = simulated(scenario, preset, seed)
+    figures, spent = common(run.judged), cpu(run)
+    load_s = scenario.duration_s
+    return {
+        **{name: figures[name] for name in ("end_to_end_p50_ms", "end_to_end_p99_ms", "lost", "owed", "failing")},
+        "gateway_busy": _busy(spent["gateway_cpu_s_max"], load_s),
+        "business_busy": _busy(spent["business_cpu_s"], load_s),
+        "mmc_p99_ms": formula_ms(scenario, load(), 0.99),
+    }
+
+
+def _busy(cpu_s: float | None, load_s: float) -> float | None:
+    """CPU over the time of the load: above 1 where work was left over when it ended."""
+    return None if cpu_s is None else cpu_s / load_s
+
+
+def services_us(scenario: Scenario, times: ServiceTimes) -> tuple[float, float]:
+    """What a message costs the gateways and business, in microseconds of one core, turns left out.
+
+    A message to n members is a frame in, an envelope to business, one envelope to each gateway and n frames out, and one more of each for
+    its answer. A device acknowledges what it saw ``receive_ack_delay_us`` after the first of it: an ack for each cycle of that delay and
+    the wait for the next message; each is a frame in, an envelope and the way back.
+    """
+    members, rate = scenario.population.group_size, scenario.workload.rate_per_s
+    seen_per_s = rate * members / scenario.population.users
+    acks = members / (1 + seen_per_s * scenario.timers.receive_ack_delay_us / 1e6)
+    there_and_back = times.gateway_frame_in_us + times.gateway_envelope_us + times.gateway_frame_out_us
+    gateway = (
+        (1 + acks) * there_and_back + scenario.gateways * times.gateway_envelope_us + (members - 1) * times.gateway_frame_out_us
+    )
+    envelope = times.business_envelope_us + times.business_envelope_out_us
+    business = (1 + acks) * envelope + times.business_result_us + scenario.gateways * times.business_envelope_out_us
+    return gateway, business
+
+
+def formula_ms(scenario: Scenario, times: ServiceTimes, q: float) -> float:
+    """The quantile by M/M/c for the gateways, with the mean of M/M/1 for business and of a commit; infinite at and above the knee."""
+    rate = scenario.workload.rate_per_s / 1e6
+    gateway, business = services_us(scenario, times)
+    try:
+        wait = queues.mmc_wait_quantile(rate, gateway, scenario.gateways, q)
+        behind = queues.mm1(rate, business).response
+    except queues.TheoryError:
+        return float("inf")
+    return (wait + gateway + behind + times.storage_commit_us + 2 * sole(scenario.network).delay_us) / 1e3
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """For each rate the least number of gateways that keeps the promise in the whole interval."""
+    lines = [f"gateways needed for p99 within {PROMISE_MS:g} ms:"]
+    for rate, rows in table.groupby("workload.rate_per_s", sort=False):
+        found = [_least(rows, name) for name in ("end_to_end_p99_ms", "mmc_p99_ms")]
+        lines.append(f"  {rate} messages a second: {found[0]} by simulation, {found[1]} by M/M/c")
+    return "\n".join(lines)
+
+
+def _least(rows: pd.DataFrame, name: str) -> str:
+    for gateways, part in rows.groupby("gateways", sort=False):
+        values = part[name].astype(float).tolist()
+        worst = estimates.mean(values).high if len(values) > 1 and max(values) < float("inf") else max(values)
+        if worst <= PROMISE_MS:
+            return str(gateways)
+    return "more than all tried"
+
+
+if __name__ == "__main__":
+    from scenarios.running.command import sweep_script
+
+    sweep_script(SCENARIO.name)

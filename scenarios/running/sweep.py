@@ -1,0 +1,336 @@
+"""Run a sweep: every point with every seed, in several processes, into one folder with tables.
+
+::
+
+    <root>/<scenario>/<UTC>-sweep-<preset>/    named *.partial until all of it was run
+        sweep.json          what was asked, where, from which commit (model.scenario.sweep.SweepRecord)
+        scenario.json       the scenario that the axes vary
+        replications.csv    a line for each replication: its place on every axis, its seed, and all figures
+        summary.csv         a line for each point and measure: mean, 95 % interval, replications, and how many were "never"
+        differences.csv     a line for each choice against the first of its axis, all else and the seed being equal
+
+Rules of the file:
+
+- Everything is checked before anything runs; a wrong axis makes no folder.
+- The tables do not depend on the number of processes, nor on which of them was faster.
+- Points share their seeds, and all luck is keyed, so comparisons are made by pairs (common random numbers).
+- After a signal the folder keeps what was run, and its name ends in ``.partial``.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pandas as pd
+
+from model.analysis import estimates
+from model.history.machine import this_machine
+from model.history.run_folder import PARTIAL, RunFolder, RunFolderError
+from model.scenario import Scenario
+from model.scenario.sweep import DIFFERENCES, RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord
+from scenarios.running import catalog
+from scenarios.running.command import check_presets
+from scenarios.running.exits import CannotRun, Interrupted, suggestion
+from scenarios.running.progress import Progress
+from scenarios.running.progress import shown as progressing
+from scenarios.running.run import commit
+from scenarios.running.settings import apply
+from scenarios.running.signals import interruptible
+
+POINTS_MAX: Final = 10_000
+"""Of a grid: one more is a slip of the pen."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One replication of one point."""
+
+    name: str
+    scenario: Scenario
+    preset: str
+    seed: int
+    place: dict[str, str]
+    """Labels by axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """What came of a sweep."""
+
+    folder: Path
+    sweep: Sweep
+    table: pd.DataFrame
+    """A row for each replication."""
+    interrupted: int = 0
+
+
+def parsed(text: str) -> Axis:
+    """``field=value,value,...`` as an axis. Commas inside brackets, braces and quotes belong to a value. Raises :class:`CannotRun`."""
+    field, equals, values = text.partition("=")
+    choices = tuple(Choice(value, (f"{field}={value}",)) for value in _split(values))
+    if not equals or not field or not all(choice.label for choice in choices):
+        raise CannotRun(f"--axis {text}: write it as field=value,value, such as --axis workload.rate_per_s=50,100,200")
+    if len({choice.label for choice in choices}) < len(choices):
+        raise CannotRun(f"--axis {text}: a value stands there twice; leave one out")
+    return Axis(field, choices)
+
+
+def _split(values: str) -> list[str]:
+    parts, depth, quoted = [""], 0, False
+    for letter in values:
+        quoted ^= letter == '"'
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def named(sweep: Sweep, axis: Axis) -> Axis:
+    """An axis of the command line: where the scenario declares one of that name whose choices are more than a value of that field, labels
+    stand for choices. Raises :class:`CannotRun` for a label that it has not."""
+    declared = next((one for one in sweep.axes if one.name == axis.name), axis)
+    known = {choice.label: choice for choice in (*declared.choices, *declared.more)}
+    if all(choice.settings == (f"{axis.name}={choice.label}",) for choice in declared.choices):
+        return axis
+    for choice in axis.choices:
+        if choice.label not in known:
+            close = suggestion(choice.label, known)
+            raise CannotRun(f"--axis {axis.name}: there is no choice '{choice.label}'{close} (choices: {', '.join(known)})")
+    return Axis(axis.name, tuple(known[choice.label] for choice in axis.choices))
+
+
+def tasks(scenario: Scenario, sweep: Sweep) -> list[Task]:
+    """Every replication of every point, in order. Raises :class:`CannotRun` for a point that cannot be played."""
+    size = math.prod(len(axis.choices) for axis in sweep.axes)
+    if not sweep.axes:
+        raise CannotRun(f"{scenario.name} declares no sweep; give axes, such as --axis workload.rate_per_s=50,100,200")
+    if size > POINTS_MAX:
+        raise CannotRun(f"the grid has {size} points; {POINTS_MAX} is the most: give fewer choices with --axis")
+    return [task for point in sweep.points() for task in _replications(scenario, sweep, point)]
+
+
+def _replications(scenario: Scenario, sweep: Sweep, point: Mapping[str, Choice]) -> Iterator[Task]:
+    there = apply(scenario, [setting for choice in point.values() for setting in choice.settings])
+    place = {axis: choice.label for axis, choice in point.items()}
+    for seed in range(1, sweep.replications + 1):
+        yield Task(scenario.name, there, sweep.preset, seed, place)
+
+
+def swept(
+    name: str,
+    axes: Sequence[str],
+    seeds: int | None,
+    preset: str | None,
+    settings: Sequence[str],
+    *,
+    short: bool,
+    jobs: int,
+    root: Path,
+) -> SweepResult:
+    """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
+    scenario = catalog.short(name) if short else catalog.load(name)
+    declared = catalog.sweep(name)
+    plan = declared.short() if short else declared
+    plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
+    plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
+    check_presets([plan.preset])
+    with interruptible(), progressing() as progress:
+        return run(apply(scenario, settings), plan, root, jobs, progress)
+
+
+def contract(result: SweepResult) -> Row:
+    """The object that ``imbench sweep --json`` prints: a measure's infinite or withheld mean is null there."""
+    rows = summary(result.table, result.sweep)
+    plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
+    return {"folder": str(result.folder), "runs": len(result.table), "interrupted": bool(result.interrupted), "summary": plain}
+
+
+def conclusion(name: str, result: SweepResult) -> list[str]:
+    """What the scenario's file concludes from a sweep that was run to its end, on lines of its own."""
+    conclude = catalog.conclusion(name)
+    return [conclude(result.table), ""] if conclude is not None and not result.interrupted else []
+
+
+# running ---------------------------------------------------------------------------------------------------------------------------
+
+
+def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progress) -> SweepResult:
+    """Run all of it, or what a signal leaves. Raises :class:`CannotRun`, and :class:`RunFolderError` where nothing can be written."""
+    planned = tasks(scenario, sweep)
+    record = SweepRecord(
+        scenario.name, scenario.digest(), scenario.question, sweep, _now(), jobs, commit(), this_machine(), planned=len(planned)
+    )
+    folder = _claimed(root / scenario.name, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-sweep-{sweep.preset}")
+    folder.write_json(RECORD, record)
+    folder.write_json("scenario.json", scenario)
+    progress.begin(f"sweep {scenario.name}, {len(planned)} runs")
+    rows, stop = list[Row](), 0
+    try:
+        for row in _rows(planned, jobs):
+            rows.append(row)
+            progress.at(len(rows) / len(planned), f"{len(rows)} of {len(planned)} runs")
+    except Interrupted as interruption:
+        stop = interruption.number
+        _end_workers()
+    return _concluded(folder, record, rows, stop)
+
+
+def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
+    """A row for each task, in order."""
+    if jobs == 1:
+        yield from map(_row, planned)
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(delayed(_row_of_a_worker)(task) for task in planned)
+
+
+def _row(task: Task) -> Row:
+    figures = catalog.replication(task.name)(task.scenario, task.preset, task.seed, task.place)
+    return {**task.place, "seed": task.seed, **figures}
+
+
+def _row_of_a_worker(task: Task) -> Row:
+    """A Ctrl-C reaches the whole group of processes; what becomes of it is the parent's to decide."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _row(task)
+
+
+def _end_workers() -> None:
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: int) -> SweepResult:
+    table, sweep = pd.DataFrame(rows), record.sweep
+    _write(folder.path / REPLICATIONS, table)
+    _write(folder.path / SUMMARY, pd.DataFrame(summary(table, sweep)))
+    _write(folder.path / DIFFERENCES, pd.DataFrame(differences(table, sweep)))
+    folder.write_json(RECORD, msgspec.structs.replace(record, finished=_now(), runs=len(rows), interrupted=bool(stop)))
+    path = folder.path
+    if not stop:
+        path = path.rename(path.with_name(path.name.removesuffix(PARTIAL)))
+    return SweepResult(path, sweep, table, stop)
+
+
+# tables ----------------------------------------------------------------------------------------------------------------------------
+
+
+def measures(table: pd.DataFrame, sweep: Sweep) -> tuple[Measure, ...]:
+    """Those the sweep declares, or all figures there are."""
+    own = [axis.name for axis in sweep.axes] + ["seed"]
+    return sweep.measures or tuple(Measure(name, name) for name in table.columns if name not in own)
+
+
+def summary(table: pd.DataFrame, sweep: Sweep) -> list[Row]:
+    """Each measure at each point: the mean of its replications and its interval."""
+    if table.empty:
+        return []
+    axes = [axis.name for axis in sweep.axes]
+    rows = []
+    for place, group in table.groupby(axes, sort=False):
+        for measure in measures(table, sweep):
+            rows.append({**dict(zip(axes, place, strict=True)), "measure": measure.name, **estimated(group, measure)})
+    return rows
+
+
+def estimated(group: pd.DataFrame, measure: Measure) -> Row:
+    """Mean, interval, number of replications, and in how many it was never; NaN where a figure is withheld or one run has no interval."""
+    values = group[measure.name].astype(float)
+    never = int((values == math.inf).sum())
+    row: Row = {"mean": math.nan, "low": math.nan, "high": math.nan, "n": len(values), "never": never}
+    if measure.of:
+        return row | _share(values, group[measure.of].astype(float))
+    if not values.map(math.isfinite).all():
+        return row | {"mean": float(values.mean(skipna=False))}
+    return row | _mean(values.tolist())
+
+
+def _mean(values: Sequence[float]) -> Row:
+    if len(values) < 2:
+        return {"mean": values[0]}
+    estimate = estimates.mean(values)
+    return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+
+def _share(counts: pd.Series[float], of: pd.Series[float]) -> Row:
+    """A share: exact where each replication is one trial, and bounded by 3/n where nothing was ever counted."""
+    if of.sum() == 0:
+        return {}
+    if counts.sum() and (of != 1).any():
+        return _mean((counts / of).tolist())
+    estimate = estimates.share(int(counts.sum()), int(of.sum()))
+    return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+
+def differences(table: pd.DataFrame, sweep: Sweep) -> Iterable[Row]:
+    """Each choice less the first of its axis, by pairs of one seed at one place on all other axes."""
+    names = [axis.name for axis in sweep.axes]
+    for axis in sweep.axes if not table.empty else ():
+        others = [name for name in names if name != axis.name]
+        base, *rest = [choice.label for choice in axis.choices]
+        for place, group in table.groupby(others, sort=False) if others else [((), table)]:
+            for choice in rest:
+                for measure in measures(table, sweep):
+                    pair = _paired(group, axis.name, base, choice, measure.name)
+                    if pair is not None:
+                        where = dict(zip(others, place, strict=True))
+                        yield {"axis": axis.name, "base": base, "choice": choice, **where, "measure": measure.name, **pair}
+
+
+def _paired(group: pd.DataFrame, axis: str, base: str, choice: str, measure: str) -> Row | None:
+    """The mean difference and its interval; None with fewer than two pairs of finite figures."""
+    one, other = (group[group[axis] == label].set_index("seed")[measure].astype(float) for label in (base, choice))
+    both = pd.concat([one, other], axis=1, join="inner")
+    both = both[both.map(math.isfinite).all(axis=1)]
+    if len(both) < 2 or len(both) < max(len(one), len(other)):
+        return None
+    estimate = estimates.difference(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
+    return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+
+
+# on disk ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _claimed(parent: Path, name: str) -> RunFolder:
+    """A new folder ``<name>.partial``; where the name is taken, with a number behind it."""
+    for number in count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        partial = path.with_name(path.name + PARTIAL)
+        if path.exists():
+            continue
+        try:
+            partial.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            where, advice = error.filename or partial, "cannot be written; choose another folder with --out or IMBENCH_RUNS"
+            raise RunFolderError(f"{where}: {error.strerror or error}: {advice}", "disk") from error
+        return RunFolder(partial)
+    raise AssertionError("numbers never end")
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise RunFolderError(f"{path}: {error.strerror or error}: cannot be written; free space", "disk") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

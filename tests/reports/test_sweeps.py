@@ -1,0 +1,90 @@
+"""Pictures and tables of a sweep say every mean with its interval, and never hide that something never ended."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+
+from model.history.schema import HistoryError
+from model.scenario.sweep import RECORD, SUMMARY, Axis, Choice, Curves, HeatMap, Measure, Sweep, SweepRecord, axis
+from reports import sweeps
+
+PLAN = Sweep(
+    axes=(axis("policies.backoff", "fixed", "full_jitter"), Axis("door", (Choice("open"), Choice("bucket + one hint")))),
+    measures=(Measure("time_s", "time to 95 %", "s"),),
+    pictures=(HeatMap("time_s", x="door", y="policies.backoff"),),
+)
+LINE = Sweep(
+    axes=(axis("gateways", 1, 2), axis("workload.rate_per_s", 1, 10, 100)),
+    measures=(Measure("p99_ms", "p99", "ms"), Measure("known_ms", "formula", "ms")),
+    pictures=(Curves(("p99_ms", "known_ms"), x="workload.rate_per_s"),),
+)
+
+
+def folder(root: Path, plan: Sweep, means: list[float]) -> Path:
+    """A sweep's folder with these means, of measure after measure at point after point, ± 0.5 each."""
+    record = SweepRecord("storm", "0", "How long?", plan, "2026-01-01T00:00:00+00:00", 1, runs=12, planned=12)
+    (root / RECORD).write_bytes(msgspec.json.encode(record))
+    places = [{name: choice.label for name, choice in point.items()} for point in plan.points()]
+    rows = [
+        {
+            **place,
+            "measure": measure.name,
+            "mean": mean,
+            "low": mean - 0.5,
+            "high": mean + 0.5,
+            "n": 3,
+            "never": int(mean == math.inf),
+        }
+        for (place, measure), mean in zip(((place, measure) for place in places for measure in plan.measures), means, strict=True)
+    ]
+    pd.DataFrame(rows).to_csv(root / SUMMARY, index=False)
+    return root
+
+
+def test_a_table_has_a_line_for_each_point_and_an_interval_with_each_mean(tmp_path: Path) -> None:
+    lines = sweeps.told(folder(tmp_path, PLAN, [12.0, 3.0, math.inf, 1234.0])).splitlines()
+    assert lines[0] == "How long?"
+    assert lines[2].split("  ")[0] == "backoff"
+    assert lines[2].endswith("time to 95 % (s)")
+    assert [line.split("  ")[-1].strip() for line in lines[4:8]] == ["12 ± 0.5", "3 ± 0.5", "never 1 of 3", "1,234 ± 0.5"]
+
+
+def test_a_heat_map_tells_every_cell(tmp_path: Path) -> None:
+    svg, png, csv = sweeps.write_pictures(folder(tmp_path, PLAN, [12.0, 3.0, math.inf, 1234.0]))
+    text = svg.read_text()
+    for word in ("12", "± 0.5", "never", "1 of 3", "1,234", "full jitter", "bucket +", "one hint", "time to 95 % (s)"):
+        assert word in text
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(csv)) == 4
+
+
+def test_curves_have_a_panel_for_each_choice_they_do_not_show_and_units(tmp_path: Path) -> None:
+    svg, _, _ = sweeps.write_pictures(folder(tmp_path, LINE, [float(n) for n in range(1, 13)]))
+    text = svg.read_text()
+    for word in ("gateways 1", "gateways 2", "rate per s (1/s)", "p99 (ms)", "formula"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "never", "told"),
+    [
+        (2.0, 1.5, 2.5, 0, "2\n± 0.5"),
+        (2.0, math.nan, math.nan, 0, "2"),
+        (2.0, 2.0, 2.0, 0, "2"),
+        (0.0, 0.0, 0.003, 0, "0, below 0.003"),
+        (math.nan, math.nan, math.nan, 0, "withheld"),
+        (math.inf, math.nan, math.nan, 2, "never\n2 of 5"),
+    ],
+)
+def test_a_cell_says_what_is_known(mean: float, low: float, high: float, never: int, told: str) -> None:
+    assert sweeps.cell({"mean": mean, "low": low, "high": high, "n": 5, "never": never}) == told
+
+
+def test_what_is_no_sweep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HistoryError, match="holds no sweep"):
+        sweeps.write_pictures(tmp_path)

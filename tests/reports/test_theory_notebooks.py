@@ -1,0 +1,45 @@
+"""The notebooks on queueing and on the storm run as notebooks, each within a minute, and show what they claim to show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+BOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def executed(name: str) -> tuple[str, int]:
+    """What a notebook printed, and how many pictures it has."""
+    import jupytext
+    from nbclient import NotebookClient
+
+    notebook = jupytext.read(BOOKS / f"{name}.py")
+    NotebookClient(notebook, timeout=100, kernel_name="python3", resources={"metadata": {"path": str(BOOKS)}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    pictures = {output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})}
+    return "".join(output.get("text", "") for output in outputs), len(pictures)
+
+
+@pytest.mark.slow
+def test_formulas_and_simulation_agree_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, pictures = executed("20_queueing_first")
+    assert pictures == 5
+    found = re.search(r"with its beginning (\d+) ± \d+ ms, without (\d+) ± (\d+); known: (\d+)", told)
+    assert found is not None
+    whole, steady, half, known = (int(number) for number in found.groups())
+    assert whole > 3 * known
+    assert abs(steady - known) <= half
+    own, common = (float(number) for number in re.findall(r"luck[a-z ]*: 0\.\d+ ± (0\.\d+)", told))
+    assert common < own
+
+
+@pytest.mark.slow
+def test_the_storm_is_as_large_as_the_sentence_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBENCH_RUNS", str(tmp_path))
+    told, pictures = executed("21_storm")
+    assert pictures == 5
+    assert "full_jitter  bucket + own hints" in told
+    bound, ended = map(int, re.findall(r"by the sentence (\d+) users; the largest storm that ended had (\d+)", told)[0])
+    assert 0.85 * bound <= ended <= bound

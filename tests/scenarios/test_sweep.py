@@ -1,0 +1,156 @@
+"""A sweep is its grid, run with the same seeds everywhere; its tables say what repeated runs prove and nothing more."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+from model.analysis import estimates
+from model.scenario.networks import sole
+from model.scenario.sweep import RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord, axis
+from scenarios.running import catalog, sweep
+from scenarios.running.exits import CannotRun, Interrupted
+from scenarios.running.progress import Silent
+from scenarios.running.settings import apply
+
+SMALL = ("population.users=10", "workload.rate_per_s=20", "duration_s=2", "warm_up_s=0.5", "faults=[]")
+GRID = Sweep(axes=(axis("gateways", 1, 2), axis("network.loss", 0, 0.05)), replications=3)
+
+
+def swept(root: Path, jobs: int = 1, plan: Sweep = GRID) -> sweep.SweepResult:
+    return sweep.run(apply(catalog.load("access_restart").short(), SMALL), plan, root, jobs, Silent())
+
+
+def table(figures: dict[tuple[str, str], list[float]], name: str = "delay") -> pd.DataFrame:
+    """A table of replications: figures by the labels of two axes."""
+    rows = [
+        {"a": a, "b": b, "seed": seed, name: value} for (a, b), values in figures.items() for seed, value in enumerate(values, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def two_axes(*measures: Measure) -> Sweep:
+    choices = (Choice("x"), Choice("y"))
+    return Sweep(axes=(Axis("a", choices), Axis("b", choices)), measures=measures or (Measure("delay", "delay", "s"),))
+
+
+class TestGrid:
+    def test_every_combination_has_every_seed_and_the_last_axis_varies_fastest(self) -> None:
+        planned = sweep.tasks(catalog.load("access_restart"), GRID)
+        assert [task.seed for task in planned] == [1, 2, 3] * 4
+        assert [tuple(task.place.values()) for task in planned[::3]] == [("1", "0"), ("1", "0.05"), ("2", "0"), ("2", "0.05")]
+        assert [(task.scenario.gateways, sole(task.scenario.network).loss) for task in planned[::3]][2:] == [(2, 0), (2, 0.05)]
+
+    def test_a_choice_may_set_several_fields(self) -> None:
+        both = Sweep(axes=(Axis("size", (Choice("big", ("gateways=3", "population.users=300")),)),), replications=1)
+        (task,) = sweep.tasks(catalog.load("access_restart"), both)
+        assert (task.scenario.gateways, task.scenario.population.users) == (3, 300)
+
+    def test_axes_of_the_command_line_replace_those_of_the_same_name_and_come_behind_the_others(self) -> None:
+        plan = GRID.over((sweep.parsed("workload.rate_per_s=5,10"), sweep.parsed("gateways=4")))
+        assert [(axis.name, [choice.label for choice in axis.choices]) for axis in plan.axes] == [
+            ("gateways", ["4"]),
+            ("network.loss", ["0", "0.05"]),
+            ("workload.rate_per_s", ["5", "10"]),
+        ]
+
+    def test_values_may_hold_commas_of_their_own(self) -> None:
+        found = sweep.parsed('faults=[],[{"fault":"cut","node":"gateway-1","at_s":1}]')
+        assert [choice.label for choice in found.choices] == ["[]", '[{"fault":"cut","node":"gateway-1","at_s":1}]']
+
+    def test_labels_of_a_declared_axis_stand_for_its_choices(self) -> None:
+        declared = Sweep(axes=(Axis("door", (Choice("open", ("policies.admission=open",)), Choice("shut"))),))
+        assert sweep.named(declared, sweep.parsed("door=open")).choices[0].settings == ("policies.admission=open",)
+        with pytest.raises(CannotRun, match="no choice 'opne'; did you mean 'open'"):
+            sweep.named(declared, sweep.parsed("door=opne"))
+
+
+class TestRun:
+    def test_tables_do_not_depend_on_the_number_of_processes(self, tmp_path: Path) -> None:
+        alone, together = (swept(tmp_path / str(jobs), jobs).folder for jobs in (1, 2))
+        for name in (REPLICATIONS, SUMMARY, "differences.csv"):
+            assert (alone / name).read_bytes() == (together / name).read_bytes()
+        assert (alone / REPLICATIONS).read_text().count("\n") == 1 + 12
+
+    def test_its_folder_says_what_was_run_and_is_no_run_folder(self, tmp_path: Path) -> None:
+        result = swept(tmp_path)
+        record = msgspec.json.decode((result.folder / RECORD).read_bytes(), type=SweepRecord)
+        assert (record.runs, record.planned, record.interrupted, record.sweep) == (12, 12, False, GRID)
+        assert record.finished
+        assert not (result.folder / "manifest.json").exists()
+        assert not list(tmp_path.rglob("*.partial"))
+
+    def test_a_signal_leaves_what_was_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = iter([{"gateways": "1", "network.loss": "0", "seed": seed, "late": 1.0} for seed in (1, 2)])
+
+        def one(task: sweep.Task) -> dict[str, Any]:
+            row = next(rows, None)
+            if row is None:
+                raise Interrupted(15)
+            return row
+
+        monkeypatch.setattr(sweep, "_row", one)
+        result = swept(tmp_path)
+        assert result.interrupted == 15
+        assert result.folder.name.endswith(".partial")
+        assert len(pd.read_csv(result.folder / REPLICATIONS)) == 2
+        assert json.loads((result.folder / RECORD).read_text())["runs"] == 2
+
+    def test_two_sweeps_of_one_second_have_folders_of_their_own(self, tmp_path: Path) -> None:
+        small = Sweep(axes=(axis("gateways", 1),), replications=1)
+        assert swept(tmp_path, plan=small).folder != swept(tmp_path, plan=small).folder
+
+
+class TestSummary:
+    def test_every_mean_has_the_interval_of_its_replications(self) -> None:
+        values = [1.0, 2.0, 4.0]
+        (row,) = sweep.summary(table({("x", "x"): values}), two_axes())
+        known = estimates.mean(values)
+        assert (row["mean"], row["low"], row["high"], row["n"]) == (known.mean, known.low, known.high, 3)
+
+    def test_one_replication_has_no_interval(self) -> None:
+        (row,) = sweep.summary(table({("x", "x"): [2.0]}), two_axes())
+        assert row["mean"] == 2.0
+        assert math.isnan(row["low"])
+
+    def test_what_was_never_is_counted_and_not_averaged(self) -> None:
+        (row,) = sweep.summary(table({("x", "x"): [1.0, math.inf, math.inf]}), two_axes())
+        assert (row["mean"], row["never"], row["n"]) == (math.inf, 2, 3)
+        (withheld,) = sweep.summary(table({("x", "x"): [math.nan, math.inf]}), two_axes())
+        assert math.isnan(withheld["mean"])
+
+    def test_a_figure_that_is_withheld_in_one_replication_is_withheld(self) -> None:
+        (row,) = sweep.summary(table({("x", "x"): [1.0, math.nan]}), two_axes())
+        assert math.isnan(row["mean"])
+
+    def test_what_was_never_counted_is_bounded_by_three_over_n(self) -> None:
+        runs = table({("x", "x"): [0.0, 0.0]}).assign(owed=[400.0, 600.0])
+        (row,) = sweep.summary(runs, two_axes(Measure("delay", "lost", of="owed")))
+        assert row["mean"] == 0
+        assert 0.99 * 3 / 1_000 < row["high"] <= 3 / 1_000
+
+    def test_trials_that_are_replications_have_an_exact_interval(self) -> None:
+        runs = table({("x", "x"): [1.0, 0.0, 1.0, 1.0]}).assign(trials=1.0)
+        (row,) = sweep.summary(runs, two_axes(Measure("delay", "back", of="trials")))
+        known = estimates.share(3, 4)
+        assert (row["mean"], row["low"], row["high"]) == (0.75, known.low, known.high)
+
+
+class TestDifferences:
+    def test_pairs_of_one_seed_see_through_the_luck_that_points_share(self) -> None:
+        luck = [10.0, 50.0, 90.0, 20.0]
+        figures = {("x", "x"): luck, ("x", "y"): [value + 1 + 0.01 * i for i, value in enumerate(luck)]}
+        (row,) = sweep.differences(table(figures).sort_values(["b", "delay"]), two_axes())  # in no order of seeds
+        assert (row["axis"], row["base"], row["choice"], row["a"], row["n"]) == ("b", "x", "y", "x", 4)
+        assert row["mean"] == pytest.approx(1.015)
+        assert row["high"] - row["low"] < 0.1
+
+    def test_what_was_never_has_no_difference(self) -> None:
+        figures = {("x", "x"): [1.0, 2.0], ("x", "y"): [1.0, math.inf]}
+        assert not list(sweep.differences(table(figures), two_axes()))
