@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from model.analysis.radio import HOUR_US, RADIOS, Radio, of_heartbeats, of_traffic
+from model.core.frames import Ping, Pong
+from model.sim.sizes import SEGMENT_HEADER_BYTES, link_bytes
 
 S = 1_000_000
 ROUND = Radio(promotion_mw=1000, promotion_us=S // 2, tail=((800, 4 * S), (200, 6 * S)))
@@ -55,6 +60,20 @@ def test_messages_between_heartbeats_save_their_wake_ups() -> None:
     assert cost.wake_ups == 2
     assert cost.joules == pytest.approx(2 * 0.5 + 0.8 + 2 * (3.2 + 1.2))
     assert of_traffic(ROUND, [], 0, HOUR_US).joules == 0
+
+
+def test_the_table_of_the_page_is_what_the_formula_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    rows = [
+        [int(x) for x in row]
+        for row in re.findall(r"^\| (\d+) s \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    ]
+    beat = link_bytes(Ping(200)) + link_bytes(Pong(200, ())) + 2 * SEGMENT_HEADER_BYTES
+    assert len(rows) == 4
+    for interval_s, total, wakes, *joules in rows:
+        costs = [of_heartbeats(RADIOS[name], interval_s * S, beat) for name in ("4g", "3g", "wifi")]
+        assert (total, wakes) == (round(costs[0].bytes), round(costs[0].wake_ups))
+        assert joules == [round(cost.joules) for cost in costs]
 
 
 def test_no_interval_is_refused() -> None:

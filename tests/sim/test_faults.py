@@ -10,8 +10,9 @@ import pytest
 
 from model.checkers import judge
 from model.core.codes import Code
+from model.core.policies import Policies, Timers
 from model.history.columns import from_rows
-from model.history.schema import Contract, FaultKind, Kind
+from model.history.schema import Contract, FaultKind, Kind, Via
 from model.scenario import (
     AckLost,
     Blackhole,
@@ -35,6 +36,9 @@ from model.scenario import (
     faults,
 )
 from model.sim import SimResult, run
+from model.sim.access import SimGateway
+from model.sim.kernel import Kernel
+from model.sim.service_times import load
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -198,6 +202,30 @@ def test_what_strikes_behind_the_gateways_costs_no_connection_but_the_acks_wait(
     assert during.sum() == 0
 
 
+def test_what_was_said_across_a_partition_arrives_when_it_is_healed_without_being_asked_for() -> None:
+    """Both ways: sends are acked and messages delivered, live, at the heal; no sync needed to bring them."""
+    result, heal_us = play("partition"), BASE.at_us(3.8)
+    ours = np.isin(result.rows["device"], list(homes(result, GATEWAY_1)))
+    rows = result.rows[ours & (result.rows["t_us"] >= heal_us) & (result.rows["t_us"] < heal_us + 50_000)]
+    assert (rows["kind"] == Kind.OK).sum() > 10
+    shown = rows[(rows["kind"] == Kind.DELIVER) & (rows["via"] != Via.OWN)]
+    assert (shown["via"] == Via.LIVE).sum() > 10
+    assert (shown["via"] == Via.SYNC).sum() == 0
+
+
+def test_a_gateway_that_shuts_down_accepts_nobody_until_it_is_started_again() -> None:
+    kernel = Kernel()
+    gateway = SimGateway(kernel, 2, load(), Policies(), Timers(), lambda *_: True)
+    gateway.start()
+    assert gateway.accepts
+    gateway.shut_down()
+    assert not gateway.accepts
+    gateway.kill()
+    gateway.deaf = True
+    gateway.start()
+    assert (gateway.accepts, gateway.deaf) == (True, False)
+
+
 def test_half_open_connections_are_found_dead_by_the_heartbeat_alone() -> None:
     """Their devices hear nothing: within a ping's interval and a pong's time-out they know."""
     result = play("half open")
@@ -244,14 +272,16 @@ def test_a_hole_one_way_is_another_fault_each_way() -> None:
 
 @pytest.mark.parametrize("name", ["throttle", "slow consumer"])
 def test_little_bandwidth_makes_deliveries_late(name: str, plain: SimResult) -> None:
-    def worst(result: SimResult) -> int:
-        """The longest from a message's invocation to its display on a device of the gateway, live."""
+    def worst(result: SimResult, since_s: float) -> int:
+        """The longest from a message's invocation to its display on a device of the gateway, of those said from then on."""
         rows = result.rows
         said = {(r["device"], r["conversation"], r["send_counter"]): r["t_us"] for r in rows[rows["kind"] == Kind.INVOKE]}
         shown = rows[(rows["kind"] == Kind.DELIVER) & np.isin(rows["device"], list(homes(result, GATEWAY_1)))]
-        return max(int(r["t_us"] - said[r["sender"], r["conversation"], r["send_counter"]]) for r in shown)
+        begun = [(r["t_us"], said[r["sender"], r["conversation"], r["send_counter"]]) for r in shown]
+        return max(int(t - begin) for t, begin in begun if begin >= BASE.at_us(since_s))
 
-    assert worst(play(name)) > 20 * worst(plain)
+    assert worst(play(name), AT_S) > 20 * worst(plain, AT_S)
+    assert worst(play(name), FAULTS[name].healed_s + 0.5) < 10 * worst(plain, AT_S)
 
 
 def test_a_consumer_that_is_too_slow_for_its_queue_is_cut_off_with_the_reason() -> None:
@@ -277,8 +307,9 @@ def test_a_nat_drops_those_alone_who_were_silent_for_longer_than_it_remembers() 
 def test_sessions_whose_routes_are_cold_get_nothing_until_they_speak_or_are_announced() -> None:
     result = play("cold routes")
     assert ends(result)[Code.NOT_ATTACHED] > 10
+    assert max(at(result, Kind.DISCONNECTED)) < 3.5 + 0.01  # who has not spoken by then is known again
     assert hit(play("cold routes of one gateway")) <= homes(result, GATEWAY_1)
-    live = result.rows[(result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] == 1)]  # live ones
+    live = result.rows[(result.rows["kind"] == Kind.DELIVER) & (result.rows["via"] == Via.LIVE)]
     calm = set(homes(result, GATEWAY_1) | homes(result, GATEWAY_1 + 1)) - hit(result)
     during = (live["t_us"] > BASE.at_us(AT_S) + 5_000) & (live["t_us"] < BASE.at_us(3.5))
     assert not set(live["device"][during].tolist()) & calm

@@ -173,7 +173,7 @@ def test_what_is_lost_comes_a_time_out_later_and_holds_up_what_follows() -> None
 def test_time_outs_double_so_a_hole_is_felt_up_to_twice_its_length() -> None:
     ends = Ends(QUIET)
     link, timeout_us = ends.link(), ends.air.luck.timeout_us
-    ends.door.blocked_until_us = [0, 3 * S]
+    ends.door.blocked_until_us = [0, 12 * timeout_us]
     ends.send(link.down, 0, "x")
     assert ends.play() == [15 * timeout_us + 1000]  # 1, 3, 7, 15 time-outs
 

@@ -10,14 +10,19 @@ import pytest
 
 from model.analysis import estimates
 from model.checkers import judge
+from model.core.commands import Append
+from model.core.log import Conversation
 from model.history.columns import from_rows
 from model.history.schema import Contract, Kind
 from model.scenario import NETWORKS, Clocks, Disk, Links, Network, Scenario, Step
 from model.sim import SimResult, run
-from model.sim.storage import varied
+from model.sim.kernel import Kernel
+from model.sim.service_times import load
+from model.sim.storage import SimStorage, varied
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
+S = 1_000_000
 BASE = Scenario(
     "base",
     "?",
@@ -92,6 +97,22 @@ def test_wrong_clocks_and_a_slow_disk_cost_time_and_nothing_else() -> None:
 
 
 # the disk ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stalled_disk_finishes_nothing_and_a_commit_under_way_ends_with_the_stall() -> None:
+    kernel, done = Kernel(), list[tuple[int, int]]()
+    disk = SimStorage(
+        kernel, load(), [Conversation(1, "direct", (1, 2))], lambda results: done.append((kernel.now, len(results)))
+    )
+    disk.open()
+    kernel.at(0, disk.submit, [Append(1, 1, 1, 1, 1, b"x", True)])
+    kernel.at(1, disk.stall)
+    kernel.at(500_000, disk.submit, [Append(2, 1, 1, 1, 2, b"x", True)])
+    kernel.at(S, disk.go_on)
+    kernel.play()
+    assert done[0] == (S, 1)
+    assert done[1][0] > S
+    assert len(done) == 2
 
 
 def test_a_disk_varies_about_what_was_measured_and_stalls_for_its_share() -> None:
