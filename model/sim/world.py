@@ -170,7 +170,6 @@ class World:
             case Audit(number, conversation):
                 device = self.devices.devices[number]
                 self.devices.audits += 1
-                device.observer.auditing(conversation)
                 read_back = ReadBack(conversation)
                 device.do(lambda now, out: device.session.submit(read_back, now, out))
             case BeginPhase(phase):
