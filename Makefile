@@ -18,7 +18,7 @@ help:
 	@echo "make test     check, and all other tests but the nightly ones (ten minutes)"
 	@echo "make verify   both worlds, seeds 1 to 5, full length: do the designs behave as claimed?"
 	@echo "make judges   how good the judges are: corpus, brute force, mutants (five minutes)"
-	@echo "make nightly  test, verify and everything slow"
+	@echo "make nightly  test, verify, a hunt of 20,000 seeds and everything slow"
 	@echo "make clean    remove what was built; runs are kept"
 
 demo: $(STAMP)
@@ -45,6 +45,7 @@ nightly: test
 	$(PYTEST) -m "nightly and not live" -n 2 --timeout 3600 $(SOME)
 	$(PYTEST) -m "nightly and live" --timeout 3600 $(SOME)
 	$(BIN)/python -m scenarios.running.verify
+	$(BIN)/imbench hunt --seeds 20000 --jobs 2
 
 setup: $(STAMP)
 

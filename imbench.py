@@ -265,6 +265,44 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
 
 
 @cli.command()
+@click.option("--preset", default="cursor", show_default=True, help="Policies to hunt in.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 10**9), metavar="N", help="Play seeds 1 to N, or N from --first on.  [default: 1000]"
+)
+@click.option("--first", type=click.IntRange(0, 2**31 - 1), metavar="A", default=1, show_default=True, help="First seed.")
+@click.option("--last", type=click.IntRange(0, 2**31 - 1), metavar="B", help="Last seed, instead of --seeds.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, 10**6, min_open=True), metavar="S", help="Stop after so long, whatever is left."
+)
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="J", default=1, show_default=True, help="Processes at a time.")
+@click.option("--replay", type=click.IntRange(0, 2**31 - 1), metavar="SEED", help="Play this one seed again, and tell all of it.")
+@click.option("--keep", is_flag=True, help="Append what fails, shrunk, to tests/seeds.txt.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def hunt(
+    preset: str,
+    seeds: int | None,
+    first: int,
+    last: int | None,
+    seconds: float | None,
+    jobs: int,
+    replay: int | None,
+    keep: bool,
+    as_json: bool,
+) -> int:
+    """Search for bugs in the rules: random small runs with random faults, timers and order, each judged.
+
+    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 0.
+    """
+    from scenarios.hunting import command as hunting
+    from scenarios.running.command import check_presets
+
+    check_presets([preset])
+    if replay is not None:
+        return hunting.replay(replay, preset, as_json)
+    return hunting.hunt(preset, first, hunting.last(first, last, seeds, seconds), seconds, jobs, keep, as_json)
+
+
+@cli.command()
 def doctor() -> int:
     """Say what this machine can and cannot do."""
     from scenarios.running.doctor import examine

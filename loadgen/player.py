@@ -291,7 +291,6 @@ class Player:
     def _audit(self, step: Audit) -> None:
         device, now = self.devices[step.device], self._clock()
         self._audits += 1
-        device.observer.auditing(step.conversation)
         device.session.submit(ReadBack(step.conversation), now, self._out)
         self._handled(device, now)
         self._end_turn(device, now)

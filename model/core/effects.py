@@ -147,6 +147,12 @@ class ReceiveAckConfirmed(msgspec.Struct, frozen=True, gc=False):
     upto: bool
 
 
+class ReadBackRequested(msgspec.Struct, frozen=True, gc=False):
+    """The sync request of this number, which is written next, is an audit's; so is the page that answers it."""
+
+    request: int
+
+
 class ReadBackMessage(msgspec.Struct, frozen=True):
     """One message of an audit read-back; not a delivery."""
 
@@ -172,6 +178,7 @@ ClientEffect = (
     | SyncCompleted
     | TrimmedTo
     | ReceiveAckConfirmed
+    | ReadBackRequested
     | ReadBackMessage
     | ReadBackCompleted
 )

@@ -23,6 +23,7 @@ from model.core.effects import (
     Delivered,
     ReadBackCompleted,
     ReadBackMessage,
+    ReadBackRequested,
     ReceiveAckConfirmed,
     SyncCompleted,
     TrimmedTo,
@@ -346,6 +347,7 @@ class Inbox:
     def _request_audit(self, number: int, audit: _Audit, out: list[ClientEffect]) -> None:
         self._request += 1
         audit.request = self._request
+        out.append(ReadBackRequested(self._request))
         out.append(Write(self.connection, SyncRequest(number, audit.request, audit.upto, limits.SYNC_PAGE_MAX)))
 
     def audited(self, reply: SyncReply, out: list[ClientEffect]) -> None:

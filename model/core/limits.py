@@ -7,7 +7,8 @@ FRAME_BYTES_MAX = 256 * 1024
 """Bytes of one frame behind its length field: a full sync page of small messages fits, a hostile length does not."""
 
 OUTSTANDING_MAX = 64
-"""Sends of one device in one conversation awaiting their ack; below ``RESULTS_MAX``, so that a retransmission is always answerable."""
+"""Sends of one device in one conversation awaiting their ack; no two of them are ``RESULTS_MAX`` apart, so that a retransmission is always
+answerable."""
 
 OUTBOX_MAX = 10_000
 """Sends one device holds while it cannot write: hours of typing, a few megabytes."""

@@ -3,7 +3,8 @@
 Rules of the file:
 
 - A send gets its counter when the user submits it, dense per conversation; (device, conversation, counter) is its identity for good.
-- At most ``OUTSTANDING_MAX`` sends of a conversation are under way; the others wait their turn, at most ``OUTBOX_MAX`` in all.
+- At most ``OUTSTANDING_MAX`` sends of a conversation are under way, no further apart than the log remembers results; the others wait
+  their turn, at most ``OUTBOX_MAX`` in all.
 - ``until_definite`` goes back to the oldest unanswered send of a conversation and repeats all from there, so sender order survives;
   the log answers what it has already. ``bounded`` repeats single sends, ``send_tries_max`` tries in all. ``once`` never repeats.
 - No timer per message: ``due`` is a lower bound on the next thing to do; looking too early is harmless.
@@ -46,6 +47,15 @@ class _Stream:
         self.unknown: dict[int, Send] = {}  # given up, outcome open
         self.stalled_until = 0  # nothing is written before: the server asked for patience
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the next send may be written. Later ones may be answered and the oldest not: the log must still know its result."""
+        outstanding = self.outstanding
+        if not outstanding:
+            return True
+        oldest = next(iter(outstanding))
+        return len(outstanding) < limits.OUTSTANDING_MAX and self.waiting[0].send_counter - oldest < limits.RESULTS_MAX
+
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
     """A send that is ok: what the device shows as its own message."""
@@ -63,9 +73,9 @@ class Outbox:
         "_draw",
         "_draws",
         "_held",
-        "_notices",
         "_patient_until",
         "_policies",
+        "_rounds",
         "_streams",
         "_timers",
         "connection",
@@ -82,7 +92,7 @@ class Outbox:
         self._draw = draw
         self._draws = 0
         self._held = 0
-        self._notices = 0  # rounds of them since the server last answered
+        self._rounds = 0  # in vain since the server last accepted
         self._patient_until = 0
         self._streams: dict[int, _Stream] = {}
 
@@ -116,7 +126,7 @@ class Outbox:
     def attached(self, connection: int, now: int, out: list[ClientEffect]) -> list[Answered]:
         """The session is ready (again): repeat what the policy repeats, write what waited."""
         self.connection = connection
-        self._notices = self._patient_until = 0
+        self._rounds = self._patient_until = 0
         shown: list[Answered] = []
         for stream in self._streams.values():
             stream.stalled_until = 0
@@ -136,9 +146,7 @@ class Outbox:
         """The server cannot tell what became of what is in flight: repeat after the hint, and later with every round in vain."""
         if self._policies.send != "until_definite":
             return
-        if now >= self._patient_until:  # else one more of the same round
-            self._notices += 1
-            self._patient_until = now + self._patience(retry_after_us)
+        self._begin_round(retry_after_us, now)
         for stream in self._streams.values():
             if stream.outstanding:
                 self._stall(stream, self._patient_until)
@@ -149,7 +157,7 @@ class Outbox:
         if stream is None or ack.send_counter not in stream.outstanding:
             return self._late(stream, ack, out) if stream else []
         if ack.code == OK:
-            self._notices = 0
+            self._rounds = 0
             frame = self._answered(stream, ack.send_counter)
             shown = [self._ok(frame, ack, out)]
         elif ack.code in DEFINITE:
@@ -161,7 +169,8 @@ class Outbox:
             shown = []
         else:
             if self._policies.send == "until_definite":
-                self._stall(stream, now + self._timers.retry_after_us)
+                self._begin_round(self._timers.retry_after_us, now)
+                self._stall(stream, self._patient_until)
             return []
         return shown + self._write_waiting(stream, now, out)
 
@@ -196,7 +205,7 @@ class Outbox:
             if stream.waiting:  # no answer may be outstanding that would bring us back here
                 self.due = min(self.due, stream.stalled_until)
             return shown
-        while stream.waiting and len(stream.outstanding) < limits.OUTSTANDING_MAX:
+        while stream.waiting and stream.has_room:
             frame = stream.waiting.popleft()
             if self._policies.send == "once":
                 out.append(Write(self.connection, frame))
@@ -224,9 +233,15 @@ class Outbox:
         self._draws += 1  # spread repetitions, so that a crowd does not repeat in step
         return timeout // 2 + int(self._draw(draws.ACK_TIMEOUT, self._draws) * timeout / 2)
 
+    def _begin_round(self, hint_us: int, now: int) -> None:
+        """What was written was in vain: all of it is written again, once, however many answers say so."""
+        if now >= self._patient_until:
+            self._rounds += 1
+            self._patient_until = now + self._patience(hint_us)
+
     def _patience(self, hint_us: int) -> int:
         """The hint at first; then up to twice as long with every round, spread, and at most the longest ack time-out."""
-        longest = max(hint_us, min(self._timers.ack_timeout_max_us, hint_us << min(self._notices - 1, 20)))
+        longest = max(hint_us, min(self._timers.ack_timeout_max_us, hint_us << min(self._rounds - 1, 20)))
         self._draws += 1
         return hint_us + int(self._draw(draws.ACK_TIMEOUT, self._draws) * (longest - hint_us))
 

@@ -38,6 +38,9 @@ CHUNK_ROWS: Final = 7 << 14
 """Rows in one chunk: 7.9 MiB, and a whole number of pages of every size up to 64 KiB, as a mapping's offset must be."""
 CHUNK_BYTES: Final = CHUNK_ROWS * ROW_BYTES
 
+FIRST_CHUNK_ROWS: Final = 1 << 12
+"""Rows in the first chunk in memory: 288 KiB."""
+
 _KIND_AT: Final = 8
 """Offset of ``kind`` in a row."""
 _pack_into = struct.Struct(ROW_FORMAT).pack_into
@@ -154,12 +157,13 @@ class MemoryRecorder(_ChunkRecorder):
     """Records into memory: for the simulated world and for tests.
 
     Args:
-        chunk_rows: rows per chunk. A chunk costs address space; memory only as far as rows fill it.
+        chunk_rows: rows of the first chunk. Each further one has twice as many, up to ``CHUNK_ROWS``: a run of a few thousand rows
+            need not pay for a chunk of a hundred thousand, which takes milliseconds to be zeroed.
     """
 
     __slots__ = ("_chunk_bytes", "_full")
 
-    def __init__(self, chunk_rows: int = CHUNK_ROWS) -> None:
+    def __init__(self, chunk_rows: int = FIRST_CHUNK_ROWS) -> None:
         super().__init__()
         self._chunk_bytes = chunk_rows * ROW_BYTES
         self._full: list[Rows] = []
@@ -167,6 +171,7 @@ class MemoryRecorder(_ChunkRecorder):
     def _next_chunk(self) -> bytearray:
         if self._offset:
             self._full.append(self._current())
+            self._chunk_bytes = max(self._chunk_bytes, min(2 * self._chunk_bytes, CHUNK_BYTES))
         return bytearray(self._chunk_bytes)
 
     def _current(self) -> Rows:

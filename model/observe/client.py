@@ -9,6 +9,7 @@ from model.core.effects import (
     Delivered,
     ReadBackCompleted,
     ReadBackMessage,
+    ReadBackRequested,
     ReceiveAckConfirmed,
     SendFailed,
     SendOk,
@@ -56,17 +57,16 @@ class ClientObserver:
         counter = self._counters[conversation] = self._counters.get(conversation, 0) + 1
         self._recorder.record(_INVOKE, now, self._device, conversation, self._device, counter, content_hash=content_hash(payload))
 
-    def auditing(self, conversation: int) -> None:
-        """A read-back begins: pages of it are neither deliveries nor catch-up."""
-        self._audits |= {conversation}
-
     def received(self, frame: ServerFrame, now: int) -> None:
         """A frame of the server is about to be handed to the session."""
         if frame.kind == DELIVER:
             assert type(frame) is Deliver
             self._message(_WIRE, frame, _LIVE, now)
-        elif frame.kind == SYNC_REPLY and frame.conversation not in self._audits:
+        elif frame.kind == SYNC_REPLY:
             assert type(frame) is SyncReply
+            if frame.request in self._audits:
+                self._audits -= {frame.request}
+                return
             for message in frame.messages:
                 self._message(_WIRE, message, _SYNC, now)
 
@@ -86,8 +86,10 @@ class ClientObserver:
             self._recorder.record(
                 _ATTEMPT, now, self._device, frame.conversation, self._device, frame.send_counter, effect.connection
             )
-        elif frame.kind == SYNC_REQUEST and frame.conversation not in self._audits:
+        elif frame.kind == SYNC_REQUEST:
             assert type(frame) is SyncRequest
+            if frame.request in self._audits:
+                return
             self._recorder.record(
                 Kind.SYNC_REQUEST, now, self._device, frame.conversation, connection=effect.connection, seq=frame.after_seq
             )
@@ -122,8 +124,11 @@ class ClientObserver:
     def _read_back(self, effect: ReadBackMessage, now: int) -> None:
         self._message(_READ_BACK, effect.message, _SYNC, now)
 
+    def _read_back_requested(self, effect: ReadBackRequested, now: int) -> None:
+        """Pages of an audit are neither deliveries nor catch-up, which may be under way in the same conversation."""
+        self._audits |= {effect.request}
+
     def _read_back_done(self, effect: ReadBackCompleted, now: int) -> None:
-        self._audits -= {effect.conversation}
         self._recorder.record(Kind.READ_BACK_DONE, now, self._device, effect.conversation, seq=effect.head_seq)
 
     def _session_changed(self, effect: SessionChanged, now: int) -> None:
@@ -188,6 +193,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     Delivered: ClientObserver._delivered,
     ReadBackMessage: ClientObserver._read_back,
     ReadBackCompleted: ClientObserver._read_back_done,
+    ReadBackRequested: ClientObserver._read_back_requested,
     SessionChanged: ClientObserver._session_changed,
     SyncCompleted: ClientObserver._sync_completed,
     TrimmedTo: ClientObserver._trimmed,

@@ -53,6 +53,8 @@ class SimGateway(Node):
         self._last_number = 0
         self._business: SimBusiness | None = None
         self._business_link = 0
+        self._known_link = 0
+        """The link that the machine knows of: one that it has not heard of yet is not for what it says."""
         self.accepts = self.deaf = False
         """Whether a connection request is taken up; whether a port without a process behind it takes it up."""
         self.severed = False
@@ -213,8 +215,10 @@ class SimGateway(Node):
             case "closed":
                 machine.closed(item[1], now, out)
             case "linked":
+                self._known_link = self._business_link
                 machine.business_up(now, out)
             case "unlinked":
+                out[:] = [effect for effect in out if type(effect) is not TellBusiness]  # meant for the link that is no more
                 machine.business_down(now, out)
             case "deadline":
                 machine.on_deadline(now, out)
@@ -265,7 +269,7 @@ class SimGateway(Node):
                 link = links.pop(effect.connection, None)
                 if link is not None:
                     link.down.carry(link.end.hung_up, link)
-        if envelopes and self._business is not None:
+        if envelopes and self._business is not None and self._known_link == self._business_link:
             self.kernel.at(self.kernel.now + self._local_us, self._business.told, self._business_link, envelopes)
 
     def deadline(self) -> int:

@@ -1,8 +1,8 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times, generator). All luck is keyed (:mod:`model.core.draws`),
-equal times run in the order in which they were asked for, and nothing iterates over a set. The fault schedule is a SimPy process;
-everything else is callbacks.
+Deterministic: a run is a function of (scenario, preset, seed, service times, generator, pending set). All luck is keyed
+(:mod:`model.core.draws`), equal times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing
+iterates over a set. The fault schedule is a SimPy process; everything else is callbacks.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.node import Node
 from model.sim.paths import Paths
+from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Cores
 from model.sim.storage import varied
@@ -58,11 +59,19 @@ class SimResult:
 class World:
     """One run, assembled."""
 
-    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, generator: bool = False) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        preset: str,
+        seed: int,
+        times: ServiceTimes,
+        generator: bool = False,
+        pending: Pending | None = None,
+    ) -> None:
         self.scenario, self.preset, self.seed = scenario, preset, seed
         self.policies = scenario.preset(preset)
         self.times = times.with_log_ins(scenario.login)
-        self.kernel = Kernel(scenario.population.users)
+        self.kernel = Kernel(scenario.population.users, pending)
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.paths = Paths(self.kernel, scenario, seed)
@@ -179,7 +188,6 @@ class World:
             case Audit(number, conversation):
                 device = self.devices.devices[number]
                 self.devices.audits += 1
-                device.observer.auditing(conversation)
                 read_back = ReadBack(conversation)
                 device.do(lambda now, out: device.session.submit(read_back, now, out))
             case BeginPhase(phase):
@@ -266,11 +274,13 @@ def run(
     progress: Callable[[float], None] | None = None,
     times: ServiceTimes | None = None,
     generator: bool = False,
+    pending: Pending | None = None,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
 
     ``times``: of another calibration than the committed one. ``generator``: devices share the one CPU of a load process, as they do in a
-    live run (:mod:`model.sim.generator`).
+    live run (:mod:`model.sim.generator`). ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`);
+    None: that of asking.
     """
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load(), generator).run(progress)
+        return World(scenario, preset, seed, times or load(), generator, pending).run(progress)

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
+    "bench_crowd": ["--users", "200"],
     "bench_kernel": ["--repeats", "1", "--events", "20000", "--pending", "1000"],
+    "bench_hunt": ["--seeds", "5"],
     "bench_judge": ["--sizes", "1e4", "--repeats", "1"],
     "bench_recorder": ["100000"],
     "bench_sim": ["--repeats", "1", "--rate", "50"],

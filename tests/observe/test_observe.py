@@ -8,6 +8,7 @@ from model.core.effects import (
     Delivered,
     ReadBackCompleted,
     ReadBackMessage,
+    ReadBackRequested,
     ReceiveAckConfirmed,
     SendFailed,
     SendOk,
@@ -75,11 +76,12 @@ def test_what_arrives_is_noted_before_dedupe_and_audits_are_not_arrivals() -> No
     observer = ClientObserver(recorder, 6, {0: 11})
     observer.received(MESSAGE, 1)
     observer.received(SyncReply(3, 1, 9, 1, (MESSAGE, MESSAGE)), 2)
-    observer.auditing(3)
+    observer.effects([ReadBackRequested(2), Write(1, SyncRequest(3, 2, 0, 100))], 3)
     observer.received(SyncReply(3, 2, 9, 1, (MESSAGE,)), 3)
+    observer.received(SyncReply(3, 3, 9, 1, (MESSAGE,)), 4)  # of a catch-up that was under way in the same conversation
     rows = recorder.rows()
-    assert rows["kind"].tolist() == [Kind.WIRE] * 3
-    assert rows["via"].tolist() == [Via.LIVE, Via.SYNC, Via.SYNC]
+    assert rows["kind"].tolist() == [Kind.WIRE] * 4
+    assert rows["via"].tolist() == [Via.LIVE, Via.SYNC, Via.SYNC, Via.SYNC]
 
 
 def test_submits_are_counted_per_conversation_as_the_session_counts_them() -> None:

@@ -192,6 +192,17 @@ def test_what_waits_for_the_disk_shares_the_next_commit() -> None:
     assert (disk.commits, disk.rows) == (2, 3)
 
 
+def test_a_disk_that_varies_varies_the_wait_and_not_the_cpu() -> None:
+    kernel = Kernel()
+    disk, done = storage(kernel)
+    disk.vary = lambda number, waited_us: waited_us * 10 * number
+    for time, token in ((0, 1), (10_000, 2)):
+        kernel.at(time, disk.submit, [append(token, token)])
+    kernel.play()
+    assert [t for t, _ in done] == [161 + 4_000, 10_000 + 161 + 8_000]
+    assert disk.cpu_us == 2 * 161
+
+
 def test_a_crash_takes_what_was_not_committed_and_nothing_else() -> None:
     kernel = Kernel()
     disk, done = storage(kernel)

@@ -10,17 +10,19 @@ import pytest
 
 from model.core.commands import Append
 from model.core.effects import Store, TellBusiness, TellGateway, Write
-from model.core.envelopes import Down, Up
+from model.core.envelopes import Attach, Detach, Down, Up
 from model.core.frames import Connect, Deliver, Ping, Send, SendAck
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.history.machine import Machine
 from model.history.schema import Kind
+from model.scenario import LoginCost
 from model.sim import run
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
 from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
+from model.sim.node import TURN_US_MAX
 from model.sim.service_times import FORMAT, CalibrationError, Provenance, ServiceTimes, load, warning
 from model.sim.stations import Cores
 from tests.sim.test_world import BASE, KILLED
@@ -154,6 +156,25 @@ def test_a_role_that_has_rested_takes_longer() -> None:
     assert node.cpu_us == 10 + (1_000 + 10) + 10 + (5_000 + 10)  # after rests of 100 us, of 890 us, of 190 us, of 18 ms
 
 
+def test_a_turn_after_a_rest_takes_what_has_come_however_much_the_rest_costs() -> None:
+    node = gateway(costing(gateway_turn_us=10.0, gateway_rest_long_us=2.0 * TURN_US_MAX))
+    for _ in range(2):
+        node.kernel.at(20_000, node.arrive, "deadline")
+    node.kernel.at(20_001, node.arrive, "deadline")
+    node.kernel.play()
+    assert (node.turns, node.cpu_us) == (2, 2 * 10 + 2 * TURN_US_MAX)
+
+
+def test_what_a_scenario_says_of_log_ins_comes_on_top_of_what_was_measured() -> None:
+    measured = costing(gateway_own_us=1.0, gateway_connect_us=20.0, business_attach_us=5.0)
+    times = measured.with_log_ins(LoginCost(handshake_us=300.0, account_us=4_000.0))
+    door = gateway(times)
+    assert [door.take(item, 0, []) for item in (("opened", 1), ("frame", 1, Connect(1, 1, 1, b"")))] == [300, 21]
+    behind = business(times)
+    envelopes = (Attach(1, 1, 1, 1), Attach(2, 2, 2, 1, announced=True), Detach(1, 1, 1, 1))
+    assert [behind.take(("envelopes", 1, [envelope]), 0, []) for envelope in envelopes] == [4_005, 5, 5]
+
+
 # cores that are shared ---------------------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +203,39 @@ def test_a_core_of_a_node_that_dies_while_it_waits_goes_to_the_next() -> None:
     kernel.at(60, cores.work, 100, lambda: done.append(("c", kernel.now)))
     kernel.play()
     assert done == [("a", 100), ("b", 200), ("c", 300)]
+
+
+def on_one_core() -> tuple[SimGateway, Cores, list[int]]:
+    """A gateway whose turns take 100 us, its core, and where somebody else's work of 100 us notes its end."""
+    kernel = Kernel()
+    cores = Cores(kernel, 1)
+    node = SimGateway(kernel, 2, costing(gateway_turn_us=100.0), Policies(), Timers(), lambda *_: True, cores)
+    node.start()
+    return node, cores, []
+
+
+def test_a_process_that_is_paused_while_it_waits_for_a_core_lets_others_have_it() -> None:
+    node, cores, done = on_one_core()
+    kernel = node.kernel
+    for at_us in (0, 60):
+        kernel.at(at_us, cores.work, 100, lambda: done.append(kernel.now))
+    for at_us, call in ((50, node.pause), (250, node.resume)):
+        kernel.at(at_us, call)
+    kernel.at(10, node.arrive, "frame", 1, Ping(1))
+    kernel.play()
+    assert (done, node.turns, kernel.now) == ([100, 200], 1, 350)
+
+
+def test_a_process_that_is_paused_in_its_turn_gives_its_core_back_once() -> None:
+    node, cores, done = on_one_core()
+    kernel = node.kernel
+    kernel.at(0, node.arrive, "frame", 1, Ping(1))
+    for at_us, call in ((50, node.pause), (300, node.resume)):
+        kernel.at(at_us, call)
+    for _ in range(2):
+        kernel.at(400, cores.work, 100, lambda: done.append(kernel.now))
+    kernel.play()
+    assert (node.turns, done) == (1, [500, 600])
 
 
 # the load process --------------------------------------------------------------------------------------------------------------------

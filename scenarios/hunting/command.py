@@ -1,0 +1,116 @@
+"""``imbench hunt``: what its options ask for, done and told. Exit codes: 0 nothing fails, 1 something does."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from scenarios.hunting import generator, kept, search, shrink, told
+from scenarios.hunting.search import Failure, Tally
+from scenarios.hunting.trial import Outcome, Trial, play
+from scenarios.running import exits
+from scenarios.running.exits import CannotRun
+from scenarios.running.progress import shown
+from scenarios.running.signals import interruptible
+
+SHRUNK_MAX = 3
+"""Failing seeds that are shrunk; of a design that fails everywhere, more tell nothing new."""
+
+
+SEEDS = 1000
+"""Where neither a number of seeds nor a time is asked for."""
+
+
+def last(first: int, last: int | None, seeds: int | None, seconds: float | None) -> int | None:
+    """The last seed to play; None for no bound but time. Raises :class:`CannotRun` where the options contradict each other."""
+    if last is None:
+        return None if seeds is None and seconds is not None else first + (seeds or SEEDS) - 1
+    if seeds is not None:
+        raise CannotRun("--last and --seeds both say where to end; leave out one of them")
+    if last < first:
+        raise CannotRun(f"--last {last} is before --first {first}; give a seed from {first} on")
+    return last
+
+
+def hunt(
+    preset: str,
+    first: int,
+    last: int | None,
+    seconds: float | None,
+    jobs: int,
+    keep: bool,
+    as_json: bool,
+) -> int:
+    """Play the trials of seeds first .. last (None: until ``seconds`` are over); returns the exit code."""
+    seeds = count(first) if last is None else range(first, last + 1)
+    total = None if last is None else last + 1 - first
+    began = time.monotonic()
+    with interruptible(), shown() as progress:
+        progress.begin(f"hunt {preset} from seed {first}")
+
+        def tell(tally: Tally) -> None:
+            share = tally.seeds / total if total else (time.monotonic() - began) / (seconds or 1)
+            progress.at(min(1.0, share), f"{tally.seeds} seeds, {len(tally.failures)} fail")
+
+        tally = search.hunt(seeds, preset, jobs, seconds, tell)
+        took = time.monotonic() - began
+        small = []
+        for failure in tally.failures[:SHRUNK_MAX]:
+            progress.at(None, f"shrinking seed {failure.seed}")
+            small.append(_shrunk(failure.seed, preset))
+    if as_json:
+        print(
+            json.dumps(
+                {"preset": preset, "first": first, **search.plain(tally), "shrunk": [_plain(*found[:3]) for found in small]}
+            )
+        )
+    else:
+        _print(tally, preset, small, took)
+    if keep and small:
+        kept.keep([(seed, trial, outcome) for seed, trial, outcome, _ in small], datetime.now(UTC).date())
+    return exits.INVALID if tally.failures else exits.VALID
+
+
+def replay(seed: int, preset: str, as_json: bool) -> int:
+    """Play the trial of one seed twice, and say what came of it; returns the exit code."""
+    trial = generator.trial(seed, preset)
+    outcome, again = play(trial), play(trial)
+    if outcome.digest != again.digest or outcome.kinds != again.kinds:
+        raise CannotRun(
+            f"seed {seed} does not replay: {outcome.digest} and then {again.digest}; this is a bug of imbench", exits.SOFTWARE
+        )
+    if as_json:
+        print(json.dumps(_plain(seed, trial, outcome)))
+        return exits.INVALID if outcome.kinds else exits.VALID
+    print(f"seed {seed}, played twice, one trace: {outcome.digest}")
+    if not outcome.kinds:
+        print(f"it passes, with {outcome.messages} messages")
+        return exits.VALID
+    print(told.failing(Failure(seed, outcome.kinds, outcome.details, outcome.digest), preset))
+    print(told.minimal(*shrink.shrink(trial, outcome)))
+    return exits.INVALID
+
+
+def _shrunk(seed: int, preset: str) -> tuple[int, Trial, Outcome, int]:
+    trial = generator.trial(seed, preset)
+    return seed, *shrink.shrink(trial, play(trial))
+
+
+def _plain(seed: int, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+    return {"seed": seed, "outcome": msgspec.to_builtins(outcome), "trial": msgspec.to_builtins(trial)}
+
+
+def _print(tally: Tally, preset: str, small: list[tuple[int, Trial, Outcome, int]], took: float) -> None:
+    for failure, (_, trial, outcome, tries) in zip(tally.failures, small, strict=False):
+        print(f"{told.failing(failure, preset)}\n{told.minimal(trial, outcome, tries)}")
+    further = [str(failure.seed) for failure in tally.failures[len(small) :]]
+    if further:
+        print(f"further seeds that fail: {', '.join(further[:20])}{', ...' if len(further) > 20 else ''}")
+    print(told.tally(tally, preset, took))
+    if tally.probed:
+        print(told.reach(tally))

@@ -1,0 +1,94 @@
+"""The outbox of a device: how often a send is written."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from model.core import limits
+from model.core.codes import Code
+from model.core.effects import ClientEffect, Write
+from model.core.frames import Send, SendAck
+from model.core.outbox import Outbox
+from model.core.policies import Policies, Timers
+
+SENDS = 20
+
+
+def written(effects: list[ClientEffect]) -> int:
+    count = sum(isinstance(effect, Write) and isinstance(effect.frame, Send) for effect in effects)
+    effects.clear()
+    return count
+
+
+def attached() -> tuple[Outbox, list[ClientEffect]]:
+    """An outbox that has written ``SENDS`` sends."""
+    outbox, out = Outbox(1, Policies(), Timers(), lambda purpose, counter: 0.5), list[ClientEffect]()
+    outbox.attached(1, 0, out)
+    for _ in range(SENDS):
+        outbox.submit(7, b"hello", 0, out)
+    assert written(out) == SENDS
+    return outbox, out
+
+
+def played(outbox: Outbox, out: list[ClientEffect], until: int) -> int:
+    """Call at every deadline up to an instant; returns how many sends were written."""
+    count = 0
+    while outbox.due <= until:
+        outbox.on_deadline(outbox.due, out)
+        count += written(out)
+    return count
+
+
+def test_answers_in_vain_that_come_one_after_the_other_are_one_round() -> None:
+    """Else each of them has all sends written again, their answers as well, and an overloaded server is never rid of it."""
+    outbox, out = attached()
+    patience_us = Timers().retry_after_us
+    count = 0
+    for counter in range(1, SENDS + 1):
+        now = counter * patience_us // SENDS
+        outbox.acked(SendAck(7, counter, Code.OVERLOADED), now, out)
+        count += played(outbox, out, now)
+    assert count + played(outbox, out, 2 * patience_us) == SENDS
+
+
+def repeated_at(outbox: Outbox, out: list[ClientEffect], now: int) -> int:
+    """When all sends are written again, after an answer in vain at ``now``."""
+    outbox.acked(SendAck(7, SENDS, Code.OVERLOADED), now, out)
+    while not written(out):
+        now = max(now, outbox.due)
+        outbox.on_deadline(now, out)
+    return now
+
+
+def test_rounds_in_vain_come_more_and_more_seldom() -> None:
+    outbox, out = attached()
+    instants = [0]
+    for _ in range(5):
+        instants.append(repeated_at(outbox, out, instants[-1]))
+    gaps = [later - earlier for earlier, later in pairwise(instants)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 4 * gaps[0]
+
+
+def test_an_accepted_send_ends_the_patience() -> None:
+    outbox, out = attached()
+    now = 0
+    for _ in range(3):
+        now = repeated_at(outbox, out, now)
+    outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), now, out)
+    assert repeated_at(outbox, out, now) == now + Timers().retry_after_us
+
+
+def test_no_send_is_written_that_has_the_log_forget_the_result_of_the_oldest() -> None:
+    """All but the oldest are accepted: its first copy was answered on a dead connection, the further ones find the server overloaded."""
+    outbox, out = attached()
+    last = 2 * limits.RESULTS_MAX
+    for _ in range(SENDS, last):
+        outbox.submit(7, b"hello", 0, out)
+    for counter in range(2, last + 1):
+        outbox.acked(SendAck(7, counter, Code.OK, True, 1, counter, counter), 1, out)
+    sent = {effect.frame.send_counter for effect in out if isinstance(effect, Write) and isinstance(effect.frame, Send)}
+    assert max(sent) == limits.RESULTS_MAX
+    outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), 2, out)
+    sent = {effect.frame.send_counter for effect in out if isinstance(effect, Write) and isinstance(effect.frame, Send)}
+    assert max(sent) > limits.RESULTS_MAX

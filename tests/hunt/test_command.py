@@ -1,0 +1,69 @@
+"""``imbench hunt``, as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scenarios.hunting import command, kept
+from tests.cli.conftest import Command, imbench
+
+__all__ = ["imbench"]
+
+
+def test_a_hunt_that_finds_nothing_says_how_much_that_means(imbench: Command) -> None:
+    answer = imbench("hunt", "--seeds", 20)
+    assert answer.status == 0
+    assert "cursor: 20 seeds" in answer.out
+    assert "0 fail; at 95 % fewer than 0.15 of them do" in answer.out
+    assert "traced" in answer.out
+
+
+def test_the_object_for_machines(imbench: Command) -> None:
+    answer = imbench("hunt", "--first", 40, "--last", 45, "--json")
+    told = json.loads(answer.out)
+    assert (told["preset"], told["first"], told["seeds"], told["failures"], told["probed"]) == ("cursor", 40, 6, [], 1)
+    assert told["never_reached"]
+
+
+def test_designs_that_lose_are_found_and_kept(imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "seeds.txt"
+    path.write_text("")
+    monkeypatch.setattr(kept.keep, "__defaults__", (path,))
+    monkeypatch.setattr(command, "SHRUNK_MAX", 1)
+    answer = imbench("hunt", "--preset", "naive", "--seeds", 3, "--keep", "--json")
+    assert answer.status == 1
+    told = json.loads(answer.out)
+    (entry,) = kept.read(path)
+    assert entry.seed == told["failures"][0]["seed"]
+    assert list(entry.kinds) == told["shrunk"][0]["outcome"]["kinds"]
+
+
+def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:
+    first, second = (imbench("hunt", "--replay", 7) for _ in range(2))
+    assert first.status == 0
+    assert first == second
+    assert "played twice, one trace: " in first.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--preset", "curser"), ("no preset is called 'curser'", "did you mean 'cursor'")),
+        (("--seeds", "0"), ("0 is not in the range",)),
+        (("--seeds", "many"), ("'many' is not a valid integer",)),
+        (("--jobs", "0"), ("0 is not in the range",)),
+        (("--seconds", "0"), ("0.0 is not in the range",)),
+        (("--first", "9", "--last", "3"), ("--last 3 is before --first 9",)),
+        (("--last", "3", "--seeds", "3"), ("--last and --seeds", "leave out one")),
+        (("--replay", "-1"), ("-1 is not in the range",)),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(imbench: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    answer = imbench("hunt", *arguments)
+    assert answer.status == 64
+    assert answer.out == ""
+    assert answer.err.count("\n") == 1
+    assert all(word in answer.err for word in words)

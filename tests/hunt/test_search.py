@@ -1,0 +1,102 @@
+"""Many trials: what is found does not depend on how they are shared out; a failing one is made small and still fails in the same way."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scenarios.hunting import generator, kept, probes, search, shrink
+from scenarios.hunting.trial import play
+from tests.hunt.mutants import MUTANTS
+
+PAST_A_GAP = next(mutant for mutant in MUTANTS if mutant.name == "cursor moved past a gap")
+
+
+def test_any_number_of_jobs_finds_the_same() -> None:
+    alone, two = (search.hunt(range(1, 50), "timer", jobs) for jobs in (1, 2))
+    assert search.plain(alone) == search.plain(two)
+    assert alone.seeds == 49
+    assert [failure.seed for failure in alone.failures] == sorted({failure.seed for failure in alone.failures})
+    assert len(alone.failures) > 20
+
+
+def test_a_hunt_ends_with_its_time() -> None:
+    tally = search.hunt(iter(range(10**9)), "cursor", 1, seconds=0.01)
+    assert 0 < tally.seeds < 1000
+
+
+def test_a_failing_trial_is_made_small_and_fails_in_the_same_way() -> None:
+    with PAST_A_GAP.made():
+        seed = next(seed for seed in range(1, 200) if play(generator.trial(seed)).kinds)
+        trial = generator.trial(seed)
+        outcome = play(trial)
+        small, found, tries = shrink.shrink(trial, outcome)
+        assert play(small) == found
+        assert outcome.kinds[0] in found.kinds
+        assert tries <= shrink.TRIES_MAX
+        assert all(less <= more for less, more in zip(shrink.size(small), shrink.size(trial), strict=True))
+        assert shrink.size(small) < shrink.size(trial)
+        assert len(small.scenario.faults) <= 1
+        assert small.scenario.population.users <= 4
+    assert play(small).kinds == ()
+
+
+def test_shrinking_is_bounded() -> None:
+    trial = generator.trial(1, "timer")
+    small, _, tries = shrink.shrink(trial, play(trial), tries_max=7)
+    assert tries == 7
+    assert small.preset == "timer"
+
+
+def test_what_is_kept_is_kept_once_and_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.txt"
+    path.write_text("# for readers\n")
+    trial = generator.trial(3, "timer")
+    found = [(3, trial, play(trial))]
+    assert kept.keep(found, date(2026, 11, 26), path) == 1
+    assert kept.keep(found, date(2026, 11, 27), path) == 0
+    (entry,) = kept.read(path)
+    assert (entry.seed, entry.day, entry.generator) == (3, "2026-11-26", generator.VERSION)
+    assert entry.kinds == found[0][2].kinds
+    assert msgspec.to_builtins(entry.trial) == msgspec.to_builtins(trial)
+    assert play(entry.trial) == found[0][2]
+
+
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.txt"
+    path.write_text('# for readers\n{"seed": 1}\n')
+    with pytest.raises(ValueError, match=r"seeds\.txt, line 2: .*day"):
+        kept.read(path)
+
+
+@pytest.mark.parametrize("entry", kept.read(), ids=lambda entry: f"{entry.seed}-{'-'.join(entry.kinds)}")
+def test_what_failed_once_passes_for_ever(entry: kept.Kept) -> None:
+    assert play(entry.trial).kinds == ()
+
+
+def test_probes_find_their_lines_and_tell_what_a_trial_came_to() -> None:
+    tally = search.hunt_seeds([0, search.PROBED_EVERY, 2 * search.PROBED_EVERY], "cursor")
+    assert tally.probed == 3
+    assert {"sends are repeated", "a repeated send is recognised", "model.core.log.ConversationLog.append"} <= tally.reached
+    never = probes.never(tally.reached)
+    assert "a conversation begins anew in another epoch" in never
+    assert "model.core.log.ConversationLog.append" not in never
+    assert set(never) | tally.reached == {*probes.LINES, *probes.HISTORIES, *probes.functions()} - probes.ELSEWHERE.keys()
+
+
+def test_what_cannot_be_reached_is_there_and_is_not_reached() -> None:
+    assert set(probes.functions()) >= probes.ELSEWHERE.keys()
+    tally = search.hunt_seeds(range(0, 20 * search.PROBED_EVERY, search.PROBED_EVERY), "cursor")
+    assert not tally.reached & probes.ELSEWHERE.keys()
+
+
+def test_a_probe_without_its_line_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    function, _ = probes.LINES["sends are repeated"]
+    monkeypatch.setitem(probes.LINES, "sends are repeated", (function, "no such text"))
+    probes._lines.cache_clear()
+    with pytest.raises(LookupError, match=r"'sends are repeated' finds its text 0 times in Outbox\._repeat"):
+        probes.traced(int)
+    probes._lines.cache_clear()
