@@ -232,13 +232,12 @@ class SimGateway(Node):
 
     def cost(self, out: list[Any]) -> float:
         """A connection that gets several frames in a turn is written to once."""
-        connections: set[int] = set()
-        frames = payload = 0
+        written: list[int] = []
+        payload = 0
         for effect in out:
             kind = type(effect)
             if kind is Write:
-                frames += 1
-                connections.add(effect.connection)
+                written.append(effect.connection)
                 frame = effect.frame
                 if type(frame) is Deliver:
                     payload += len(frame.payload)
@@ -248,9 +247,10 @@ class SimGateway(Node):
                 frame = effect.envelope.frame
                 if type(frame) is Send:
                     payload += len(frame.payload)
+        frames, times = len(written), self._times
         self.sent += frames
-        times = self._times
-        return frames * times.gateway_frame_out_us + len(connections) * times.gateway_write_us + payload * self._byte_us
+        connections = len(set(written)) if frames > 1 else frames
+        return frames * times.gateway_frame_out_us + connections * times.gateway_write_us + payload * self._byte_us
 
     def release(self, out: list[Any]) -> None:
         for trap in self.traps:
