@@ -102,7 +102,7 @@ class TestPollingOrPush:
 class TestCapacityPlan:
     @pytest.mark.slow
     def test_a_second_gateway_moves_the_knee(self, tmp_path: Path) -> None:
-        """Whatever service times were measured: well below the formula's knee, and well above it, where turns that carry more help no more."""
+        """Whatever was measured: well below the knee of the formula, and well above it, where fuller turns help no more."""
         knee = next(rate for rate in range(20, 100_000, 20) if self.by_formula(rate) == math.inf)
         low, high = str(knee // 5), str(4 * knee)
         runs = short("capacity_plan", tmp_path, "gateways=1,2", f"workload.rate_per_s={low},{high}")
