@@ -155,7 +155,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "roam": "had devices that changed their address",
     "ack_lost": "had connections reset before an ack",
     "torn_frame": "had connections reset within a frame",
-    "blackhole": "was reached by nothing, or reached nobody",
+    "blackhole": "lay behind a black hole",
     "throttle": "had a narrow line",
     "slow_consumer": "had devices that read slowly",
     "nat_drop": "was behind a forgetful NAT",
