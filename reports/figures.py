@@ -166,7 +166,10 @@ def _time_axis(ax: Axes, run: Series, shared: Scales, labelled: bool = True) -> 
 
 def _name_faults(ax: Axes, run: Series, shared: Scales) -> None:
     """What the shades mean, above the plot."""
-    marks = [(fault.begin_s, f"{_plain(fault.node)} {_FAULT_WORDS.get(fault.kind, fault.kind)}", ALARM) for fault in run.faults]
+    marks = [
+        (fault.begin_s, f"{_plain(fault.node)} {_FAULT_WORDS.get(fault.kind, fault.kind.replace('_', ' '))}", ALARM)
+        for fault in run.faults
+    ]
     drain = run.phases.get(Phase.DRAIN)
     if drain is not None and drain < shared.time_s[1]:
         marks.append((drain, "load ends", INK))

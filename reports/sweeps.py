@@ -8,7 +8,7 @@ Beside each picture stands the table that it is drawn from.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ from reports.plots import write_figure
 Picture = HeatMap | Curves
 _CELL_INCH: Final = (1.02, 0.62)
 _MARKERS: Final = "os^Dvp"
+_BELOW: Final = 3.0
+"""How many times lower than the lowest mean an interval is drawn on a logarithmic scale."""
 
 
 def write_pictures(folder: Path) -> list[Path]:
@@ -55,11 +57,25 @@ def told(folder: Path) -> str:
     for _, part in summary.groupby([axis.name for axis in record.sweep.axes], sort=False):
         cells = {row["measure"]: " ".join(cell(row).split("\n")) for row in part.to_dict("records")}
         lines.append([*(str(part[axis.name].iloc[0]) for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
+    legend = "\n".join(_legend(summary))
+    partial = "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
+    return f"{record.question}\n\n{_aligned(lines)}\n{legend}{partial}"
+
+
+def _legend(summary: pd.DataFrame) -> Iterator[str]:
+    """What the signs of a table mean, of those that stand in it."""
     n = int(summary["n"].max())
-    return (
-        f"{record.question}\n\n{_aligned(lines)}\n{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree"
-        + ("" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs")
-    )
+    if n > 1:
+        yield f"{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree"
+    else:
+        yield "1 seed a line, so no intervals"
+    cells = {word for row in summary.to_dict("records") for word in cell(row).replace(",", "").split()}
+    if "never" in cells:
+        yield "never: it did not come before the run ended, or a formula has no end"
+    if "below" in cells:
+        yield "0, below b: none at all, and their share is below b at 95 %"
+    if "withheld" in cells:
+        yield "withheld: too few samples"
 
 
 def _aligned(lines: list[list[str]]) -> str:
@@ -73,7 +89,9 @@ def read(folder: Path) -> tuple[SweepRecord, pd.DataFrame]:
     try:
         record = msgspec.json.decode((folder / RECORD).read_bytes(), type=SweepRecord)
         return record, pd.read_csv(folder / SUMMARY, dtype={axis.name: str for axis in record.sweep.axes})
-    except (OSError, msgspec.DecodeError, pd.errors.EmptyDataError) as error:
+    except pd.errors.EmptyDataError:  # interrupted before a replication came to its end
+        return record, pd.DataFrame()
+    except (OSError, msgspec.DecodeError) as error:
         raise RunFolderError(f"{folder}: holds no sweep ({error}); make one with `imbench sweep`", "missing") from error
 
 
@@ -179,7 +197,7 @@ def cell(row: Mapping[Any, Any] | None) -> str:
     if row is None or math.isnan(row["mean"]):
         return "-" if row is None else "withheld"
     if row["never"]:
-        return f"never\n{int(row['never'])} of {int(row['n'])}"
+        return f"never in\n{int(row['never'])} of {int(row['n'])}"
     if row["mean"] == row["low"] == 0 < row["high"]:
         return f"0, below {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
     half = (row["high"] - row["low"]) / 2
@@ -202,18 +220,27 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
     panels = _panels(sweep, rows, (picture.x, picture.by))
     figure = Figure(figsize=(1.4 + 4.6 * len(panels), 3.6), layout="constrained")
     first: Axes | None = None
+    floor = _floor(rows) if picture.log_y else -math.inf
     for i, (panel, part) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1, sharey=first)
         first = first or axes
-        _lines(axes, sweep, picture, part)
         axes.set_xscale("log" if picture.log_x else "linear")
         axes.set_yscale("log" if picture.log_y else "linear")
+        _lines(axes, sweep, picture, part, floor)
         axes.set_xlabel(_of_x(sweep, picture.x))
         axes.set_ylabel("" if i else _of_y(sweep, picture))
         if panel:
             axes.set_title(panel, fontsize=10)
         axes.legend()
+    if rows["low"].notna().any():
+        figure.suptitle(f"mean of {int(rows['n'].max())} seeds, shaded: 95 % interval", fontsize=11)
     return figure
+
+
+def _floor(rows: pd.DataFrame) -> float:
+    """How far down intervals are drawn where the scale has no zero; of few seeds, one may reach below it."""
+    means = rows["mean"][np.isfinite(rows["mean"]) & (rows["mean"] > 0)]
+    return float(means.min()) / _BELOW if len(means) else 1e-12
 
 
 def _of_y(sweep: Sweep, picture: Curves) -> str:
@@ -228,7 +255,7 @@ def _of_x(sweep: Sweep, name: str) -> str:
     return f"{title(name)} ({unit})" if unit else title(name)
 
 
-def _lines(axes: Axes, sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> None:
+def _lines(axes: Axes, sweep: Sweep, picture: Curves, rows: pd.DataFrame, floor: float) -> None:
     lines = [choice.label for choice in _axis(sweep, picture.by).choices] if picture.by else list(picture.measures)
     column = picture.by or "measure"
     for i, line in enumerate(lines):
@@ -237,7 +264,7 @@ def _lines(axes: Axes, sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Non
         label = line.replace("_", " ") if picture.by else _measure(sweep, line).title
         axes.plot(x, part["mean"], color=CYCLE[i % len(CYCLE)], marker=_MARKERS[i % len(_MARKERS)], markersize=4, label=label)
         if part["low"].notna().any():
-            axes.fill_between(x, part["low"].clip(lower=1e-12), part["high"], color=CYCLE[i % len(CYCLE)], alpha=0.2, linewidth=0)
+            axes.fill_between(x, part["low"].clip(lower=floor), part["high"], color=CYCLE[i % len(CYCLE)], alpha=0.2, linewidth=0)
 
 
 def latest(root: Path, scenario: str) -> Path | None:

@@ -143,13 +143,38 @@ def setting(run: Run) -> str:
     return f"{text}; {listed(faults)}." if faults else f"{text}; no faults." if text else ""
 
 
+FAULTS: Final[Mapping[str, str]] = {
+    "kill": "was killed",
+    "drain": "was drained",
+    "rolling_restart": "were restarted one after another",
+    "deaf": "died behind a port that still accepted",
+    "pause": "stood still",
+    "storage_stall": "had a disk that answered nothing",
+    "cut": "had every connection reset",
+    "half_open": "lost its connections without a word",
+    "roam": "had devices that changed their address",
+    "ack_lost": "had connections reset before an ack",
+    "torn_frame": "had connections reset within a frame",
+    "blackhole": "lay behind a black hole",
+    "throttle": "had a narrow line",
+    "slow_consumer": "had devices that read slowly",
+    "nat_drop": "was behind a forgetful NAT",
+    "partition": "was parted from business",
+    "cold_routes": "had forgotten who is connected where",
+}
+"""What happened to the node of a fault, by what scenarios and histories call it."""
+
+
 def _fault_words(fault: Mapping[str, Any], timed: bool = True) -> str:
-    node, at_s = fault.get("node"), float(fault.get("at_s", 0))
-    if fault.get("fault") == "cut":
-        return f"every connection of {node} was reset" + (f" at {at_s:g} s" if timed else "")
-    back_s = float(fault.get("back_s", at_s))
-    return (
-        f"{node} was killed at {at_s:g} s and started again at {back_s:g} s" if timed else f"{node} was killed and started again"
+    kind, at_s = str(fault.get("fault")), float(fault.get("at_s", 0))
+    node = listed(fault["nodes"]) if "nodes" in fault else fault.get("node")
+    text = f"{node} {FAULTS.get(kind, kind)}"
+    again = " and started again" if "back_s" in fault else ""
+    if not timed:
+        return text + again
+    until = f" until {float(fault['heal_s']):g} s" if "heal_s" in fault else ""
+    return f"{text} {'from' if until or 'nodes' in fault else 'at'} {at_s:g} s{' on' if 'nodes' in fault else ''}{until}" + (
+        f"{again} at {float(fault['back_s']):g} s" if again else ""
     )
 
 
@@ -310,10 +335,9 @@ def _saved(series: Series) -> str:
 
 def fault_sentence(series: Series) -> str:
     """The faults as they were proven, not as they were planned."""
-    verbs = {
-        "kill": "was killed (kill -9)" if series.history.header.world == "live" else "was killed",
-        "cut": "had all its connections reset",
-    }
+    verbs = dict(FAULTS)
+    if series.history.header.world == "live":
+        verbs["kill"] = "was killed (kill -9)"
     parts = [
         f"{fault.node} {verbs.get(fault.kind, fault.kind)} at {fault.begin_s:.2f} s"
         + (_service(fault) if fault.kind == "kill" else "")

@@ -126,7 +126,7 @@ def formula_ms(scenario: Scenario, times: ServiceTimes, q: float) -> float:
 
 def conclusion(table: pd.DataFrame) -> str:
     """For each rate the least number of gateways that keeps the promise in the whole interval."""
-    lines = [f"gateways needed for p99 within {PROMISE_MS:g} ms:"]
+    lines = [f"gateways needed for p99 within {PROMISE_MS:g} ms, by the upper end of its interval:"]
     for rate, rows in table.groupby("workload.rate_per_s", sort=False):
         found = [_least(rows, name) for name in ("end_to_end_p99_ms", "mmc_p99_ms")]
         lines.append(f"  {rate} messages a second: {found[0]} by simulation, {found[1]} by M/M/c")

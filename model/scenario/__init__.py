@@ -97,7 +97,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workload: WorkloadPlan = WorkloadPlan()
     network: Links = Network()
     """The simulated world's: a preset's name, a full value, or a mix (:mod:`model.scenario.networks`). The live world has the loopback,
-    which this default resembles."""
+    which this default resembles, and skips a scenario that asks for another."""
     clocks: Clocks = Clocks()
     """The devices', in the simulated world."""
     disk: Disk = Disk()

@@ -237,6 +237,9 @@ SINGLE: tuple[type, ...] = Single.__args__  # a union knows its members
 FAULTS_BY_WORLD: dict[World, tuple[type, ...]] = {"sim": (*SINGLE, RollingRestart), "live": (Kill,)}
 """What each world can do. A run whose world lacks a fault of its scenario is skipped, and says so."""
 
+TAGS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in FAULTS_BY_WORLD["sim"])  # type: ignore[attr-defined]
+"""What faults are called where scenarios are written."""
+
 _TIMES = ("at_s", "back_s", "heal_s", "idle_s", "down_s", "every_s")
 
 

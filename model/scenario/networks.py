@@ -52,6 +52,8 @@ import msgspec
 
 Tail = Literal["exponential", "lognormal"]
 MINUTE_US = 60e6
+TIME_MAX_US = 24 * 60 * MINUTE_US
+"""Of every time of a network: a day, the longest load of a scenario; the sums of many stay far inside 64 bits."""
 SHARES_OFF_MAX = 1e-6
 """By how much shares of a mix may miss 1: rounding, not a forgotten tenth."""
 
@@ -250,7 +252,7 @@ def _conditions(network: Network) -> Iterator[tuple[bool, str]]:
     for field in network.__struct_fields__:
         value = getattr(network, field)
         if field.endswith("_us"):
-            yield math.isfinite(value) and value >= 0, f"{field} is {value:g}; give at least 0 microseconds"
+            yield 0 <= value <= TIME_MAX_US, f"{field} is {value:g}; give 0 to {TIME_MAX_US:g} microseconds, a day"
         if field.endswith("_bit_s"):
             yield math.isfinite(value) and value >= 0, f"{field} is {value:g}; give at least 0 bits per second, 0 for no limit"
     yield 0 <= network.loss <= 0.5, f"loss is {network.loss:g}; give 0 to 0.5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from itertools import count
@@ -14,7 +15,7 @@ from scenarios.hunting import generator, kept, search, shrink, told
 from scenarios.hunting.search import Failure, Tally
 from scenarios.hunting.trial import Outcome, Trial, play
 from scenarios.running import exits
-from scenarios.running.exits import CannotRun
+from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.progress import shown
 from scenarios.running.signals import interruptible
 
@@ -46,33 +47,49 @@ def hunt(
     keep: bool,
     as_json: bool,
 ) -> int:
-    """Play the trials of seeds first .. last (None: until ``seconds`` are over); returns the exit code."""
+    """Play the trials of seeds first .. last (None: until ``seconds`` are over); returns the exit code.
+
+    A signal ends it with what was found until then."""
     seeds = count(first) if last is None else range(first, last + 1)
     total = None if last is None else last + 1 - first
-    began = time.monotonic()
+    began, stop = time.monotonic(), 0
+    tally, small = Tally(failures=[], reached=set()), list[tuple[int, Trial, Outcome, int]]()
     with interruptible(), shown() as progress:
         progress.begin(f"hunt {preset} from seed {first}")
 
-        def tell(tally: Tally) -> None:
+        def tell(so_far: Tally) -> None:
+            nonlocal tally
+            tally = so_far
             share = tally.seeds / total if total else (time.monotonic() - began) / (seconds or 1)
             progress.at(min(1.0, share), f"{tally.seeds} seeds, {len(tally.failures)} fail")
 
-        tally = search.hunt(seeds, preset, jobs, seconds, tell)
-        took = time.monotonic() - began
-        small = []
-        for failure in tally.failures[:SHRUNK_MAX]:
-            progress.at(None, f"shrinking seed {failure.seed}")
-            small.append(_shrunk(failure.seed, preset))
+        try:
+            search.hunt(seeds, preset, jobs, seconds, tell)
+            took = time.monotonic() - began
+            for failure in tally.failures[:SHRUNK_MAX]:
+                progress.at(None, f"shrinking seed {failure.seed}")
+                small.append(_shrunk(failure.seed, preset))
+        except Interrupted as interruption:
+            stop, took = interruption.number, time.monotonic() - began
     if as_json:
         print(
             json.dumps(
-                {"preset": preset, "first": first, **search.plain(tally), "shrunk": [_plain(*found[:3]) for found in small]}
+                {
+                    "preset": preset,
+                    "first": first,
+                    "interrupted": bool(stop),
+                    **search.plain(tally),
+                    "shrunk": [_plain(*found[:3]) for found in small],
+                }
             )
         )
     else:
         _print(tally, preset, small, took)
     if keep and small:
         kept.keep([(seed, trial, outcome) for seed, trial, outcome, _ in small], datetime.now(UTC).date())
+    if stop:
+        print("imbench: interrupted; what was found before is told", file=sys.stderr)
+        return 128 + stop
     return exits.INVALID if tally.failures else exits.VALID
 
 

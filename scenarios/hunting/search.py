@@ -6,6 +6,7 @@ A worker takes a few seeds at a time and returns what it found; nothing is share
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -46,7 +47,7 @@ class Tally(msgspec.Struct):
         """Put another one's to this."""
         self.seeds += other.seeds
         self.messages += other.messages
-        self.failures += other.failures
+        self.failures = sorted(self.failures + other.failures, key=lambda failure: failure.seed)
         self.probed += other.probed
         self.reached |= other.reached
 
@@ -87,7 +88,6 @@ def hunt(
     for part in _parts(iter(seeds), preset, jobs, until):
         tally.add(part)
         tell(tally)
-    tally.failures.sort(key=lambda failure: failure.seed)
     return tally
 
 
@@ -100,8 +100,9 @@ def _parts(seeds: Iterator[int], preset: str, jobs: int, until: float | None) ->
         while part := chunk():
             yield hunt_seeds(part, preset)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("forkserver")) as pool:
-        waiting: set[Future[Tally]] = set()
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("forkserver"), initializer=_deaf_to_ctrl_c)
+    waiting: set[Future[Tally]] = set()
+    try:
         while True:
             while len(waiting) < 2 * jobs and (part := chunk()):
                 waiting.add(pool.submit(hunt_seeds, part, preset))
@@ -109,6 +110,13 @@ def _parts(seeds: Iterator[int], preset: str, jobs: int, until: float | None) ->
                 return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _deaf_to_ctrl_c() -> None:
+    """A Ctrl-C reaches the whole group of processes; what becomes of it is the parent's to decide."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def plain(tally: Tally) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def _lines(trial: Trial) -> Iterator[str]:
     scenario = trial.scenario
     people, load = scenario.population, scenario.workload
     groups = f", {people.groups_per_user} x groups of {people.group_size}" if people.groups_per_user else ""
-    yield f"{people.users} users{groups}, {scenario.gateways} gateways, luck {trial.seed}, ties {trial.ties}"
+    gateways = "1 gateway" if scenario.gateways == 1 else f"{scenario.gateways} gateways"
+    ties = "as asked for" if trial.ties is None else f"shuffled by {trial.ties}"
+    yield f"{people.users} users{groups}, {gateways}, all luck from {trial.seed}, events of equal time {ties}"
     yield f"{load.rate_per_s:g} sends a second of {load.payload_bytes} bytes for {scenario.duration_s:g} s"
     yield from (" ".join(_fault(msgspec.to_builtins(fault))) for fault in scenario.faults)
     usual = Timers().scaled(scenario.timers.heartbeat_us / Timers().heartbeat_us)

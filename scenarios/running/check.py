@@ -13,6 +13,7 @@ from model.history import at_rest
 from model.history.columns import History
 from model.history.run_folder import RunFolder, is_run
 from model.history.schema import Header, HistoryError
+from model.scenario.sweep import RECORD
 from scenarios.running.command import near, visible
 from scenarios.running.exits import MISSING, CannotRun
 from scenarios.running.run import Judged, judge_safely
@@ -47,6 +48,8 @@ def there(path: Path) -> Path:
         found = f"there are {len(below)} below it, such as {near(below[-1])}" if below else "give one that imbench run has made"
         if files and not below:
             found = f"there are {len(files)} history files in it, such as {near(files[0])}"
+        if (path / RECORD).exists():
+            found = "a sweep compares and is not judged, its tables and pictures lie in its folder"
         raise CannotRun(f"{path}: is no run folder; {found}", MISSING)
     return path
 

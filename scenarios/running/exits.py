@@ -32,8 +32,8 @@ class CannotRun(Exception):
         self.status = status
 
 
-class Interrupted(Exception):
-    """A signal asks the program to stop."""
+class Interrupted(BaseException):
+    """A signal asks the program to stop. As a KeyboardInterrupt it is no error, so that nobody takes it for one of a rule or a judge."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")

@@ -24,7 +24,7 @@ from model.history.columns import History, from_rows
 from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
-from model.scenario import FAULTS_BY_WORLD, LoginCost, Scenario, World
+from model.scenario import FAULTS_BY_WORLD, Disk, LoginCost, Network, Scenario, World
 from model.scenario.faults import tag
 from model.sim.service_times import ServiceTimes
 from scenarios.running import live, sim
@@ -128,6 +128,9 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
         ("connections that end by themselves", bool(scenario.connection_life_s)),
+        ("network but the loopback", scenario.network not in (Network(), "loopback")),
+        ("clocks that are wrong", not scenario.clocks.perfect),
+        ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
     return [f"fault of kind {kind}" for kind in sorted(kinds)] + [name for name, asked in wishes if asked and world == "live"]
 

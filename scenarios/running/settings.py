@@ -85,7 +85,8 @@ def _inside(setting: str, at: Any, name: str) -> Any:
 def _plain(error: msgspec.ValidationError) -> str:
     """msgspec's words without its notation: what was expected, and where."""
     text, _, where = str(error).partition(" - at `$.")
-    return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}"
+    known = f" (faults: {', '.join(faults.TAGS)})" if text.startswith("Invalid value") and where.endswith(".fault`") else ""
+    return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
 
 
 # what no world can play ------------------------------------------------------------------------------------------------------------

@@ -101,6 +101,12 @@ def named(sweep: Sweep, axis: Axis) -> Axis:
     """An axis of the command line: where the scenario declares one of that name whose choices are more than a value of that field, labels
     stand for choices. Raises :class:`CannotRun` for a label that it has not."""
     declared = next((one for one in sweep.axes if one.name == axis.name), axis)
+    if declared is axis and axis.name.partition(".")[0] not in Scenario.__struct_fields__:
+        names = [one.name for one in sweep.axes]
+        raise CannotRun(
+            f"--axis {axis.name}: there is no such field, nor such an axis{suggestion(axis.name, (*names, *Scenario.__struct_fields__))}"
+            f" (axes declared: {', '.join(names) or 'none'}; fields: {', '.join(Scenario.__struct_fields__)})"
+        )
     known = {choice.label: choice for choice in (*declared.choices, *declared.more)}
     if all(choice.settings == (f"{axis.name}={choice.label}",) for choice in declared.choices):
         return axis

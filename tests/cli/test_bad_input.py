@@ -43,7 +43,10 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", "population.users=many"), ("Expected int, got str", "population.users")),
         ((*RUN, "--set", "population.users=2.5"), ("Expected int, got float", "population.users")),
         ((*RUN, "--set", "contract.quiet_us=null"), ("Expected int, got null", "contract.quiet_us")),
-        ((*RUN, "--set", 'faults=[{"fault":"flood","node":"business"}]'), ("flood",)),
+        (
+            (*RUN, "--set", 'faults=[{"fault":"flood","node":"business"}]'),
+            ("flood", "faults: kill, drain, deaf", "rolling_restart"),
+        ),
         ((*RUN, "--set", "expected.cursor=splendid"), ("splendid",)),
         ((*RUN, "--set", "contract.fails.lots=true"), ("contract.fails names 'lots'", "docs/judges.md")),
         ((*RUN, "--set", "contract.window_us=0"), ("contract.window_us is 0", "at least 1")),
@@ -69,6 +72,7 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", 'faults=[{"fault":"roam","node":"gateway-1","at_s":1,"share":0}]'), ("faults.0.share is 0",)),
         ((*RUN, "--set", "network=6g"), ("network is '6g'", "presets are", "4g")),
         ((*RUN, "--set", "network.delay_us=-1"), ("network.delay_us is -1",)),
+        ((*RUN, "--set", "network.delay_us=1e99"), ("network.delay_us is 1e+99", "a day")),
         ((*RUN, "--set", "network.loss=1"), ("network.loss is 1", "0 to 0.5")),
         ((*RUN, "--set", 'network=[["4g",0.6],["3g",0.6]]'), ("network's shares add up to 1.2",)),
         ((*RUN, "--set", "clocks.rate_ppm=-3"), ("clocks.rate_ppm is -3",)),
@@ -86,6 +90,11 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*SWEEP, "--axis", "network.loss=0,,1"), ("field=value,value",)),
         ((*SWEEP, "--axis", "network.loss=0,0"), ("stands there twice",)),
         ((*SWEEP, "--axis", "policies.backoff=fixed,ful_jitter"), ("did you mean 'full_jitter'",)),
+        (
+            ("sweep", "reconnect_storm", "--axis", "backoff=fixed"),
+            ("did you mean 'policies.backoff'", "axes declared: size, policies.backoff"),
+        ),
+        ((*SWEEP, "--axis", "seed=1,2"), ("--axis seed: there is no such field", "axes declared: none")),
         (("sweep", "reconnect_storm", "--axis", "admission=open,bukket"), ("no choice 'bukket'", "did you mean 'bucket'")),
         ((*SWEEP, "--axis", "gateways=1,2", "--preset", "curser"), ("did you mean 'cursor'",)),
         ((*SWEEP, "--axis", "gateways=1,2", "--jobs", "0"), ("--jobs",)),
@@ -104,6 +113,12 @@ def test_a_refused_command_line_leaves_no_run_folder(imbench: Command, tmp_path:
     imbench(*RUN, "--set", "gateways=0", "--out", tmp_path / "runs")
     imbench(*SWEEP, "--axis", "gateways=1,0", "--out", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_a_sweep_is_not_judged(imbench: Command, tmp_path: Path, command: str) -> None:
+    (tmp_path / "sweep.json").write_text("{}")
+    assert_one_line(imbench(command, tmp_path), MISSING, "is no run folder", "a sweep compares and is not judged")
 
 
 @pytest.mark.parametrize("command", ["check", "report"])

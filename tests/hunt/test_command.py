@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from scenarios.hunting import command, kept
+import model.sim
+from model.sim import run as simulate
+from scenarios.hunting import command, kept, search
+from scenarios.running.exits import Interrupted
 from tests.cli.conftest import Command, imbench
 
 __all__ = ["imbench"]
@@ -39,6 +43,24 @@ def test_designs_that_lose_are_found_and_kept(imbench: Command, tmp_path: Path, 
     (entry,) = kept.read(path)
     assert entry.seed == told["failures"][0]["seed"]
     assert list(entry.kinds) == told["shrunk"][0]["outcome"]["kinds"]
+
+
+def test_a_signal_ends_a_hunt_with_what_it_has_found_and_is_no_finding_itself(
+    imbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sims = count(1)
+
+    def interrupted(*arguments: object, **more: object) -> object:
+        if next(sims) > search.SEEDS_AT_A_TIME:
+            raise Interrupted(15)
+        return simulate(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.sim, "run", interrupted)
+    answer = imbench("hunt", "--seeds", 40)
+    assert answer.status == 143
+    assert "cursor: 20 seeds" in answer.out
+    assert "0 fail" in answer.out
+    assert "imbench: interrupted" in answer.err
 
 
 def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:

@@ -51,7 +51,30 @@ def test_a_table_has_a_line_for_each_point_and_an_interval_with_each_mean(tmp_pa
     assert lines[0] == "How long?"
     assert lines[2].split("  ")[0] == "backoff"
     assert lines[2].endswith("time to 95 % (s)")
-    assert [line.split("  ")[-1].strip() for line in lines[4:8]] == ["12 ± 0.5", "3 ± 0.5", "never 1 of 3", "1,234 ± 0.5"]
+    assert [line.split("  ")[-1].strip() for line in lines[4:8]] == ["12 ± 0.5", "3 ± 0.5", "never in 1 of 3", "1,234 ± 0.5"]
+
+
+def test_a_table_explains_the_signs_that_stand_in_it_and_no_others(tmp_path: Path) -> None:
+    told = sweeps.told(folder(tmp_path, PLAN, [12.0, 3.0, math.inf, math.nan]))
+    assert "\nnever: " in told
+    assert "\nwithheld: " in told
+    assert "below" not in told
+    assert "never: " not in sweeps.told(folder(tmp_path, PLAN, [12.0, 3.0, 4.0, 5.0]))
+
+
+def test_a_sweep_that_was_interrupted_before_its_first_replication_ended_says_so(tmp_path: Path) -> None:
+    folder(tmp_path, PLAN, [12.0, 3.0, 4.0, 5.0])
+    pd.DataFrame([]).to_csv(tmp_path / SUMMARY, index=False)
+    assert sweeps.told(tmp_path) == "no replication came to its end"
+    assert sweeps.write_pictures(tmp_path) == []
+
+
+def test_an_interval_that_reaches_below_zero_does_not_hide_the_lines_of_a_logarithmic_scale(tmp_path: Path) -> None:
+    folder(tmp_path, LINE, [float(n) for n in range(10, 22)])
+    rows = pd.read_csv(tmp_path / SUMMARY, dtype={axis.name: str for axis in LINE.axes}).assign(low=-40.0)
+    for axes in sweeps.draw(LINE, LINE.pictures[0], rows).axes:
+        low, high = axes.get_ylim()
+        assert (axes.get_yscale(), low > 1, high < 100) == ("log", True, True)
 
 
 def test_a_heat_map_tells_every_cell(tmp_path: Path) -> None:
@@ -78,7 +101,7 @@ def test_curves_have_a_panel_for_each_choice_they_do_not_show_and_units(tmp_path
         (2.0, 2.0, 2.0, 0, "2"),
         (0.0, 0.0, 0.003, 0, "0, below 0.003"),
         (math.nan, math.nan, math.nan, 0, "withheld"),
-        (math.inf, math.nan, math.nan, 2, "never\n2 of 5"),
+        (math.inf, math.nan, math.nan, 2, "never in\n2 of 5"),
     ],
 )
 def test_a_cell_says_what_is_known(mean: float, low: float, high: float, never: int, told: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from model.history.schema import Basis
+from model.history.schema import Basis, FaultKind
+from model.scenario.faults import TAGS
 from reports import series, words
 from reports.results import load, load_all
 from tests.reports.conftest import MakeRun, measures
@@ -105,6 +109,34 @@ def test_a_gateway_that_never_came_back_is_not_said_to_serve_again(make_run: Mak
     back, gone = (words.fault_sentence(series.of(load(make_run(heals=heals)).history)) for heals in (True, False))
     assert "killed at 1.20 s and served again after 300 ms" in back
     assert "killed at 1.20 s and was not seen to serve again" in gone
+
+
+@pytest.mark.parametrize(
+    ("fault", "title", "timed"),
+    [
+        (
+            {"fault": "kill", "node": "g", "at_s": 1, "back_s": 2},
+            "g was killed and started again",
+            "g was killed at 1 s and started again at 2 s",
+        ),
+        ({"fault": "pause", "node": "g", "at_s": 1, "heal_s": 2}, "g stood still", "g stood still from 1 s until 2 s"),
+        ({"fault": "cut", "node": "g", "at_s": 1}, "g had every connection reset", "g had every connection reset at 1 s"),
+        (
+            {"fault": "rolling_restart", "nodes": ["g", "h"], "at_s": 1, "down_s": 1, "every_s": 2},
+            "g and h were restarted one after another",
+            "g and h were restarted one after another from 1 s on",
+        ),
+    ],
+)
+def test_a_fault_is_called_what_it_is(make_run: MakeRun, fault: dict[str, Any], title: str, timed: str) -> None:
+    run = dataclasses.replace(load(make_run()), scenario={"gateways": 2, "faults": [fault]})
+    assert words.occasion(run) == f"{title} under load"
+    assert words.setting(run) == f"2 gateways; {timed}."
+
+
+def test_every_fault_has_its_words() -> None:
+    assert set(words.FAULTS) == set(TAGS)
+    assert {kind.name.lower() for kind in FaultKind} <= set(TAGS)
 
 
 def test_a_second_showing_is_explained_by_its_connection(make_run: MakeRun) -> None:

@@ -130,6 +130,21 @@ class TestCapacityPlan:
         )
 
 
+@pytest.mark.parametrize(
+    ("setting", "lacks"),
+    [
+        ("network=4g", "network but the loopback"),
+        ('network=[["loopback",0.5],["3g",0.5]]', "network but the loopback"),
+        ("clocks.rate_ppm=20", "clocks that are wrong"),
+        ("disk.sigma=1", "disk that stalls or varies at will"),
+    ],
+)
+def test_the_live_world_skips_surroundings_that_it_has_not(tmp_path: Path, setting: str, lacks: str) -> None:
+    result = run(settings.apply(catalog.short("access_restart"), [setting]), "live", "cursor", 1, tmp_path, Silent())
+    assert result.reasons == (f"skipped: the live world has no {lacks}",)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_live_world_skips_log_ins_whose_cost_it_cannot_set(tmp_path: Path) -> None:
     result = run(catalog.short("reconnect_storm"), "live", "cursor", 1, tmp_path, Silent())
     assert result.verdict == "skipped"
