@@ -306,25 +306,36 @@ def _nat_drop(case: Case) -> Deed:
 
 
 class Severed:
-    """Stands at the far end of a link through which nothing passes: keeps what is said to it, and says it when the link is mended."""
+    """Stands at the far end of a link through which nothing passes: keeps what is said to it, and says it when the link is mended.
+
+    What set out towards it before that gets there after it, and passes.
+    """
 
     def __init__(self, peer: SimGateway | SimBusiness) -> None:
-        self.peer, self._kept = peer, list[tuple[Callable[..., None], tuple[Any, ...]]]()
+        self.peer = peer
+        self._kept: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = []
 
     def told(self, link: int, envelopes: list[Any]) -> None:
-        self._kept.append((self.peer.told, (link, envelopes)))
+        self._say(self.peer.told, link, envelopes)
 
     def unlinked(self, link: int) -> None:
-        self._kept.append((self.peer.unlinked, (link,)))
+        self._say(self.peer.unlinked, link)
 
     def mend(self) -> None:
-        for say, args in self._kept:
+        kept, self._kept = self._kept or [], None
+        for say, args in kept:
             say(*args)
+
+    def _say(self, say: Callable[..., None], *args: Any) -> None:
+        if self._kept is None:
+            say(*args)
+        else:
+            self._kept.append((say, args))
 
 
 def _partition(case: Case) -> Deed:
     gateway, business = case.gateway, case.world.business
-    if gateway.severed or not gateway.is_linked:
+    if gateway.severed or not gateway.is_linked or not business.alive:  # of one that died just now the end is on its way
         return
     gateway.severed = True
     if case.fault.noticed:
