@@ -7,16 +7,26 @@ import pytest
 
 from model.history.schema import Kind
 from model.scenario import (
+    ColdRoutes,
     Fault,
+    HalfOpen,
     Kill,
+    NatDrop,
     Partition,
+    Roam,
     Scenario,
+    SlowConsumer,
+    StorageStall,
+    Throttle,
+    TornFrame,
 )
 from model.sim import SimResult, run
 from model.sim.faults import Severed
 from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US
-from tests.sim.test_faults import BASE
+from model.workload.population import PopulationPlan
+from model.workload.schedule import WorkloadPlan
+from tests.sim.test_faults import BASE, at, ends
 
 AT_S = 3.0
 
@@ -25,17 +35,11 @@ def play(*faults: Fault, scenario: Scenario = BASE) -> SimResult:
     return run(msgspec.structs.replace(scenario, faults=faults), "cursor", 1)
 
 
-def of_faults(result: SimResult, kind: Kind) -> list[tuple[int, float]]:
-    """(the node, second of the load) of every row of a kind."""
-    rows = result.rows[result.rows["kind"] == kind]
-    return [(int(row["node"]), (int(row["t_us"]) - BASE.load_begin_us) / 1e6) for row in rows]
-
-
 @pytest.mark.parametrize("noticed", [False, True])
-def test_a_partition_from_a_business_node_that_dies_at_that_instant(noticed: bool) -> None:
+def test_a_partition_from_a_business_node_that_dies_at_that_instant_has_nothing_to_part(noticed: bool) -> None:
     """The gateway believes for a moment in a link whose other end is gone."""
     result = play(Kill("business", AT_S, 3.5), Partition("gateway-1", AT_S, 4.0, noticed))
-    assert len(of_faults(result, Kind.FAULT_BEGUN)) == len(of_faults(result, Kind.FAULT_HEALED)) == 1
+    assert len(at(result, Kind.FAULT_BEGUN)) == len(at(result, Kind.FAULT_HEALED)) == 1
 
 
 def test_what_is_on_its_way_into_a_partition_when_it_is_mended_arrives() -> None:
@@ -56,3 +60,46 @@ def test_what_is_on_its_way_into_a_partition_when_it_is_mended_arrives() -> None
     between.mend()
     kernel.play()
     assert heard == ["before", "on its way", "end"]
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_frames_behind_a_torn_one_are_lost_with_it_and_do_not_count(direction: str) -> None:
+    """A burst on one connection: it is reset once, however many frames were in it."""
+    busy = msgspec.structs.replace(
+        BASE,
+        population=PopulationPlan(users=4, group_size=4),
+        workload=WorkloadPlan(rate_per_s=2000, direct_share=0.0),
+    )
+    result = play(TornFrame("gateway-1", AT_S, 5.0, 8, direction), scenario=busy)  # type: ignore[arg-type]
+    assert sum(ends(result).values()) == 8
+
+
+AT_ONCE = [
+    (StorageStall("business", AT_S, 3.4), StorageStall("business", 3.2, 4.2)),
+    (Throttle("gateway-1", AT_S, 3.4, 64_000), Throttle("gateway-1", 3.2, 4.2, 64_000)),
+    (SlowConsumer("gateway-1", AT_S, 3.4, 1.0, 64_000), SlowConsumer("gateway-1", 3.2, 4.2, 1.0, 64_000)),
+    (NatDrop("gateway-1", AT_S, 3.4, 0.05), NatDrop("gateway-1", 3.2, 4.2, 0.05)),
+]
+
+
+@pytest.mark.parametrize("faults", AT_ONCE, ids=lambda faults: type(faults[0]).__name__)
+def test_one_that_comes_while_its_like_is_there_has_nothing_to_strike(faults: tuple[Fault, Fault]) -> None:
+    """The end of the first would end the second, which then says that it lasts."""
+    result = play(*faults)
+    healed = at(result, Kind.FAULT_HEALED)
+    assert healed == [3.4]
+    assert len(at(result, Kind.FAULT_BEGUN)) == 1
+
+
+def test_routes_of_a_gateway_that_business_does_not_know_cannot_be_forgotten() -> None:
+    dead = Kill("gateway-1", 2.0, 5.0)
+    assert at(play(dead, ColdRoutes("gateway-1", AT_S, 3.5)), Kind.FAULT_BEGUN) == [2.0]
+    assert at(play(dead, ColdRoutes("business", AT_S, 3.5)), Kind.FAULT_BEGUN) == [2.0, AT_S]
+    parted = Partition("gateway-1", 2.5, 4.0)
+    assert at(play(parted, ColdRoutes("gateway-1", AT_S, 3.5)), Kind.FAULT_BEGUN) == [2.5]
+
+
+@pytest.mark.parametrize("late", [Roam("gateway-1", AT_S), HalfOpen("gateway-1", AT_S), Throttle("gateway-1", AT_S, AT_S)])
+def test_a_connection_that_is_dead_already_is_not_struck(late: Fault) -> None:
+    """The gateway believes in connections of devices that have left it; what befalls those befalls nobody."""
+    assert len(at(play(Roam("gateway-1", AT_S), late), Kind.FAULT_BEGUN)) == 1
