@@ -166,7 +166,7 @@ def _drain(case: Case) -> Deed:
         yield case._kernel.timeout(DRAIN_POLL_US)
     if gateway.life == life:
         _gone(case, LEFT)
-    yield from _back(case)
+        yield from _back(case)
 
 
 def _pause(case: Case) -> Deed:

@@ -8,11 +8,13 @@ import pytest
 from model.history.schema import Kind
 from model.scenario import (
     ColdRoutes,
+    Drain,
     Fault,
     HalfOpen,
     Kill,
     NatDrop,
     Partition,
+    Pause,
     Roam,
     Scenario,
     SlowConsumer,
@@ -103,3 +105,10 @@ def test_routes_of_a_gateway_that_business_does_not_know_cannot_be_forgotten() -
 def test_a_connection_that_is_dead_already_is_not_struck(late: Fault) -> None:
     """The gateway believes in connections of devices that have left it; what befalls those befalls nobody."""
     assert len(at(play(Roam("gateway-1", AT_S), late), Kind.FAULT_BEGUN)) == 1
+
+
+def test_a_gateway_that_is_killed_as_it_drains_is_back_when_the_kill_says() -> None:
+    """It stands still, so it cannot say that it goes; the drain, of which nothing came, starts nothing again."""
+    result = play(Pause("gateway-1", 2.9, 3.9), Drain("gateway-1", AT_S, 3.3), Kill("gateway-1", 3.1, 4.0))
+    assert at(result, Kind.FAULT_BEGUN) == [2.9, 3.1]
+    assert [t_s for t_s in at(result, Kind.PROCESS_STARTED) if t_s > AT_S] == [pytest.approx(4.1, abs=0.1)]
