@@ -304,6 +304,8 @@ def _nat_drop(case: Case) -> Deed:
         return
     door.nat_idle_us, door.forgotten = round(case.fault.idle_s * 1e6), case.begun
     yield from case.until(case.fault.heal_s)
+    for link in case.links():
+        link.silent(case.now)  # what it has forgotten by now does not come back with it
     door.nat_idle_us = 0
     case.healed()
 

@@ -291,15 +291,20 @@ class RoughLink(Link):
 
     def spoken(self, now: int) -> bool:
         """A segment sets out; whether there is still a connection for it."""
+        self.silent(now)
+        self._heard_us = now
+        return not self.gone
+
+    def silent(self, now: int) -> None:
+        """Nothing has set out since the last segment did: a NAT on the way forgets it, if that was too long ago."""
         if self.gone:
-            return False
-        silent, self._heard_us = now - self._heard_us, now
-        if 0 < self.air.plan.nat_idle_us < silent:
+            return
+        silent_us = now - self._heard_us
+        if 0 < self.air.plan.nat_idle_us < silent_us:
             self.gone = True
-        elif 0 < self.door.nat_idle_us < silent:
+        elif 0 < self.door.nat_idle_us < silent_us:
             self.gone = True
             self.door.forgotten()
-        return not self.gone
 
     def bit_s(self, direction: int) -> float:
         """The bandwidth in a direction; 0: no limit."""

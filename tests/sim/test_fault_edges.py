@@ -28,7 +28,7 @@ from model.sim.kernel import Kernel
 from model.sim.network import LOCAL_DELAY_US
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
-from tests.sim.test_faults import BASE, at, ends
+from tests.sim.test_faults import BASE, GATEWAY_1, at, ends, hit, homes
 
 AT_S = 3.0
 
@@ -112,3 +112,14 @@ def test_a_gateway_that_is_killed_as_it_drains_is_back_when_the_kill_says() -> N
     result = play(Pause("gateway-1", 2.9, 3.9), Drain("gateway-1", AT_S, 3.3), Kill("gateway-1", 3.1, 4.0))
     assert at(result, Kind.FAULT_BEGUN) == [2.9, 3.1]
     assert [t_s for t_s in at(result, Kind.PROCESS_STARTED) if t_s > AT_S] == [pytest.approx(4.1, abs=0.1)]
+
+
+def test_a_nat_forgets_those_too_who_do_not_speak_before_it_is_mended() -> None:
+    """They were silent for longer than it remembered while it was so; that they find out later does not help them."""
+    result = play(
+        NatDrop("gateway-1", AT_S, 3.25, 0.2), scenario=msgspec.structs.replace(BASE, workload=WorkloadPlan(rate_per_s=0.001))
+    )
+    longest_s = (BASE.timers.heartbeat_us + BASE.timers.pong_timeout_us) / 1e6
+    assert hit(result) == homes(result, GATEWAY_1)  # pings are further apart than it remembers
+    assert max(t_s for t_s in at(result, Kind.DISCONNECTED)) <= 3.25 + longest_s + 0.01
+    assert len(at(result, Kind.FAULT_BEGUN)) == 1
