@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import OUT_HELP, SET_HELP, conclude, near, run, runs_root
+from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_HELP, conclude, near, run, runs_root
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -189,6 +189,52 @@ def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
     print(write_report(list(paths), out))
     for folder in paths if plots else ():
         print("\n".join(str(path) for path in write_plots(folder)))
+
+
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="service_times.json",
+    show_default=True,
+    help="File to write.",
+)
+@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Length of each of ten loads.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def calibrate(out: Path, seconds: float, as_json: bool) -> int:
+    """Measure what the reference server's roles cost on this machine, in about two minutes.
+
+    The machine must be idle. The simulated world reads the file with --service-times or IMBENCH_SERVICE_TIMES.
+    """
+    from scenarios.calibrating.command import calibrated
+
+    print(calibrated(out, seconds, as_json))
+    return exits.VALID
+
+
+@cli.command()
+@click.option("--calibration", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
+@click.option("--quick", is_flag=True, help="A small part in short runs: does it work? Promises may break by chance.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to make, instead of validation/<UTC> beside run folders.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: bool) -> int:
+    """Predict what the calibration has not seen, play it live, compare.
+
+    The machine must be idle; it takes about half an hour. Exit code: 0 all promises kept, 1 one broken, 3 the harness failed somewhere.
+    """
+    from reports import validation
+    from scenarios.validating.command import validated
+
+    folder, results = validated(calibration, quick, out)
+    paths = validation.write(folder)
+    print((folder / "results.json").read_text().strip() if as_json else paths[0].read_text())
+    if not as_json:
+        print(f"results: {near(folder)}")
+    return 128 + results.interrupted if results.interrupted else results.exit_code
 
 
 @cli.command()

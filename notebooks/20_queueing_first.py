@@ -155,7 +155,7 @@ figure
 
 # %%
 times = load()
-frame_us = times.gateway_frame_in_us + times.gateway_frame_out_us
+frame_us = times.gateway_forward_us + times.gateway_write_us + times.gateway_frame_out_us
 
 
 def turns(rate_per_s, seed, count=6_000):

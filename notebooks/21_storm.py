@@ -150,7 +150,7 @@ figure
 
 # %%
 times = load()
-capacity = 1e6 / (base.login.account_us + times.business_envelope_us + times.business_envelope_out_us)
+capacity = 1e6 / (base.login.account_us + times.business_attach_us + times.business_envelope_out_us)
 time_out_s, wait_s = base.timers.connect_timeout_us / 1e6, base.timers.backoff_fixed_us / 1e6
 bound = clients.storm_bound(capacity, time_out_s, wait_s)
 sizes = [120, 180, 240, 280, 300, 320, 340, 380, 440]

@@ -21,6 +21,7 @@ What would surprise us
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Final
 
 import pandas as pd
@@ -88,21 +89,25 @@ def _busy(cpu_s: float | None, load_s: float) -> float | None:
 
 
 def services_us(scenario: Scenario, times: ServiceTimes) -> tuple[float, float]:
-    """What a message costs the gateways and business, in microseconds of one core, turns left out.
+    """What a message costs the gateways and business, in microseconds of one core, turns and bytes of payload left out.
 
-    A message to n members is a frame in, an envelope to business, one envelope to each gateway and n frames out, and one more of each for
-    its answer. A device acknowledges what it saw ``receive_ack_delay_us`` after the first of it: an ack for each cycle of that delay and
-    the wait for the next message; each is a frame in, an envelope and the way back.
+    A message to n members is a frame in, an envelope to business, one envelope to each gateway and n - 1 frames out, each written to a
+    connection of its own, and an envelope and a frame for its answer. A device acknowledges what it saw ``receive_ack_delay_us`` after
+    the first of it: an ack for each cycle of that delay and the wait for the next message; each is a frame in, an envelope and the way
+    back.
     """
     members, rate = scenario.population.group_size, scenario.workload.rate_per_s
     seen_per_s = rate * members / scenario.population.users
     acks = members / (1 + seen_per_s * scenario.timers.receive_ack_delay_us / 1e6)
-    there_and_back = times.gateway_frame_in_us + times.gateway_envelope_us + times.gateway_frame_out_us
-    gateway = (
-        (1 + acks) * there_and_back + scenario.gateways * times.gateway_envelope_us + (members - 1) * times.gateway_frame_out_us
+    frame_out = times.gateway_write_us + times.gateway_frame_out_us
+    there_and_back = times.gateway_forward_us + times.gateway_envelope_us + frame_out
+    gateway = (1 + acks) * there_and_back + scenario.gateways * times.gateway_envelope_us + (members - 1) * frame_out
+    answer = times.business_envelope_out_us + times.business_target_us
+    business = (
+        (times.business_send_us + times.business_result_us + answer + acks * (times.business_receive_ack_us + answer))
+        + scenario.gateways * times.business_envelope_out_us
+        + (members - 1) * times.business_target_us
     )
-    envelope = times.business_envelope_us + times.business_envelope_out_us
-    business = (1 + acks) * envelope + times.business_result_us + scenario.gateways * times.business_envelope_out_us
     return gateway, business
 
 
@@ -115,7 +120,8 @@ def formula_ms(scenario: Scenario, times: ServiceTimes, q: float) -> float:
         behind = queues.mm1(rate, business).response
     except queues.TheoryError:
         return float("inf")
-    return (wait + gateway + behind + times.storage_commit_us + 2 * sole(scenario.network).delay_us) / 1e3
+    commit = times.storage_commit_us + times.storage_row_us + fmean(times.storage_sync_us)
+    return (wait + gateway + behind + commit + 2 * sole(scenario.network).delay_us) / 1e3
 
 
 def conclusion(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ arrival to departure, "wait" the part of it before service.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 
 
 class TheoryError(ValueError):
@@ -81,6 +81,39 @@ def mmc(arrivals: float, service: float, servers: int) -> Line:
     waits = blocked / (1 - load * (1 - blocked))
     wait = waits * service / (servers * (1 - load))
     return Line(load, wait, wait + service, arrivals * (wait + service))
+
+
+def mmc_response_quantile(arrivals: float, service: float, servers: int, quantile: float) -> float:
+    """The quantile of the response of the same line, in the order of arrival.
+
+    A wait is nothing, or with Erlang's probability exponential with the rate at which the line can catch up ([K] 3.5); the response is
+    that and an exponential service. Found by bisection on its tail.
+    """
+    _require(arrivals, service)
+    load = arrivals * service / servers
+    _stable(load)
+    if not 0 <= quantile < 1:
+        raise TheoryError(f"a quantile of {quantile}: it must be 0 or more, and below 1")
+    low, high = 0.0, service
+    while _mmc_tail(arrivals, service, servers, high) > 1 - quantile:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _mmc_tail(arrivals, service, servers, middle) > 1 - quantile else (low, middle)
+    return high
+
+
+def _mmc_tail(arrivals: float, service: float, servers: int, t: float) -> float:
+    """The share of responses longer than ``t``."""
+    rate, catching_up = 1 / service, servers / service - arrivals
+    blocked = erlang_b(servers, arrivals * service)
+    waits = blocked / (1 - arrivals * service / servers * (1 - blocked))
+    served = exp(-rate * t)
+    if abs(catching_up - rate) < 1e-9 * rate:
+        both = (1 + rate * t) * served
+    else:
+        both = (catching_up * served - rate * exp(-catching_up * t)) / (catching_up - rate)
+    return (1 - waits) * served + waits * both
 
 
 def mmc_wait_quantile(arrivals: float, service: float, servers: int, q: float) -> float:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from model.core.effects import Close, TellBusiness, Write
+from model.core.envelopes import Down, Up
+from model.core.frames import CLIENT_KINDS, CONNECT, GATEWAY_KINDS, SEND, Deliver, Send, SyncReply
 from model.core.gateway import CheckToken, Gateway
 from model.core.policies import Policies, Timers
 from model.sim.kernel import Kernel
-from model.sim.network import LOCAL_DELAY_US, Link
+from model.sim.network import Link
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes
-from model.sim.stations import Host
+from model.sim.sizes import KIB, payload_bytes
+from model.sim.stations import Cores
 
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
@@ -34,10 +37,16 @@ class SimGateway(Node):
         policies: Policies,
         timers: Timers,
         check_token: CheckToken,
-        host: Host | None = None,
+        host: Cores | None = None,
     ) -> None:
-        super().__init__(kernel, number, times.gateway_turn_us, host)
+        super().__init__(kernel, number, times.gateway_turn_us, host, times.rests_us("gateway"))
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
+        self._local_us = round(times.local_us)
+        self._byte_us = times.gateway_kib_us / KIB
+        self._frame_us = {
+            kind: times.gateway_own_us if kind in GATEWAY_KINDS else times.gateway_forward_us for kind in sorted(CLIENT_KINDS)
+        }
+        self._frame_us[CONNECT] += times.gateway_connect_us
         self._machine = Gateway(policies, timers, check_token)
         self._links: dict[int, Link] = {}
         self._unaccepted = 0
@@ -69,7 +78,7 @@ class SimGateway(Node):
         for link in links.values():
             link.down.carry(link.end.hung_up, link)
         if self._business is not None:  # what was handed to the kernel is read before the end of the link
-            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.unlinked, self._business_link)
+            self.kernel.at(self.kernel.now + self._local_us, self._business.unlinked, self._business_link)
             self._business = None
         return len(links)
 
@@ -180,19 +189,29 @@ class SimGateway(Node):
         machine = self._machine
         match item[0]:
             case "frame":
-                self.trace = hash((self.trace, now, item[1], item[2].kind))
-                machine.receive(item[1], item[2], now, out)
-                return self._times.gateway_frame_in_us
+                frame = item[2]
+                kind = frame.kind
+                self.trace = hash((self.trace, now, item[1], kind))
+                machine.receive(item[1], frame, now, out)
+                cost = self._frame_us[kind]
+                return cost + self._byte_us * len(frame.payload) if kind == SEND else cost
             case "envelopes":
                 envelopes = item[1]
                 self.trace = hash((self.trace, now, len(envelopes), envelopes[0].kind, envelopes[-1].kind))
+                payload = 0
                 for envelope in envelopes:
                     machine.receive_business(envelope, now, out)
-                return self._times.gateway_envelope_us * len(envelopes)
+                    if type(envelope) is Down:
+                        frame = envelope.frame
+                        if type(frame) is Deliver:  # most of them; told apart here, without a call, since there are so many
+                            payload += len(frame.payload)
+                        elif type(frame) is SyncReply:
+                            payload += payload_bytes(frame)
+                return self._times.gateway_envelope_us * len(envelopes) + self._byte_us * payload
             case "opened":
                 self._unaccepted -= 1
                 machine.opened(item[1], now, out)
-                return self._times.gateway_frame_in_us + self._times.gateway_handshake_us
+                return self._times.gateway_handshake_us
             case "closed":
                 machine.closed(item[1], now, out)
             case "linked":
@@ -209,12 +228,29 @@ class SimGateway(Node):
                 machine.drained(item[1], now, out)
             case "shut_down":
                 machine.shut_down(now, out)
-        return self._times.gateway_frame_in_us
+        return 0.0
 
     def cost(self, out: list[Any]) -> float:
-        writes = [*map(type, out)].count(Write)
-        self.sent += writes
-        return writes * self._times.gateway_frame_out_us
+        """A connection that gets several frames in a turn is written to once."""
+        written: list[int] = []
+        payload = 0
+        for effect in out:
+            kind = type(effect)
+            if kind is Write:
+                written.append(effect.connection)
+                frame = effect.frame
+                if type(frame) is Deliver:
+                    payload += len(frame.payload)
+                elif type(frame) is SyncReply:
+                    payload += payload_bytes(frame)
+            elif kind is TellBusiness and type(effect.envelope) is Up:
+                frame = effect.envelope.frame
+                if type(frame) is Send:
+                    payload += len(frame.payload)
+        frames, times = len(written), self._times
+        self.sent += frames
+        connections = len(set(written)) if frames > 1 else frames
+        return frames * times.gateway_frame_out_us + connections * times.gateway_write_us + payload * self._byte_us
 
     def release(self, out: list[Any]) -> None:
         for trap in self.traps:
@@ -234,7 +270,7 @@ class SimGateway(Node):
                 if link is not None:
                     link.down.carry(link.end.hung_up, link)
         if envelopes and self._business is not None and self._known_link == self._business_link:
-            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, self._business.told, self._business_link, envelopes)
+            self.kernel.at(self.kernel.now + self._local_us, self._business.told, self._business_link, envelopes)
 
     def deadline(self) -> int:
         return self._machine.deadline

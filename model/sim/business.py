@@ -7,17 +7,18 @@ from typing import Any
 
 from model.core import limits
 from model.core.business import BusinessNode
-from model.core.commands import StorageCommand, StorageResult
+from model.core.commands import Page, StorageCommand, StorageResult
 from model.core.effects import TellGateway
-from model.core.envelopes import ATTACH
+from model.core.envelopes import ATTACH, UP, Down
+from model.core.frames import RECEIVE_ACK, SEND, SYNC_REQUEST, Deliver, SyncReply
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
-from model.sim.network import LOCAL_DELAY_US
 from model.sim.node import TURN_US_MAX, Node
 from model.sim.service_times import ServiceTimes
-from model.sim.stations import Host
+from model.sim.sizes import KIB, payload_bytes
+from model.sim.stations import Cores
 from model.sim.storage import SimStorage
 
 RELINK_US = 50_000
@@ -35,12 +36,20 @@ class SimBusiness(Node):
         policies: Policies,
         timers: Timers,
         conversations: Iterable[Conversation],
-        host: Host | None = None,
+        host: Cores | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(kernel, number, times.business_turn_us, host)
+        super().__init__(kernel, number, times.business_turn_us, host, times.rests_us("business"))
         self._times, self._policies, self._timers = times, policies, timers
         self._conversations = tuple(conversations)
-        self.storage = SimStorage(kernel, times, self._conversations, self._stored)
+        self._local_us = round(times.local_us)
+        self._byte_us = times.business_kib_us / KIB
+        self._frame_us = {
+            SEND: times.business_send_us,
+            RECEIVE_ACK: times.business_receive_ack_us,
+            SYNC_REQUEST: times.business_sync_us,
+        }
+        self.storage = SimStorage(kernel, times, self._conversations, self._stored, host, seed)
         self._machine: BusinessNode | None = None
         self._links: dict[int, SimGateway] = {}
         self._last_link = 0
@@ -61,7 +70,7 @@ class SimBusiness(Node):
         self.storage.close()
         links, self._links = self._links, {}
         for link, gateway in links.items():  # after what was handed to the kernel
-            self.kernel.at(self.kernel.now + LOCAL_DELAY_US, gateway.unlinked, link)
+            self.kernel.at(self.kernel.now + self._local_us, gateway.unlinked, link)
         return len(links)
 
     # links -------------------------------------------------------------------------------------------------------------------------
@@ -118,33 +127,55 @@ class SimBusiness(Node):
             case "envelopes":
                 return self._envelopes(machine, item[1], item[2], now, out)
             case "stored":
+                page_rows = 0
                 for result in item[1]:
                     machine.stored(result, now, out)
-                return self._times.business_result_us * len(item[1])
+                    if type(result) is Page:
+                        page_rows += len(result.messages)
+                return self._times.business_result_us * len(item[1]) + self._times.business_page_row_us * page_rows
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
                 machine.on_deadline(now, out)
-        return self._times.business_result_us
+        return 0.0
 
     def _envelopes(self, machine: BusinessNode, link: int, envelopes: list[Any], now: int, out: list[Any]) -> float:
         """Take envelopes of a gateway; what would make the turn too long waits for the next one."""
-        cost = 0.0
+        times, frame_us, byte_us, cost = self._times, self._frame_us, self._byte_us, 0.0
         for taken, envelope in enumerate(envelopes):
             if cost >= TURN_US_MAX:
                 self._inbox.appendleft(("envelopes", link, envelopes[taken:]))
                 break
-            self.trace = hash((self.trace, now, link, envelope.kind, envelope.connection))
+            kind = envelope.kind
+            self.trace = hash((self.trace, now, link, kind, envelope.connection))
             machine.receive(link, envelope, now, out)
-            cost += self._times.business_envelope_us
-            if envelope.kind == ATTACH and not envelope.announced:
-                cost += self._times.business_account_us
+            if kind == UP:
+                frame = envelope.frame
+                cost += frame_us[frame.kind]
+                if frame.kind == SEND:
+                    cost += byte_us * len(frame.payload)
+            else:
+                cost += times.business_attach_us
+                if kind == ATTACH and not envelope.announced:
+                    cost += times.business_account_us
         return cost
 
     def cost(self, out: list[Any]) -> float:
-        envelopes = [*map(type, out)].count(TellGateway)
+        envelopes = targets = payload = 0
+        for effect in out:
+            if type(effect) is TellGateway:
+                envelopes += 1
+                envelope = effect.envelope
+                if type(envelope) is Down:
+                    targets += len(envelope.connections)
+                    frame = envelope.frame
+                    if type(frame) is Deliver:
+                        payload += len(frame.payload)
+                    elif type(frame) is SyncReply:
+                        payload += payload_bytes(frame)
         self.sent += envelopes
-        return envelopes * self._times.business_envelope_out_us
+        times = self._times
+        return envelopes * times.business_envelope_out_us + targets * times.business_target_us + payload * self._byte_us
 
     def release(self, out: list[Any]) -> None:
         commands: list[StorageCommand] = []
@@ -158,7 +189,7 @@ class SimBusiness(Node):
                     told.append(effect.envelope)
             else:
                 commands.append(effect.command)
-        arrival = self.kernel.now + LOCAL_DELAY_US
+        arrival = self.kernel.now + self._local_us
         for link, told in envelopes.items():
             gateway = self._links.get(link)
             if gateway is not None:

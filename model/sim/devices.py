@@ -1,4 +1,7 @@
-"""The simulated devices: client sessions, their timers and their ends of connections. Their CPU is not modelled."""
+"""The simulated devices: client sessions, their timers and their ends of connections.
+
+Their CPU is not modelled, but where they all are one load process (:mod:`model.sim.generator`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from model.core.frames import SESSION_KINDS
 from model.observe import ClientObserver
 from model.scenario import Scenario
 from model.sim.access import SimGateway
+from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
 from model.sim.network import Link
 from model.sim.paths import Paths
@@ -100,14 +104,21 @@ class SimDevice:
         if self._link is not None:
             if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
-            gateway = self._world.gateways[self.session.gateway]
-            self._link.up.carry(gateway.receive, self._link, frame)
+            gateway, world = self._world.gateways[self.session.gateway], self._world
+            if world.generator is None:
+                self._link.up.carry(gateway.receive, self._link, frame)
+            else:
+                world.kernel.at(world.generator.wrote(frame), self._link.up.carry, gateway.receive, self._link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             gateway = self._world.gateways[self.session.gateway]
-            link.up.carry(gateway.ended, link)
+            generator = self._world.generator
+            if generator is None:
+                link.up.carry(gateway.ended, link)
+            else:  # after what was written
+                self._world.kernel.at(generator.free_us, link.up.carry, gateway.ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
@@ -117,6 +128,28 @@ class SimDevice:
         if self.session.deadline <= now:
             self.session.on_deadline(now, self._world.out)
         self._drain()
+
+
+class Queued:
+    """A device's end of a connection where all devices are one load process: what arrives waits until the process gets to it."""
+
+    __slots__ = ("_device", "_generator", "_world")
+
+    def __init__(self, device: SimDevice, generator: LoadProcess, world: DeviceWorld) -> None:
+        self._device, self._generator, self._world = device, generator, world
+
+    def receive(self, link: Link, frame: Any) -> None:
+        """A frame arrives."""
+        self._generator.receive(frame, self._received, link, frame)
+
+    def hung_up(self, link: Link) -> None:
+        """The end of the connection arrives, after what was sent before it."""
+        self._generator.receive(None, self._device.hung_up, link)
+
+    def _received(self, link: Link, frame: Any) -> None:
+        self._device.receive(link, frame)
+        if self._world.after_frame is not None:
+            self._world.after_frame()
 
 
 class Lives:
@@ -149,6 +182,9 @@ class DeviceWorld:
         self.stirred: dict[SimDevice, None] = {}
         """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
+        self.generator: LoadProcess | None = None
+        self.after_frame: Callable[[], None] | None = None
+        """What the load process does after each frame; only with a generator."""
         self._paths = paths
         self.lives: Lives | None = None
 
@@ -162,7 +198,8 @@ class DeviceWorld:
         """A connection request goes out; the answer, or the refusal, comes after a round trip."""
         self.links += 1
         asked = self.gateways[gateway]
-        link = self._paths.link(device, device.session.device, connection, asked)
+        end = device if self.generator is None else Queued(device, self.generator, self)
+        link = self._paths.link(end, device.session.device, connection, asked)
         link.up.carry(self._request, device, link, asked)
         return link
 

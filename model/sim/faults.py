@@ -23,7 +23,6 @@ from model.core.frames import SEND_ACK
 from model.scenario import faults as f
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
-from model.sim.network import LOCAL_DELAY_US
 from model.sim.node import Node
 from model.sim.rough import DOWN, UP, RoughLink, Tears
 
@@ -224,7 +223,7 @@ def _ack_lost(case: Case) -> Deed:
 
     def trap(out: list[Any]) -> list[Any]:
         nonlocal left
-        kept = list[Any]()
+        kept: list[Any] = []
         for effect in out:
             link = gateway.connection(effect.connection) if type(effect) is Write else None
             if left and link is not None and effect.frame.kind == SEND_ACK and effect.frame.code == Code.OK:
@@ -359,7 +358,7 @@ def _partition(case: Case) -> Deed:
         gateway.mend(business)
         business.mend(gateway, below)
     gateway.severed = False
-    yield case._kernel.timeout(LOCAL_DELAY_US)
+    yield case._kernel.timeout(round(case.world.times.local_us))
     case.world.link(gateway, gateway.life)
     case.healed()
 

@@ -1,4 +1,4 @@
-"""Plain links between devices and gateways, and the local link between a gateway and business.
+"""Plain links between devices and gateways.
 
 The physics, and where it comes from:
 
@@ -26,8 +26,6 @@ from model.scenario import Network as NetworkPlan
 from model.sim.kernel import Kernel
 
 TABLE = 1 << 14
-LOCAL_DELAY_US = 25
-"""Hand-over between two processes of a host by a Unix socket: a system call on either side and a wake-up."""
 RTO_MAX_US = 120_000_000
 """Linux's TCP_RTO_MAX: retransmissions are no further apart."""
 DOUBLINGS_MAX = 10

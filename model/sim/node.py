@@ -5,18 +5,21 @@ sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy 
 decides at the beginning of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what
 had left before.
 
-A node has a core of its own, or shares those of a host with other nodes; there, a turn cut short by a kill is worked off to its end.
+A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
+arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import deque
 from typing import Any
 
 from model.core import limits
+from model.scenario.tally import RESTS_US
 from model.sim.kernel import Kernel
-from model.sim.stations import Host
+from model.sim.stations import Cores
 
 TURN_US_MAX = 5_000
 """Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""
@@ -24,9 +27,16 @@ TURN_US_MAX = 5_000
 
 class Node(ABC):
     """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
-    where they go."""
+    where they go. ``rests_us``: what a turn takes more after a short, a middle and a long rest."""
 
-    def __init__(self, kernel: Kernel, number: int, turn_us: float, host: Host | None = None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        number: int,
+        turn_us: float,
+        host: Cores | None = None,
+        rests_us: tuple[float, ...] = (0.0, 0.0, 0.0),
+    ) -> None:
         self.kernel = kernel
         self._host = host
         self.number = number
@@ -41,7 +51,9 @@ class Node(ABC):
         """Frames to clients and envelopes to gateways."""
         self.trace = 0
         """A running hash of everything the node took, with its time."""
-        self._turn_us = turn_us
+        self._turns_us = (turn_us, *(turn_us + rest_us for rest_us in rests_us))
+        """What a turn takes without a rest before it, and after a short, a middle and a long one."""
+        self._rests_since = 0
         self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = False
         self.is_paused = self._is_stuck = False
@@ -99,7 +111,7 @@ class Node(ABC):
             self._busy = self._is_stuck = False
             if self._inbox:
                 self._busy = True
-                self._turn()
+                self._ask()
 
     @property
     def is_busy(self) -> bool:
@@ -114,21 +126,40 @@ class Node(ABC):
             self._inbox.append(item)
             if not self._busy:
                 self._busy = True
-                self._turn()
+                self._ask()
+
+    def _ask(self) -> None:
+        """For a core: its own at once, one of the host's when it is this node's turn."""
+        if self._host is None:
+            self._turn()
+        else:
+            self._host.ask(self._granted, self.life)
+
+    def _granted(self, life: int) -> None:
+        if life == self.life and not self.is_paused:
+            self._turn()
+            return
+        if life == self.life:  # a paused process cannot use it; it asks again when it goes on
+            self._is_stuck = True
+        assert self._host is not None
+        self._host.leave()
 
     def _turn(self) -> None:
         inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
-        cost = self._turn_us
-        while inbox and cost < TURN_US_MAX:
-            cost += self.take(inbox.popleft(), now, out)
-        cost += self.cost(out)
+        work = 0.0
+        while inbox and work < TURN_US_MAX:
+            work += self.take(inbox.popleft(), now, out)
+        cost = self._turns_us[bisect_right(RESTS_US, now - self._rests_since)] + work + self.cost(out)
         self.cpu_us += cost
         self.turns += 1
-        if self._host is None:
-            self.kernel.at(now + round(cost), self._finish, self.life, out)
-        else:
-            self._host.run(cost, self._finish, self.life, out)
+        self.kernel.at(now + round(cost), self._finish if self._host is None else self._leave, self.life, out)
+
+    def _leave(self, life: int, out: list[Any]) -> None:
+        """The end of a turn on a core of the host."""
+        assert self._host is not None
+        self._host.leave()
+        self._finish(life, out)
 
     def _finish(self, life: int, out: list[Any]) -> None:
         if life != self.life:
@@ -136,11 +167,12 @@ class Node(ABC):
         if self.is_paused:
             self._held = out
             return
+        self._rests_since = self.kernel.now
         self.release(out)
         if self.deadline() < self._armed:
             self._rearm()
         if self._inbox:
-            self._turn()
+            self._ask()
         else:
             self._busy = False
 

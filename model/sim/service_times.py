@@ -1,6 +1,8 @@
 """Service times: what a turn of a role's loop, a frame, a row and a commit cost, and where these numbers were measured.
 
-``service_times.json`` beside this file is written by ``python -m tests.benchmarks.measure_service_times`` from a run of the real roles.
+``service_times.json`` beside this file was written by ``imbench calibrate``; another file is read with ``load(path)``. A file says what
+its format is and on which machine it was measured: one of another format is refused, one of another machine can be used, but what it
+predicts is that machine's and not this one's, and ``warning`` says so.
 """
 
 from __future__ import annotations
@@ -9,46 +11,211 @@ from pathlib import Path
 
 import msgspec
 
+from model.history.machine import Machine
 from model.scenario import LoginCost
 
 PATH = Path(__file__).with_name("service_times.json")
+FORMAT = 2
+"""Changes with the meaning of a field. 1: costs without kinds of frames, sizes and fan-out."""
 
 
-class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All in microseconds of one core, but for the commit and the starts, which are elapsed time."""
+class CalibrationError(ValueError):
+    """A calibration cannot be used. The text is one line: which file, what is wrong, what to do."""
 
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where the numbers come from. Fields of a newer version are ignored when read."""
+
+    machine: Machine
+    measured_at: str
+    """UTC, ISO 8601."""
+    command: str
+    commit: str = ""
+    load: str = ""
+    """What was played, in words."""
+    residuals: dict[str, float] = {}
+    """Of each role: the largest relative error of predicted CPU over the points of load it was fitted to."""
+
+
+class Standard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The standard mix under a load of the calibration, as it was measured: what simpler models are fitted to."""
+
+    sends_per_s: float
+    deliveries_per_s: float
+    busy: float
+    """Share of the server's cores or of the load process's one, whichever is more."""
+    mean_us: float
+    p50_us: float
+    p95_us: float
+    p99_us: float
+    """End to end, from the intended send to the showing."""
+
+
+class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All in microseconds of one core; waits, delays and starts are elapsed time. Every number is 0 or more."""
+
+    format: int
+
+    # a gateway
     gateway_turn_us: float
-    """A turn of the loop: waking up, and the system calls of its reads and writes that do not grow with their content."""
-    gateway_frame_in_us: float
-    gateway_frame_out_us: float
-    """A frame written to one connection."""
+    """A turn of the loop: waking up, polling, and what of its system calls does not grow with their content."""
+    gateway_rest_short_us: float
+    """What a turn takes more after a rest of 0.5 ms (:data:`model.scenario.tally.RESTS_US`), its caches cold and its core asleep,"""
+    gateway_rest_middle_us: float
+    """after one of 2 ms,"""
+    gateway_rest_long_us: float
+    """after one of 8 ms."""
+    gateway_connect_us: float
+    """A connection accepted and let in, but for the frames."""
+    gateway_own_us: float
+    """A frame that the gateway itself answers (ping, goodbye), read and handled."""
+    gateway_forward_us: float
+    """A frame read and passed on to business."""
     gateway_envelope_us: float
     """An envelope from business."""
+    gateway_write_us: float
+    """A connection written to in a turn: the system call."""
+    gateway_frame_out_us: float
+    """A frame of that write."""
+    gateway_kib_us: float
+    """1024 bytes of payload read or written, of clients or business."""
+
+    # the business node
     business_turn_us: float
-    business_envelope_us: float
-    """An envelope from a gateway, its frame decoded and handled."""
+    business_rest_short_us: float
+    business_rest_middle_us: float
+    business_rest_long_us: float
+    business_attach_us: float
+    """A session let in, or let go."""
+    business_send_us: float
+    """A message of a client, decoded and handed to storage."""
+    business_receive_ack_us: float
+    business_sync_us: float
+    business_page_row_us: float
+    """A message in the answer to a sync."""
     business_result_us: float
     """A result of storage, answered and fanned out, but for the envelopes."""
     business_envelope_out_us: float
+    business_target_us: float
+    """A connection that an envelope is addressed to."""
+    business_kib_us: float
+    """1024 bytes of payload read from or written to gateways."""
+
+    # storage: a thread of the business node
     storage_commit_us: float
-    """One group commit, durable."""
+    """CPU of one group commit."""
+    storage_rest_short_us: float
+    storage_rest_middle_us: float
+    storage_rest_long_us: float
     storage_row_us: float
-    """A row in it, or a page read."""
+    """CPU of a row in it."""
+    storage_kib_us: float
+    """CPU of 1024 bytes of payload in it."""
+    storage_read_us: float
+    """CPU of a page read."""
+    storage_page_row_us: float
+    """CPU of a message in it."""
+    storage_page_kib_us: float
+    """CPU of 1024 bytes of payload in it."""
+    storage_sync_us: tuple[float, ...]
+    """Elapsed time for which a commit waits for the disk: as many equally likely values, in ascending order."""
+
+    # starts
     gateway_start_us: float
     """From starting the process to its listening socket."""
     business_start_us: float
-    provenance: dict[str, str]
-    """Machine, date, command, what was measured and how."""
+
+    # the load process, where it is simulated, too
+    generator_turn_us: float
+    """The load process wakes up."""
+    generator_send_us: float
+    """A user sends: planned, recorded, written."""
+    generator_frame_us: float
+    """A frame of the server read, handled and recorded."""
+    generator_write_us: float
+    """A frame written that is no send: acks, pings, syncs."""
+    generator_connect_us: float
+    generator_page_row_us: float
+    """A message in the answer to a sync."""
+    generator_kib_us: float
+    """1024 bytes of payload read or written."""
+
+    # between processes
+    loopback_us: float
+    """Least one-way delay of a frame between a client and a gateway."""
+    loopback_jitter_us: float
+    """Mean of the exponential tail above it."""
+    local_us: float
+    """Hand-over between two roles of one host."""
+
+    provenance: Provenance
+    unexplained_us: float = 0.0
+    """What the mean latency at 30 % had beyond everything above; it is in ``loopback_us``. Below 0: the simulation was slower."""
+    standard: tuple[Standard, ...] = ()
+    """At about 30 % and at about 60 % of load."""
+
+    # what a scenario adds to what was measured
     gateway_handshake_us: float = 0.0
-    """What opening a connection costs beyond its frames: TLS, which the reference server has not."""
+    """What a connection that is accepted costs beyond all above: TLS, which the reference server has not."""
     business_account_us: float = 0.0
-    """What a log-in that is let in costs beyond its envelopes."""
+    """What a log-in that is let in costs beyond its session and envelopes."""
 
     def with_log_ins(self, cost: LoginCost) -> ServiceTimes:
-        """These times with the log-ins of a scenario."""
+        """These times with the log-ins of a scenario on top."""
         return msgspec.structs.replace(self, gateway_handshake_us=cost.handshake_us, business_account_us=cost.account_us)
+
+    def rests_us(self, role: str) -> tuple[float, float, float]:
+        """What a turn of ``gateway`` or ``business``, or a commit of ``storage``, takes more after a short, a middle and a long rest."""
+        short, middle, long = (getattr(self, f"{role}_rest_{length}_us") for length in ("short", "middle", "long"))
+        return short, middle, long
+
+
+class _Format(msgspec.Struct):
+    """What is read first of any file."""
+
+    format: int = 1
 
 
 def load(path: Path = PATH) -> ServiceTimes:
-    """The committed service times. Raises ``msgspec.ValidationError`` for a file of another shape, OSError where there is none."""
-    return msgspec.json.decode(path.read_bytes(), type=ServiceTimes)
+    """The service times of a file, by default the committed ones. Raises :class:`CalibrationError`."""
+    again = "write it anew with `imbench calibrate`"
+    try:
+        text = path.read_bytes()
+        found = msgspec.json.decode(text, type=_Format).format
+        if found != FORMAT:
+            raise CalibrationError(f"{path}: is a calibration of format {found}, this program reads {FORMAT}; {again}")
+        times = msgspec.json.decode(text, type=ServiceTimes)
+    except OSError as error:
+        raise CalibrationError(f"{path}: cannot be read ({error.strerror}); {again}") from error
+    except msgspec.DecodeError as error:  # a ValidationError is one, and names the field
+        raise CalibrationError(f"{path}: is no calibration ({error}); {again}") from error
+    if wrong := impossible(times):
+        raise CalibrationError(f"{path}: {wrong}; {again}")
+    return times
+
+
+def impossible(times: ServiceTimes) -> str:
+    """What cannot be a cost, in words; empty where all can."""
+    for name in times.__struct_fields__:
+        value = getattr(times, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and name != "unexplained_us" and not 0 <= number < float("inf"):
+                return f"{name} is {number:g}, and a cost is 0 or more"
+    return "" if times.storage_sync_us else "storage_sync_us is empty, and a commit takes some time"
+
+
+def warning(times: ServiceTimes, here: Machine, name: str) -> str:
+    """Why what ``times`` predict is not about the machine ``here``, in one line; empty where it is. ``name``: of the file."""
+    there = times.provenance.machine
+    differing = [
+        f"{what} {theirs or 'unknown'}, not {ours or 'unknown'}"
+        for what, theirs, ours in (
+            ("CPU", there.cpu, here.cpu),
+            ("cores", there.cores, here.cores),
+            ("Python", there.python, here.python),
+        )
+        if theirs != ours
+    ]
+    if not differing:
+        return ""
+    return f"{name}: was measured on another machine ({'; '.join(differing)}); `imbench calibrate` measures this one"

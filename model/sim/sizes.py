@@ -1,8 +1,9 @@
-"""How many bytes a frame is on a link, without encoding it.
+"""How many bytes a frame is on a link, without encoding it, and how many of them are payload.
 
 The arithmetic of the wire format (:mod:`model.wire`): a header of 16 bytes, then Protobuf fields, of which a number takes a
 byte for its tag and one for every seven bits, and nothing where it is 0. ``tests/sim/test_sizes.py`` holds it against real
-encodings. On a link come the headers of IP and TCP, once for every segment."""
+encodings. On a link come the headers of IP and TCP, once for every segment. What a frame costs a CPU goes by its kind
+and its payload, since headers are the same for every frame of a kind."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 from model.core import frames as f
 from model.wire.framing import HEADER_BYTES
 
+KIB = 1024
 SEGMENT_BYTES = 1448
 """Of a TCP segment in an Ethernet frame of 1500 bytes, with timestamps."""
 SEGMENT_HEADER_BYTES = 52
@@ -30,6 +32,14 @@ def link_bytes(item: Any) -> int:
 def wire_bytes(frame: f.Frame) -> int:
     """Bytes of a frame as it stands on the wire. KeyError for what is none."""
     return _SIZES[type(frame)](frame)
+
+
+def payload_bytes(frame: Any) -> int:
+    """Of a frame's payload, or of those of the messages in it; 0 where it carries none."""
+    kind = frame.kind
+    if kind in (f.DELIVER, f.SEND):
+        return len(frame.payload)
+    return sum([len(message.payload) for message in frame.messages]) if kind == f.SYNC_REPLY else 0
 
 
 _FIELD = (0, *(1 + (bits + 6) // 7 for bits in range(1, 65)))

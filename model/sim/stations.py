@@ -1,12 +1,13 @@
 """Where work waits: servers that take one after another, and cores that are shared.
 
 A :class:`Line` is what a disk, a link that puts frames on the wire, or an admission desk does: so many servers, the order of arrival, and
-maybe a bound on the places. A :class:`Host` is what an operating system does with its cores: whoever can run gets an equal share of them,
-no more than one core each. Both carry work whose length is given on arrival and call back when it is done. Held against the closed forms
-of :mod:`model.analysis.queues` by ``tests/sim/test_theory.py``.
+maybe a bound on the places. :class:`Cores` are what an operating system does with its cores for a while: whoever got one keeps it to the
+end of a turn. A :class:`Host` is what it does in the long run: whoever can run gets an equal share, no more than one core each. All call
+back when work is done, and are held against the closed forms of :mod:`model.analysis.queues` by ``tests/sim/test_theory.py``.
 
-Sharing is by virtual time, as in fair queueing (Demers, Keshav, Shenker 1989): the work that a job present all along would have got is one
-number for all of them, so a job is done when that number has grown by its length, and nothing is touched that does not end or begin.
+Equal sharing is by virtual time, as in fair queueing (Demers, Keshav, Shenker 1989): the work that a job present all along would have got
+is one number for all of them, so a job is done when that number has grown by its length, and nothing is touched that does not end or
+begin.
 """
 
 from __future__ import annotations
@@ -59,8 +60,60 @@ class Line:
         done(*args)
 
 
+class Cores:
+    """``cores`` cores of a host, given to processes one turn at a time: what the roles of a scenario with ``cores`` share.
+
+    Who wants to work asks, and is called when a core is free, in the order of asking; it keeps the core until it leaves. So a process
+    that had to wait finds what has arrived meanwhile, and works in larger batches.
+
+    Linux (EEVDF, since 6.6) does nearly that with short turns. A process that wakes up does not interrupt one that runs until that has
+    had its due or used up its slice (``RUN_TO_PARITY``, on by default: kernel/sched/features.h). A slice is 0.7 ms (0.75 ms at first)
+    times 1 + log2 of the CPUs, of eight at most: 1.4 ms on two, 2.8 ms on eight (``sysctl_sched_base_slice`` and
+    ``get_update_sysctl_factor``: kernel/sched/fair.c), and most turns are shorter. Left out: among those that wait it chooses the earliest
+    virtual deadline of those that are owed time and not the first to ask; and who has had more than its due, or is beyond its slice in
+    a long turn, gives way at the next wake-up or tick.
+    """
+
+    __slots__ = ("_free", "_kernel", "_waiting")
+
+    def __init__(self, kernel: Kernel, cores: int = 1) -> None:
+        self._kernel, self._free = kernel, cores
+        self._waiting: deque[tuple[Done, tuple[Any, ...]]] = deque()
+
+    def ask(self, begin: Done, *args: Any) -> None:
+        """Call ``begin(*args)`` when there is a core for it; ``leave`` is its thanks."""
+        if self._free:
+            self._free -= 1
+            self._kernel.at(self._kernel.now, begin, *args)
+        else:
+            self._waiting.append((begin, args))
+
+    def leave(self) -> None:
+        """Who had a core is done with it."""
+        if self._waiting:
+            begin, args = self._waiting.popleft()
+            self._kernel.at(self._kernel.now, begin, *args)
+        else:
+            self._free += 1
+
+    def work(self, work_us: int, done: Done, *args: Any) -> None:
+        """Work of this length on a core, when there is one; ``done(*args)`` at its end."""
+        self.ask(self._worked, work_us, done, args)
+
+    def _worked(self, work_us: int, done: Done, args: tuple[Any, ...]) -> None:
+        self._kernel.at(self._kernel.now + work_us, self._end, done, args)
+
+    def _end(self, done: Done, args: tuple[Any, ...]) -> None:
+        self.leave()
+        done(*args)
+
+
 class Host:
-    """``cores`` cores, shared equally among the jobs present, each of which can use one core at most."""
+    """``cores`` cores, shared equally among the jobs present, each of which can use one core at most.
+
+    The limit of ever shorter slices, with a closed form for any distribution of work. No role runs on one: it stands here to be held
+    against theory (``tests/sim/test_theory.py``), and for work that is longer than a slice.
+    """
 
     __slots__ = ("_armed_us", "_asked", "_cores", "_done_work", "_jobs", "_kernel", "_since_us")
 

@@ -2,11 +2,12 @@
 
 Everything that waits when the disk is free goes into one commit, as the writer thread of the live role takes its queue;
 results leave after it. Rows not committed when business dies are gone, and the log is brought back from the others. A
-commit takes what was measured, or varies about it (:func:`varied`); a disk that is stalled finishes nothing."""
+commit is CPU, and then a wait for the disk: one of those that were measured, or one that varies about it (:func:`varied`).
+A disk that is stalled finishes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import exp, log
 from statistics import NormalDist
 from typing import Any
@@ -16,28 +17,33 @@ from model.core.commands import Append, Page, ReadAfter, StorageCommand, Storage
 from model.core.frames import Deliver, Head
 from model.core.log import Conversation, ConversationLog, Row
 from model.scenario import Disk
+from model.scenario.tally import rest_class
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
+from model.sim.sizes import KIB
+from model.sim.stations import Cores
 
 EPOCH = 1
+MACHINE = 1
+"""Whose draws decide how long a commit waits: the business node's, whose number in the history this is."""
 
 
-def _as_measured(number: int, took_us: float) -> float:
-    return took_us
+def _as_measured(number: int, waited_us: float) -> float:
+    return waited_us
 
 
 def varied(disk: Disk, seed: int) -> Callable[[int, float], float]:
-    """How long commits take on such a disk: what was measured times a lognormal factor of mean 1, now and then an exponential stall."""
+    """How long commits wait for such a disk: what was measured times a lognormal factor of mean 1, now and then an exponential stall."""
     draw, normal = draws.draws(seed, 0), NormalDist(-(disk.sigma**2) / 2, disk.sigma) if disk.sigma else None
 
-    def took(number: int, took_us: float) -> float:
+    def waits(number: int, waited_us: float) -> float:
         if normal is not None:
-            took_us *= exp(normal.inv_cdf(draw(draws.DISK, 3 * number) or 0.5))
+            waited_us *= exp(normal.inv_cdf(draw(draws.DISK, 3 * number) or 0.5))
         if draw(draws.DISK, 3 * number + 1) < disk.stall_share:
-            took_us -= disk.stall_us * log(1 - draw(draws.DISK, 3 * number + 2))
-        return took_us
+            waited_us -= disk.stall_us * log(1 - draw(draws.DISK, 3 * number + 2))
+        return waited_us
 
-    return took
+    return waits
 
 
 class SimStorage:
@@ -49,7 +55,10 @@ class SimStorage:
         times: ServiceTimes,
         conversations: Iterable[Conversation],
         done: Callable[[list[StorageResult]], None],
+        host: Cores | None = None,
+        seed: int = 0,
     ) -> None:
+        self._host, self._draw = host, draws.draws(seed, MACHINE)
         self._kernel, self._times, self._done = kernel, times, done
         self._conversations = tuple(conversations)
         self._committed: list[Row] = []
@@ -62,11 +71,14 @@ class SimStorage:
         self._held: tuple[Any, ...] | None = None
         self._life = 0
         self.vary: Callable[[int, float], float] = _as_measured
-        """(number of the commit, what it was measured to take) -> what it takes."""
-        self._begun = 0
+        """(number of the commit, how long one was measured to wait for the disk) -> how long it waits."""
         self.incarnation = 0
         self.commits = 0
         self.rows = 0
+        self.cpu_us = 0.0
+        self._waits = 0
+        self._rests_us = (0.0, *times.rests_us("storage"))
+        self._rests_since = 0
 
     def open(self) -> None:
         """A business node starts: the log is what was committed."""
@@ -110,12 +122,35 @@ class SimStorage:
         appends = [c for c in commands if isinstance(c, Append)]
         decided = [self._log.append(command) for command in appends]
         rows = [row for _, row in decided if row is not None]
-        took = (self._times.storage_commit_us if rows else 0) + self._times.storage_row_us * len(commands)
-        self._begun += 1
-        took = self.vary(self._begun, took)
         reads = [c for c in commands if isinstance(c, ReadAfter)]
         results: list[StorageResult] = [result for result, _ in decided]
-        self._kernel.at(self._kernel.now + round(took), self._finish, self._life, rows, results, reads)
+        self._work(appends, reads, self._finish, self._life, rows, results, reads)
+
+    def _work(self, appends: list[Append], reads: list[ReadAfter], done: Callable[..., None], *args: object) -> None:
+        """The writer thread's CPU, on the host's cores if it shares them, then the wait for the disk; a wait for the read pages is none."""
+        times, sync_us = self._times, 0.0
+        read = [message for command in reads for message in self._page(command).messages]
+        cpu_us = (
+            times.storage_read_us * len(reads) + times.storage_page_row_us * len(read) + times.storage_page_kib_us * _kib(read)
+        )
+        if appends:
+            cpu_us += times.storage_commit_us + times.storage_row_us * len(appends) + times.storage_kib_us * _kib(appends)
+            cpu_us += self._rest_us()
+            self._waits += 1
+            draw = self._draw(draws.SERVICE_TIME, self._waits)
+            sync_us = self.vary(self._waits, times.storage_sync_us[int(draw * len(times.storage_sync_us))])
+        self.cpu_us += cpu_us
+        if self._host is None:
+            self._wait(round(cpu_us) + round(sync_us), done, args)
+        else:
+            self._host.work(round(cpu_us), self._wait, round(sync_us), done, args)
+
+    def _rest_us(self) -> float:
+        """What the commit takes more since the thread has rested."""
+        return self._rests_us[rest_class(self._kernel.now - self._rests_since) + 1]
+
+    def _wait(self, wait_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
+        self._kernel.at(self._kernel.now + wait_us, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:
@@ -123,6 +158,7 @@ class SimStorage:
         if self.is_stalled:
             self._held = (life, rows, results, reads)
             return
+        self._rests_since = self._kernel.now
         self.commits += bool(rows)
         self.rows += len(rows)
         self._committed += rows
@@ -145,3 +181,7 @@ class SimStorage:
                 break
             page.append(message)
         return Page(command.token, tuple(page), len(messages), 1)
+
+
+def _kib(messages: Sequence[Append] | Sequence[Deliver]) -> float:
+    return sum([len(message.payload) for message in messages]) / KIB

@@ -1,8 +1,8 @@
 """One run in the simulated world: the roles, the devices, the script, the faults, and what was observed.
 
-Deterministic: a run is a function of (scenario, preset, seed, service times, pending set). All luck is keyed (:mod:`model.core.draws`),
-equal times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing iterates over a set. The
-fault schedule is a SimPy process; everything else is callbacks.
+Deterministic: a run is a function of (scenario, preset, seed, service times, generator, pending set). All luck is keyed
+(:mod:`model.core.draws`), equal times run in the order in which they were asked for (or, for a hunt, in a keyed random one), and nothing
+iterates over a set. The fault schedule is a SimPy process; everything else is callbacks.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from model.sim.business import RELINK_US, SimBusiness
 from model.sim.clocks import Clocked, clock_of
 from model.sim.devices import DeviceWorld, Lives, SimDevice
 from model.sim.faults import Nemesis
+from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.node import Node
 from model.sim.paths import Paths
 from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
-from model.sim.stations import Host
+from model.sim.stations import Cores
 from model.sim.storage import varied
 from model.workload.population import populate
 from model.workload.schedule import plan
@@ -58,7 +59,15 @@ class SimResult:
 class World:
     """One run, assembled."""
 
-    def __init__(self, scenario: Scenario, preset: str, seed: int, times: ServiceTimes, pending: Pending | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        preset: str,
+        seed: int,
+        times: ServiceTimes,
+        generator: bool = False,
+        pending: Pending | None = None,
+    ) -> None:
         self.scenario, self.preset, self.seed = scenario, preset, seed
         self.policies = scenario.preset(preset)
         self.times = times.with_log_ins(scenario.login)
@@ -68,13 +77,14 @@ class World:
         self.paths = Paths(self.kernel, scenario, seed)
         self.devices = DeviceWorld(self.kernel, self.paths)
         self.devices.lives = Lives(scenario, seed) if scenario.connection_life_s else None
+        self.devices.generator = LoadProcess(self.kernel, self.times) if generator else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
         )
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
         self._gateway_nodes = {k: 2 + k for k in range(scenario.gateways)}
-        self._host = Host(self.kernel, scenario.cores) if scenario.cores is not None else None
+        self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.devices.devices = {user: self._device(user) for user in self.population.users}
@@ -82,10 +92,8 @@ class World:
         self.script = Script(scenario, self.population, self.schedule, self._progress)
 
     def _business(self) -> SimBusiness:
-        timers = self.scenario.timers
-        business = SimBusiness(
-            self.kernel, BUSINESS, self.times, self.policies, timers, self.population.conversations, self._host
-        )
+        timers, conversations = self.scenario.timers, self.population.conversations
+        business = SimBusiness(self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._host, self.seed)
         if self.scenario.disk != Disk():
             business.storage.vary = varied(self.scenario.disk, self.seed)
         return business
@@ -127,6 +135,8 @@ class World:
         self._roam()
         if progress is not None:
             self._report(progress)
+        if self.devices.generator is not None:
+            self.devices.after_frame = self._do_due
         self._turn()
         self.kernel.play()
         return self._result()
@@ -149,12 +159,20 @@ class World:
 
     def _turn(self) -> None:
         """The script's one timer."""
+        self._do_due()
+        if self.kernel.stopped:
+            return
+        if self.devices.generator is not None:
+            self.devices.generator.plan(self.script.deadline, self._turn)
+        else:
+            self.kernel.at(self.script.deadline, self._turn)
+
+    def _do_due(self) -> None:
+        """What the script has due; nothing, if it is early."""
         out: list[ScriptEffect] = []
         self.script.on_deadline(self.kernel.now, out)
         for effect in out:
             self._play(effect)
-        if not self.kernel.stopped:
-            self.kernel.at(self.script.deadline, self._turn)
 
     def _play(self, effect: ScriptEffect) -> None:
         now = self.kernel.now
@@ -241,7 +259,10 @@ class World:
         counters: dict[str, dict[str, float]] = {
             self.nodes[n.number]: {"cpu_us": round(n.cpu_us), "turns": n.turns, "sent": n.sent} for n in nodes
         }
-        counters["storage"] = {"commits": self.business.storage.commits, "rows": self.business.storage.rows}
+        storage, generator = self.business.storage, self.devices.generator
+        counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
+        if generator is not None:
+            counters["generator"] = {"cpu_us": round(generator.cpu_us), "wakes": generator.wakes}
         return counters
 
 
@@ -252,11 +273,14 @@ def run(
     *,
     progress: Callable[[float], None] | None = None,
     times: ServiceTimes | None = None,
+    generator: bool = False,
     pending: Pending | None = None,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
 
-    ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`); None: that of asking.
+    ``times``: of another calibration than the committed one. ``generator``: devices share the one CPU of a load process, as they do in a
+    live run (:mod:`model.sim.generator`). ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`);
+    None: that of asking.
     """
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load(), pending).run(progress)
+        return World(scenario, preset, seed, times or load(), generator, pending).run(progress)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from model.core import tokens
 from model.core.gateway import Gateway
+from model.scenario.tally import open_tally
 from reference_server.access.shell import LINGER_S, AccessShell, keep_link
 from reference_server.config import ServerConfig
 from reference_server.process import OK, Arguments, Unusable, bind, load_config, run, say_ready, whole
@@ -40,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
     loop = asyncio.get_running_loop()
-    shell = AccessShell(arguments.name, Gateway(config.policies, config.timers, partial(tokens.check, config.secret)), loop)
+    machine = Gateway(config.policies, config.timers, partial(tokens.check, config.secret))
+    shell = AccessShell(arguments.name, machine, loop, open_tally(os.getpid()))
     listener = bind(arguments.host, arguments.port)
     server = await loop.create_server(shell.new_client, sock=listener, backlog=BACKLOG)
     link = loop.create_task(keep_link(shell, arguments.business))

@@ -28,6 +28,19 @@ from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness
 from model.core.envelopes import ToBusiness, ToGateway
 from model.core.frames import CLIENT_KINDS, GATEWAY_KINDS
 from model.core.gateway import Gateway
+from model.scenario.tally import (
+    CLIENT_BYTES,
+    ENVELOPES_IN,
+    ENVELOPES_OUT,
+    FRAMES_OUT,
+    LINK_BYTES,
+    OPENED,
+    RESTS,
+    TURNS,
+    WRITES,
+    Tally,
+    rest_class,
+)
 from model.wire import BatchDecoder, FrameDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -54,13 +67,16 @@ class AccessShell:
         "_machine",
         "_numbers",
         "_out",
+        "_rests_since",
         "_up",
         "name",
         "nobody_left",
+        "tally",
     )
 
-    def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
         self.name = name
+        self.tally = tally
         self._machine = machine
         self._loop = loop
         self._alarm = Alarm(loop, self._on_deadline)
@@ -72,6 +88,7 @@ class AccessShell:
         self._dirty: list[ClientConnection] = []
         self._held: list[ClientConnection] = []  # not read until business takes more
         self._flush_planned = False
+        self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
 
@@ -92,6 +109,7 @@ class AccessShell:
 
     def opened(self, client: ClientConnection) -> None:
         self._clients[client.number] = client
+        self.tally[OPENED] += 1
         self.nobody_left.clear()
         self._machine.opened(client.number, clock_us(), self._out)
         self._carry_out()
@@ -106,10 +124,12 @@ class AccessShell:
 
     def _take(self, client: ClientConnection, chunk: bytes) -> None:
         """Hand the frames of a chunk to the machine; those that it only routes pass undecoded."""
-        machine, out, number, now = self._machine, self._out, client.number, clock_us()
+        machine, out, number, now, tally = self._machine, self._out, client.number, clock_us(), self.tally
+        tally[CLIENT_BYTES] += len(chunk)
         error = None
         try:
             for frame in client.decoder.feed(chunk):
+                tally[frame.kind] += 1
                 machine.receive(number, decode(frame) if frame.kind in GATEWAY_KINDS else frame, now, out)
             error = client.decoder.error
         except WireError as refusal:
@@ -138,6 +158,7 @@ class AccessShell:
 
     def told(self, envelopes: list[Envelope]) -> None:
         machine, out, now = self._machine, self._out, clock_us()
+        self.tally[ENVELOPES_IN] += len(envelopes)
         for envelope in envelopes:
             machine.receive_business(cast(ToGateway, envelope), now, out)
         self._carry_out()
@@ -182,9 +203,8 @@ class AccessShell:
                     client.heed()
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned and (self._dirty or self._up):
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
+        if not self._flush_planned:
+            self._begin_turn()
 
     def _client(self, number: int) -> ClientConnection | None:
         """The connection an effect concerns, noted for the flush."""
@@ -194,14 +214,27 @@ class AccessShell:
             self._dirty.append(client)
         return client
 
+    def _begin_turn(self) -> None:
+        """Plan its end, and count it, by how long the loop has rested before."""
+        self._flush_planned = True
+        self._loop.call_soon(self._flush)
+        rest = rest_class(clock_us() - self._rests_since)
+        if rest >= 0:
+            self.tally[RESTS + rest] += 1
+
     def _flush(self) -> None:
         self._flush_planned = False
+        self.tally[TURNS] += 1
         dirty, self._dirty = self._dirty, []
         for client in dirty:
             client.flush(self._loop)
         if self._up and self._link is not None:
             batch, self._up = self._up, []
-            self._link.transport.write(encode_batches(batch))
+            data = encode_batches(batch)
+            self._link.transport.write(data)
+            self.tally[ENVELOPES_OUT] += len(batch)
+            self.tally[LINK_BYTES] += len(data)
+        self._rests_since = clock_us()
 
 
 class ClientConnection(asyncio.Protocol):
@@ -257,7 +290,11 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if self.pieces:
-            self.transport.write(b"".join(self.pieces))
+            data, tally = b"".join(self.pieces), self._shell.tally
+            self.transport.write(data)
+            tally[WRITES] += 1
+            tally[FRAMES_OUT] += len(self.pieces)
+            tally[CLIENT_BYTES] += len(data)
             self.pieces.clear()
         if self.closing and self._linger is None:
             self._linger = loop.call_later(LINGER_S, self.transport.abort)
@@ -291,6 +328,7 @@ class BusinessLink(asyncio.Protocol):
             print(f"{self._shell.name}: the link to business is made anew: {error}", file=sys.stderr, flush=True)
             self.transport.abort()
         else:
+            self._shell.tally[LINK_BYTES] += len(data)
             self._shell.told(envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:

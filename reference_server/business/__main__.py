@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from model.core.business import BusinessNode
+from model.scenario.tally import open_tally
 from reference_server.business.shell import BusinessShell
 from reference_server.config import ServerConfig
 from reference_server.process import IOERR, OK, SOFTWARE, UNAVAILABLE, USAGE, Arguments, Unusable, load_config, run, say_ready
@@ -46,8 +47,8 @@ async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyn
     loop = asyncio.get_running_loop()
     database = Database(arguments.data, config.conversations)
     machine = BusinessNode(config.policies, config.timers, config.conversations, database.heads(), database.incarnation)
-    shell = BusinessShell(machine, loop)
-    shell.writer = Writer(database, loop, shell.stored, partial(_end_on_doubt, arguments.data))
+    shell = BusinessShell(machine, loop, open_tally(os.getpid()))
+    shell.writer = Writer(database, loop, shell.stored, partial(_end_on_doubt, arguments.data), shell.tally)
     shell.writer.start()
     server = await loop.create_unix_server(shell.new_link, sock=_bind(arguments.socket), backlog=BACKLOG)
     say_ready(json.dumps({"socket": str(arguments.socket), "pid": os.getpid()}))

@@ -24,6 +24,7 @@ from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
 from model.core.frames import Opaque, Routable
+from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESTS, RESULTS, TARGETS, TURNS, Tally, rest_class
 from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -50,13 +51,16 @@ class BusinessShell:
         "_machine",
         "_numbers",
         "_out",
+        "_rests_since",
         "nobody_left",
+        "tally",
         "writer",
     )
 
     writer: Writer
 
-    def __init__(self, machine: BusinessNode, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, machine: BusinessNode, loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
+        self.tally = tally
         self._machine = machine
         self._loop = loop
         self._alarm = Alarm(loop, self._on_deadline)
@@ -66,6 +70,7 @@ class BusinessShell:
         self._out: list[BusinessEffect] = []
         self._commands: list[StorageCommand] = []
         self._flush_planned = False
+        self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
 
@@ -92,15 +97,18 @@ class BusinessShell:
         self.nobody_left.clear()
 
     def told(self, link: GatewayLink, envelopes: list[Envelope]) -> None:
-        machine, out, gateway, now = self._machine, self._out, link.number, clock_us()
+        machine, out, gateway, now, tally = self._machine, self._out, link.number, clock_us(), self.tally
         for envelope in envelopes:
             if type(envelope) is Up:
+                tally[envelope.frame.kind & 63] += 1  # whatever a gateway lets through
                 try:
                     machine.receive(gateway, Up(envelope.connection, decode(cast(Opaque, envelope.frame))), now, out)
                 except WireError as error:
                     out.append(TellGateway(gateway, Evict(envelope.connection, error.code)))
             elif type(envelope) is not Hello:
-                machine.receive(gateway, cast(ToBusiness, envelope), now, out)
+                asked = cast(ToBusiness, envelope)
+                tally[ENVELOPES + asked.kind] += 1
+                machine.receive(gateway, asked, now, out)
         self._carry_out()
 
     def unlinked(self, link: GatewayLink) -> None:
@@ -112,6 +120,7 @@ class BusinessShell:
 
     def stored(self, results: list[StorageResult]) -> None:
         machine, out, now = self._machine, self._out, clock_us()
+        self.tally[RESULTS] += len(results)
         for result in results:
             machine.stored(result, now, out)
         self._carry_out()
@@ -132,6 +141,7 @@ class BusinessShell:
             elif type(effect) is TellGateway:
                 envelope = effect.envelope
                 if type(envelope) is Down:
+                    self.tally[TARGETS] += len(envelope.connections)
                     if envelope.frame is not frame:
                         frame = envelope.frame
                         shared = Opaque(frame.kind, frame.conversation, encode(frame))
@@ -139,9 +149,8 @@ class BusinessShell:
                 self._tell(effect.gateway, envelope)
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned and (self._dirty or self._commands):
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
+        if not self._flush_planned:
+            self._begin_turn()
 
     def _tell(self, gateway: int, envelope: ToGateway) -> None:
         link = self._links.get(gateway)
@@ -152,14 +161,24 @@ class BusinessShell:
             self._dirty.append(link)
         link.add(envelope)
 
+    def _begin_turn(self) -> None:
+        """Plan its end, and count it, by how long the loop has rested before."""
+        self._flush_planned = True
+        self._loop.call_soon(self._flush)
+        rest = rest_class(clock_us() - self._rests_since)
+        if rest >= 0:
+            self.tally[RESTS + rest] += 1
+
     def _flush(self) -> None:
         self._flush_planned = False
+        self.tally[TURNS] += 1
         dirty, self._dirty = self._dirty, []
         for link in dirty:
-            link.flush()
+            link.flush(self.tally)
         if self._commands:
             commands, self._commands = self._commands, []
             self.writer.submit(commands)
+        self._rests_since = clock_us()
 
 
 class GatewayLink(asyncio.Protocol):
@@ -188,6 +207,7 @@ class GatewayLink(asyncio.Protocol):
             print(f"business: link {self.number} is cut: {error}", file=sys.stderr, flush=True)
             self.transport.abort()
         else:
+            self._shell.tally[LINK_BYTES] += len(data)
             self._shell.told(self, envelopes)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -203,11 +223,14 @@ class GatewayLink(asyncio.Protocol):
         """Say this at the end of the turn."""
         self._envelopes.append(envelope)
 
-    def flush(self) -> None:
+    def flush(self, tally: Tally) -> None:
         """Write what the turn has gathered, in one piece."""
         self.dirty = False
         envelopes, self._envelopes = self._envelopes, []
         if not self.transport.is_closing():
-            self.transport.write(encode_batches(envelopes))
+            data = encode_batches(envelopes)
+            self.transport.write(data)
+            tally[ENVELOPES_OUT] += len(envelopes)
+            tally[LINK_BYTES] += len(data)
             if self.transport.get_write_buffer_size() > LINK_BYTES_MAX:
                 self.transport.abort()

@@ -18,7 +18,20 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from model.core.commands import StorageCommand, StorageResult
+from model.core.commands import Append, Page, StorageCommand, StorageResult
+from model.scenario.tally import (
+    BYTES_KEPT,
+    COMMIT_RESTS,
+    COMMIT_US,
+    COMMITS,
+    PAGE_BYTES,
+    PAGE_ROWS,
+    READS,
+    ROWS,
+    Tally,
+    rest_class,
+)
+from reference_server.process import clock_us
 from reference_server.storage.database import Database
 
 GROUP_MAX = 2_000
@@ -31,9 +44,11 @@ Failed = Callable[[BaseException], None]
 class Writer:
     """The thread of one database. ``results`` is called on the loop, ``failed`` on the thread."""
 
-    __slots__ = ("_database", "_failed", "_loop", "_queue", "_results", "_thread")
+    __slots__ = ("_database", "_failed", "_loop", "_queue", "_rests_since", "_results", "_tally", "_thread")
 
-    def __init__(self, database: Database, loop: AbstractEventLoop, results: Results, failed: Failed) -> None:
+    def __init__(self, database: Database, loop: AbstractEventLoop, results: Results, failed: Failed, tally: Tally) -> None:
+        self._tally = tally
+        self._rests_since = clock_us()
         self._database = database
         self._loop = loop
         self._results = results
@@ -58,9 +73,30 @@ class Writer:
     def _work(self) -> None:
         try:
             while group := self._next_group():
-                self._loop.call_soon_threadsafe(self._results, self._database.run(group))
+                began_us = clock_us()
+                results = self._database.run(group)
+                self._count(group, results, began_us)
+                self._loop.call_soon_threadsafe(self._results, results)
         except BaseException as error:
             self._failed(error)
+
+    def _count(self, group: list[StorageCommand], results: list[StorageResult], began_us: int) -> None:
+        tally, now = self._tally, clock_us()
+        sizes = [len(command.payload) for command in group if type(command) is Append]
+        if len(sizes) < len(group):
+            tally[READS] += len(group) - len(sizes)
+            read = [message for result in results if type(result) is Page for message in result.messages]
+            tally[PAGE_ROWS] += len(read)
+            tally[PAGE_BYTES] += sum(len(message.payload) for message in read)
+        if sizes:
+            tally[COMMITS] += 1
+            tally[ROWS] += len(sizes)
+            tally[BYTES_KEPT] += sum(sizes)
+            tally[COMMIT_US] += now - began_us
+            rest = rest_class(began_us - self._rests_since)
+            if rest >= 0:
+                tally[COMMIT_RESTS + rest] += 1
+        self._rests_since = now
 
     def _next_group(self) -> list[StorageCommand]:
         """What has gathered, waiting for the first of it; empty when the writer is to end."""

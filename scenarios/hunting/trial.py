@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -45,7 +46,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ties: int | None = None
     """The order of equal times (:mod:`model.sim.ties`); None: as asked for."""
     times: dict[str, float] = {}
-    """Service times that take the place of the measured ones, in microseconds."""
+    """Service times that take the place of the measured ones, in microseconds: by their names, or those of :func:`service_times`."""
     limits: dict[str, int] = {}
     """Bounds of :mod:`model.core.limits` and :mod:`model.sim.rough` that take the place of the real ones: a small trial reaches only
     small bounds."""
@@ -84,9 +85,23 @@ def _measured() -> ServiceTimes:
     return load()
 
 
+def service_times(trial: Trial) -> ServiceTimes:
+    """The measured ones, with those of the trial in their place. What a trial calls ``business_envelope_us`` is what envelopes of every
+    kind cost business, and its ``storage_commit_us`` is how long a commit waits for the disk."""
+    times: dict[str, Any] = dict(trial.times)
+    if "business_envelope_us" in times:
+        times |= dict.fromkeys(_ENVELOPES, times.pop("business_envelope_us"))
+    if "storage_commit_us" in times:
+        times["storage_sync_us"] = (times.pop("storage_commit_us"),)
+    return msgspec.structs.replace(_measured(), **times)
+
+
+_ENVELOPES = ("business_attach_us", "business_send_us", "business_receive_ack_us", "business_sync_us")
+
+
 def play(trial: Trial, look: Callable[[History, Judgement], None] | None = None) -> Outcome:
     """Play and judge a trial. ``look`` is shown the history and what the judges say of it."""
-    times = msgspec.structs.replace(_measured(), **trial.times)
+    times = service_times(trial)
     try:
         with bounded(trial.limits):
             result = model.sim.run(trial.scenario, trial.preset, trial.seed, times=times, pending=Shuffled(trial.ties))

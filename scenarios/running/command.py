@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PRESET = "cursor"
 PRESET_HELP = f"Policies to run with; may be repeated.  [default: {DEFAULT_PRESET}]"
+SERVICE_TIMES_HELP = "Calibration to simulate with, instead of IMBENCH_SERVICE_TIMES or the committed one."
 SET_HELP = "Change a field of the scenario; may be repeated."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
@@ -49,6 +50,7 @@ OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of t
 )
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run, a line each.")
 def run(
@@ -59,6 +61,7 @@ def run(
     driver: Driver,
     short: bool,
     settings: tuple[str, ...],
+    service_times: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
@@ -71,7 +74,7 @@ def run(
     check_presets(presets)
     worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
     results = []
-    for result in runs(scenario, worlds, presets, seed, out, driver=driver):
+    for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times):
         print(json.dumps(result.contract()) if as_json else told(result), flush=True)
         results.append(result)
     return exit_code(results)
@@ -102,6 +105,7 @@ def runs(
     *,
     driver: Driver = "locust",
     again: bool = False,
+    service_times: Path | None = None,
 ) -> Iterator[RunResult]:
     """Run each preset in each world, one after the other; ``again`` where the harness failed.
 
@@ -111,12 +115,14 @@ def runs(
     from scenarios.running.run import run as run_once
     from scenarios.running.run import run_to_an_answer
     from scenarios.running.signals import interruptible
+    from scenarios.running.times import chosen, read_and_warn
 
     root = runs_root(out)
     with interruptible(), shown() as progress:
+        times = read_and_warn(chosen(service_times), progress) if "sim" in worlds else None
         for world in worlds:
             for preset in presets:
-                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress, driver)
+                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress, driver, times)
                 for reason in result.reasons:
                     progress.say(f"{scenario.name} {preset} {world}: {reason}")
                 yield result

@@ -43,6 +43,7 @@ from model.scenario import Kill, Scenario
 from model.scenario.faults import steps
 from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
 from model.scenario.script import AUDIT_BOUND_US
+from model.scenario.tally import TALLY_VARIABLE
 from model.workload.population import populate
 from scenarios.running import metrics
 from scenarios.running.exits import IO_ERROR, UNAVAILABLE, CannotRun, Interrupted
@@ -66,8 +67,18 @@ SLACK_US: Final = 30_000_000
 """On top of all bounds of a run: past it the load process hangs."""
 
 
-def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, driver: Driver = "locust") -> Played:
+def play(
+    scenario: Scenario,
+    preset: str,
+    seed: int,
+    folder: RunFolder,
+    progress: Progress,
+    driver: Driver = "locust",
+    meter: metrics.Meter | None = None,
+) -> Played:
     """Play a scenario on a real server, under the load of ``driver``. The folder gets logs and recordings.
+
+    ``meter``: another than the usual one; where it reads tallies, the server's roles count in its folder.
 
     Raises :class:`CannotRun` where server or load process cannot be started, and
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
@@ -75,7 +86,7 @@ def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress
     head = _header(scenario, preset, seed)
     folder.write_header(head)
     with _workshop(folder) as shop, folder.recorder("runner") as recorder:
-        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress)
+        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress, meter or metrics.Meter())
         try:
             stage.play()
         except Interrupted as interruption:
@@ -138,7 +149,7 @@ class _Stage:
     shop: Path
     observer: RunObserver
     progress: Progress
-    meter: metrics.Meter = field(default_factory=metrics.Meter)
+    meter: metrics.Meter
     secret_hex: str = field(default_factory=lambda: secrets.token_hex(32))
     notes: list[str] = field(default_factory=list)
     interrupted: int = 0
@@ -212,10 +223,16 @@ class _Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
-        self.server = Started("server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=_environment())
+        self.server = Started(
+            "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
+        )
         line = _await(self.server, "ready ", SERVER_READY_S)
         ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
         return ready
+
+    def _server_environment(self) -> dict[str, str]:
+        tallies = self.meter.tallies
+        return _environment() | ({} if tallies is None else {TALLY_VARIABLE: str(tallies)})
 
     def _start_load(self, ready: dict[str, Any]) -> None:
         endpoints = tuple(Endpoint(g["host"], g["port"], self._node(g["name"])) for g in ready["gateways"])
@@ -268,7 +285,7 @@ class _Stage:
             now = self._now()
             if now >= sample_us or (orders and now >= orders[0][0]):
                 self.meter.sample(now)
-                sample_us = (now // 1_000_000 + 1) * 1_000_000
+                sample_us = (now // self.meter.interval_us + 1) * self.meter.interval_us
                 self._show(now)
             while orders and now >= orders[0][0]:
                 self._order(orders.pop(0)[1])

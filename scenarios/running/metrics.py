@@ -4,11 +4,15 @@ CPU time is what the kernel has counted for the process (user and system). A pro
 at most one interval too little; the runner samples right before it kills. The cost of a role is its CPU time from the beginning of the
 load to the drain, so connecting and reading back are not in it, but heartbeats are, and so is the start of a process that was started
 again meanwhile. A role is what the process does: ``gateway``, ``business``, ``supervisor``, ``generator``.
+
+A meter that is given a folder of tallies (:mod:`model.scenario.tally`) also notes what each role of the server has done so far, and CPU
+by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/schedstat): what a calibration is fitted to.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +20,7 @@ import psutil
 
 from model.history.recorder import Rows
 from model.history.schema import Kind, Via
+from model.scenario.tally import read_tally, tally_path
 
 INTERVAL_S: Final = 1.0
 
@@ -29,12 +34,21 @@ class Sample(msgspec.Struct, frozen=True):
     pid: int
     cpu_us: int
     resident_bytes: int
+    main_us: float = 0.0
+    """CPU of the main thread, which runs the loop; with tallies only, as what follows."""
+    others_us: float = 0.0
+    """CPU of all other threads."""
+    wakes: int = 0
+    """How often the main thread went to sleep."""
+    tally: tuple[int, ...] = ()
 
 
 class Meter:
-    """Looks at processes by pid. ``watch`` them when they start; ``sample`` skips those that are gone."""
+    """Looks at processes by pid, every ``interval_s``. ``watch`` them when they start; ``sample`` skips those that are gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_s: float = INTERVAL_S, tallies: Path | None = None) -> None:
+        self.interval_us = round(interval_s * 1e6)
+        self.tallies = tallies
         self.samples: list[Sample] = []
         self._watched: dict[int, tuple[str, str, psutil.Process]] = {}
 
@@ -55,7 +69,31 @@ class Meter:
                 del self._watched[pid]
                 continue
             cpu_us = round((times.user + times.system) * 1e6)
-            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss))
+            closely = () if self.tallies is None else _closely(pid, self.tallies)
+            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss, *closely))
+
+
+def _closely(pid: int, tallies: Path) -> tuple[float, float, int, tuple[int, ...]]:
+    """CPU of the main thread and of the others, sleeps of the main thread, and the tally, as near to one instant as can be."""
+    tally = read_tally(tally_path(tallies, pid))
+    threads = {int(task.name): _on_cpu_us(task) for task in Path(f"/proc/{pid}/task").glob("*")}
+    main_us = threads.pop(pid, 0.0)
+    return main_us, sum(threads.values()), _sleeps(Path(f"/proc/{pid}/task/{pid}/status")), tally
+
+
+def _on_cpu_us(task: Path) -> float:
+    try:
+        return int((task / "schedstat").read_text().split()[0]) / 1000
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _sleeps(status: Path) -> int:
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:")), 0)
 
 
 def of_live(samples: list[Sample], rows: Rows, begin_us: int, end_us: int) -> dict[str, Any]:

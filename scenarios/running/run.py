@@ -26,6 +26,7 @@ from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFo
 from model.history.schema import Kind, Phase
 from model.scenario import FAULTS_BY_WORLD, LoginCost, Scenario, World
 from model.scenario.faults import tag
+from model.sim.service_times import ServiceTimes
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
 from scenarios.running.played import Played
@@ -88,9 +89,17 @@ class Judged:
 
 
 def run(
-    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+    scenario: Scenario,
+    world: World,
+    preset: str,
+    seed: int,
+    root: Path,
+    progress: Progress,
+    driver: live.Driver = "locust",
+    times: ServiceTimes | None = None,
 ) -> RunResult:
-    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world.
+    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, ``times`` are what the
+    simulated one is calibrated with, if not with the committed ones.
 
     A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
@@ -109,7 +118,7 @@ def run(
     if world == "live":
         played = live.play(scenario, preset, seed, folder, progress, driver)
     else:
-        played = _simulated(scenario, preset, seed, folder, progress)
+        played = _simulated(scenario, preset, seed, folder, progress, times)
     return _concluded(scenario, folder, manifest, played, progress)
 
 
@@ -123,17 +132,26 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
     return [f"fault of kind {kind}" for kind in sorted(kinds)] + [name for name, asked in wishes if asked and world == "live"]
 
 
-def _simulated(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
+def _simulated(
+    scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, times: ServiceTimes | None
+) -> Played:
     """A simulated run has recorded nothing before its end; interrupted, it leaves no folder."""
     try:
-        return sim.play(scenario, preset, seed, folder, progress)
+        return sim.play(scenario, preset, seed, folder, progress, times)
     except Interrupted:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
 
 
 def run_to_an_answer(
-    scenario: Scenario, world: World, preset: str, seed: int, root: Path, progress: Progress, driver: live.Driver = "locust"
+    scenario: Scenario,
+    world: World,
+    preset: str,
+    seed: int,
+    root: Path,
+    progress: Progress,
+    driver: live.Driver = "locust",
+    times: ServiceTimes | None = None,
 ) -> RunResult:
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
@@ -141,11 +159,11 @@ def run_to_an_answer(
     product comes before the harness in a verdict, so no failure of the product is repeated away. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
-        result = run(scenario, world, preset, seed, root, progress, driver)
+        result = run(scenario, world, preset, seed, root, progress, driver, times)
         if result.verdict != "harness_invalid" or result.interrupted:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
-    return run(scenario, world, preset, seed, root, progress, driver)
+    return run(scenario, world, preset, seed, root, progress, driver, times)
 
 
 def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:

@@ -10,18 +10,27 @@ from model.history.recorder import Rows
 from model.history.run_folder import RunFolder
 from model.history.schema import Kind, Via
 from model.scenario import Scenario
+from model.sim.service_times import ServiceTimes, load
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
 
 
-def play(scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress) -> Played:
-    """Play a scenario in simulated time. A signal ends it without a result, for rows are only handed over at the end."""
+def play(
+    scenario: Scenario, preset: str, seed: int, folder: RunFolder, progress: Progress, times: ServiceTimes | None = None
+) -> Played:
+    """Play a scenario in simulated time, with the committed service times or with others.
+
+    A signal ends it without a result, for rows are only handed over at the end.
+    """
     progress.at(None, "simulating")
     began = time.perf_counter()
-    result = model.sim.run(scenario, preset, seed)
+    times = times or load()
+    result = model.sim.run(scenario, preset, seed, times=times)
     wall_s = time.perf_counter() - began
     folder.write_header(result.header)
-    return Played(result.header, result.rows, _metrics(result.rows, dict(result.counters), wall_s), result.trace_digest)
+    metrics = _metrics(result.rows, dict(result.counters), wall_s)
+    metrics["service_times"] = times.provenance
+    return Played(result.header, result.rows, metrics, result.trace_digest)
 
 
 def _metrics(rows: Rows, counters: dict[str, Any], wall_s: float) -> dict[str, Any]:

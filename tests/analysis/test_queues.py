@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from math import exp, log
 
@@ -33,6 +34,25 @@ def test_several_servers_of_which_there_is_one() -> None:
     one, other = queues.mmc(0.7, 1.0, 1), queues.mm1(0.7, 1.0)
     assert one.wait == pytest.approx(other.wait)
     assert one.number == pytest.approx(other.number)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.95, 0.99])
+def test_quantiles_of_one_server_are_those_of_an_exponential(quantile: float) -> None:
+    assert queues.mmc_response_quantile(0.7, 1.0, 1, quantile) == pytest.approx(-math.log(1 - quantile) / 0.3)
+
+
+@pytest.mark.parametrize(("arrivals", "servers"), [(1.5, 2), (1.0, 2), (2.0, 3), (9.0, 10)])
+def test_quantiles_of_several_servers_add_up_to_the_mean(arrivals: float, servers: int) -> None:
+    """The mean of a response is the integral of its quantiles; of 2,000 middles here, whose largest leave out a little."""
+    middles = [queues.mmc_response_quantile(arrivals, 1.0, servers, (i + 0.5) / 2000) for i in range(2000)]
+    assert middles == sorted(middles)
+    assert sum(middles) / 2000 == pytest.approx(queues.mmc(arrivals, 1.0, servers).response, rel=0.002)
+
+
+def test_a_quantile_lies_between_none_and_all() -> None:
+    for impossible in (-0.1, 1.0):
+        with pytest.raises(TheoryError, match="quantile"):
+            queues.mmc_response_quantile(0.5, 1.0, 1, impossible)
 
 
 def test_many_places_are_as_good_as_no_bound() -> None:

@@ -16,12 +16,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from model.checkers import judge
 from model.history.columns import from_rows
 from model.history.schema import Kind
-from model.sim.service_times import load
 from model.sim.ties import Shuffled
 from model.sim.world import World
 from scenarios.hunting import generator, trial
@@ -46,9 +43,9 @@ class Parts:
 def played(seed: int, parts: Parts) -> tuple[int, int]:
     """Play one seed by parts; returns how many messages were sent, and how many shown."""
     drawn = parts.of("generate", lambda: generator.trial(seed))
-    times = msgspec.structs.replace(load(), **drawn.times)
+    times = trial.service_times(drawn)
     with trial.bounded(drawn.limits):
-        world = parts.of("world", lambda: World(drawn.scenario, drawn.preset, drawn.seed, times, Shuffled(drawn.ties)))
+        world = parts.of("world", lambda: World(drawn.scenario, drawn.preset, drawn.seed, times, pending=Shuffled(drawn.ties)))
         result = parts.of("run", world.run)
     history = parts.of("columns", lambda: from_rows(result.header, result.rows))
     parts.of("judge", lambda: judge(history, without=trial.NOT_ASKED))

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
+    "bench_crowd": ["--users", "200"],
     "bench_kernel": ["--repeats", "1", "--events", "20000", "--pending", "1000"],
     "bench_hunt": ["--seeds", "5"],
     "bench_judge": ["--sizes", "1e4", "--repeats", "1"],
@@ -17,7 +18,6 @@ SHORT = {
     "bench_sim": ["--repeats", "1", "--rate", "50"],
     "bench_server": ["--rate", "500", "--seconds", "1"],
     "bench_pipeline": ["--rates", "200", "--seconds", "2", "--repeats", "1"],
-    "measure_service_times": ["--seconds", "1", "--print"],
 }
 
 

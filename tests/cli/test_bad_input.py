@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from model.history.machine import Machine, this_machine
+from model.sim.service_times import Standard, load
 from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, UNAVAILABLE, USAGE
 from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
@@ -156,6 +159,52 @@ def test_every_command_says_the_same_of_a_folder_that_holds_histories(imbench: C
         "check": [],
     }
     assert_one_line(imbench(command, PLANTED.parent, *more[command]), MISSING, "is no run folder", "history files in it, such as")
+
+
+class TestServiceTimes:
+    def test_another_format_is_refused(self, imbench: Command, tmp_path: Path) -> None:
+        (tmp_path / "old.json").write_text('{"gateway_turn_us": 60.1}')
+        answer = imbench(*RUN, "--short", "--service-times", tmp_path / "old.json", "--out", tmp_path / "runs")
+        assert_one_line(answer, DAMAGED, "old.json", "is a calibration of format 1", "imbench calibrate")
+        assert not (tmp_path / "runs").exists()
+
+    def test_what_is_not_there_is_named_wherever_it_was_asked_for(
+        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(tmp_path / "absent.json"))
+        assert_one_line(imbench(*RUN, "--short", "--out", tmp_path / "runs"), MISSING, "absent.json", "cannot be read")
+        assert_one_line(imbench("validate", "--out", tmp_path / "v"), MISSING, "absent.json", "cannot be read")
+        assert not (tmp_path / "v").exists()
+
+    def test_one_of_another_machine_is_used_and_warned_about_in_one_line(self, imbench: Command, tmp_path: Path) -> None:
+        times = load()
+        elsewhere = msgspec.structs.replace(times.provenance, machine=Machine(cpu="a Cray", cores=1, python="2.7"))
+        path = tmp_path / "theirs.json"
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(times, provenance=elsewhere)))
+        answer = imbench(*RUN, "--short", "--service-times", path, "--out", tmp_path / "runs")
+        warnings = [line for line in answer.err.splitlines() if "warning" in line]
+        assert answer.status == 0
+        assert len(warnings) == 1
+        assert "theirs.json: was measured on another machine (CPU a Cray, not " in warnings[0]
+        (found,) = (tmp_path / "runs").glob("*/*/metrics.json")
+        assert '"a Cray"' in found.read_text()
+
+    def test_a_calibration_is_a_json_file_in_a_folder_that_is_there(self, imbench: Command, tmp_path: Path) -> None:
+        assert_one_line(imbench("calibrate", "--out", tmp_path / "times.toml"), USAGE, "times.toml", "ends in .json")
+        assert_one_line(imbench("calibrate", "--out", tmp_path / "absent" / "t.json"), CANNOT_CREATE, "no such folder")
+        assert_one_line(imbench("calibrate", "--seconds", "0.1"), USAGE, "--seconds", "imbench calibrate --help")
+
+    def test_a_validation_needs_a_calibration_with_two_loads_and_a_folder_of_its_own(
+        self, imbench: Command, tmp_path: Path
+    ) -> None:
+        plain, whole = tmp_path / "plain.json", tmp_path / "whole.json"
+        here = msgspec.structs.replace(load().provenance, machine=this_machine())
+        times = msgspec.structs.replace(load(), standard=(), provenance=here)
+        plain.write_bytes(msgspec.json.encode(times))
+        assert_one_line(imbench("validate", "--calibration", plain, "--out", tmp_path / "v"), USAGE, "two loads")
+        load_point = Standard(1_000.0, 2_500.0, 0.3, 1_500.0, 1_400.0, 2_000.0, 2_500.0)
+        whole.write_bytes(msgspec.json.encode(msgspec.structs.replace(times, standard=(load_point, load_point))))
+        assert_one_line(imbench("validate", "--calibration", whole, "--out", tmp_path), CANNOT_CREATE, "is not empty", "--out")
 
 
 class TestServe:

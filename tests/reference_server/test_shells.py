@@ -19,6 +19,7 @@ from model.core.frames import Connect, Deliver, Error, Frame, Opaque, Ping, Pong
 from model.core.gateway import Gateway
 from model.core.log import Conversation
 from model.core.policies import PRESETS, Policies, Timers
+from model.scenario.tally import open_tally
 from model.wire import BatchDecoder, FrameDecoder, Hello, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.access.shell import AccessShell, BusinessLink, ClientConnection
@@ -91,7 +92,9 @@ def on_loop(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any],
 
 
 def gateway_shell() -> AccessShell:
-    return AccessShell("gateway-1", Gateway(PRESETS["cursor"], TIMERS, lambda *_: True), asyncio.get_running_loop())
+    return AccessShell(
+        "gateway-1", Gateway(PRESETS["cursor"], TIMERS, lambda *_: True), asyncio.get_running_loop(), open_tally(0)
+    )
 
 
 def opened(shell: AccessShell, *frames: Frame) -> tuple[ClientConnection, Transport]:
@@ -219,7 +222,7 @@ class Storage:
 
 def business_shell(storage: Storage) -> BusinessShell:
     group = Conversation(1, "group", (1, 2, 3))
-    shell = BusinessShell(BusinessNode(Policies(), TIMERS, [group], [], 1), asyncio.get_running_loop())
+    shell = BusinessShell(BusinessNode(Policies(), TIMERS, [group], [], 1), asyncio.get_running_loop(), open_tally(0))
     shell.writer = cast(Writer, storage)
     return shell
 

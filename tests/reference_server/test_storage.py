@@ -15,6 +15,7 @@ from model.core import limits
 from model.core.codes import Code
 from model.core.commands import Append, Appended, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.log import Conversation
+from model.scenario.tally import open_tally
 from reference_server.process import DATAERR, NOINPUT, UNAVAILABLE, Unusable
 from reference_server.storage.database import DATABASE_NAME, LOCK_NAME, Database
 from reference_server.storage.writer import Results, Writer
@@ -240,7 +241,7 @@ class TestWriter:
             database._connection.execute(f"PRAGMA max_page_count = {pages}")
             turns = [[append(c, b"x" * limits.PAYLOAD_BYTES_MAX, token=c) for c in range(1, 3)], *turns]
         failures: list[BaseException] = []
-        writer = Writer(database, asyncio.get_running_loop(), results, failures.append)
+        writer = Writer(database, asyncio.get_running_loop(), results, failures.append, open_tally(0))
         for turn in turns:
             writer.submit(turn)
         writer.start()

@@ -73,7 +73,7 @@ class TestReconnectStorm:
         alike = ["policies.backoff=fixed", "connection_life_s=0", "workload.rate_per_s=1", f"faults={both}"]
         base = settings.apply(catalog.short("reconnect_storm"), alike)
         times, timers = load(), base.timers
-        capacity = 1e6 / (base.login.account_us + times.business_envelope_us + times.business_envelope_out_us)
+        capacity = 1e6 / (base.login.account_us + times.business_attach_us + times.business_envelope_out_us)
         bound = clients.storm_bound(capacity, timers.connect_timeout_us / 1e6, timers.backoff_fixed_us / 1e6)
         for users, ends in ((round(0.85 * bound), True), (round(1.05 * bound), False)):
             storm = reconnect_storm.replication(settings.apply(base, [f"population.users={users}"]), "cursor", 1, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -21,7 +22,9 @@ from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
 from model.sim.storage import SimStorage
 
-TIMES: ServiceTimes = load()
+TIMES: ServiceTimes = msgspec.structs.replace(
+    load(), storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,)
+)
 
 
 # kernel ------------------------------------------------------------------------------------------------------------------------------
@@ -184,9 +187,20 @@ def test_what_waits_for_the_disk_shares_the_next_commit() -> None:
         kernel.at(time, disk.submit, [append(token, token)])
     kernel.play()
     assert [tokens for _, tokens in done] == [[1], [2, 3]]
-    first = round(TIMES.storage_commit_us + TIMES.storage_row_us)
-    assert [t for t, _ in done] == [first, first + round(TIMES.storage_commit_us + 2 * TIMES.storage_row_us)]
+    first, second = 150 + 10 + 1 + 400, 150 + 2 * (10 + 1) + 400  # a payload of one byte costs 1 us
+    assert [t for t, _ in done] == [first, first + second]
     assert (disk.commits, disk.rows) == (2, 3)
+
+
+def test_a_disk_that_varies_varies_the_wait_and_not_the_cpu() -> None:
+    kernel = Kernel()
+    disk, done = storage(kernel)
+    disk.vary = lambda number, waited_us: waited_us * 10 * number
+    for time, token in ((0, 1), (10_000, 2)):
+        kernel.at(time, disk.submit, [append(token, token)])
+    kernel.play()
+    assert [t for t, _ in done] == [161 + 4_000, 10_000 + 161 + 8_000]
+    assert disk.cpu_us == 2 * 161
 
 
 def test_a_crash_takes_what_was_not_committed_and_nothing_else() -> None:

@@ -19,7 +19,7 @@ from model.core.backoff import wait_us
 from model.core.policies import Timers
 from model.sim.kernel import Kernel, seldom_collecting
 from model.sim.receiving import HEADER_BYTES, Got, Receiver, Sizes, Way
-from model.sim.stations import Host, Line
+from model.sim.stations import Cores, Host, Line
 
 SERVICE_US = 10_000
 REPLICATIONS = 12
@@ -136,6 +136,17 @@ def test_one_server_whose_work_is_always_as_long(load: float) -> None:
 def test_several_servers_with_one_line(load: float) -> None:
     runs = replications(load, visitors(load), exponential, lambda visits: Line(visits.kernel, servers=4).bring, servers=4)
     agrees(runs, queues.mmc(4 * load / SERVICE_US, SERVICE_US, 4), load)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_cores_that_are_given_in_turn(load: float) -> None:
+    """Who asks for a core keeps it to the end: the same line."""
+    runs = replications(load, visitors(load), exponential, lambda visits: _in_whole(Cores(visits.kernel, cores=2)), servers=2)
+    agrees(runs, queues.mmc(2 * load / SERVICE_US, SERVICE_US, 2), load)
+
+
+def _in_whole(cores: Cores) -> Bring:
+    return lambda work, done, i: cores.work(round(work), done, i)
 
 
 @pytest.mark.parametrize("load", [0.5, pytest.param(1.5, marks=pytest.mark.slow)])

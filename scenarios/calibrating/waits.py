@@ -1,0 +1,110 @@
+"""What is elapsed and no CPU: the disk at a commit, and the way between two processes. Each is measured by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from scenarios.calibrating.fit import Point
+from scenarios.running.exits import UNAVAILABLE, CannotRun
+
+SYNC_VALUES = 100
+"""Equally likely waits that a calibration keeps: the rarest is one in a hundred commits."""
+BOUND_S = 60.0
+PAYLOAD_BYTES = 120
+
+
+class Commits(msgspec.Struct, frozen=True):
+    """Group commits of one size."""
+
+    rows: int
+    elapsed_us: tuple[float, ...]
+    cpu_us: tuple[float, ...]
+
+
+def cores() -> tuple[list[int], list[int]]:
+    """(the server's cores, the load process's), as a live run binds them. Raises :class:`CannotRun` where there is one core only."""
+    found = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(found) < 2:
+        raise CannotRun("two cores at least are needed, one of them for the load process; this machine gives fewer", UNAVAILABLE)
+    return found[:-1], found[-1:]
+
+
+def commits(folder: Path, count: int) -> list[Commits]:
+    """Group commits on the disk of ``folder``, by size."""
+    by_rows: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for line in _lines("reference_server.storage.measure", *_options(folder / "commits", count)):
+        by_rows[line["rows"]].append((line["elapsed_us"], line["cpu_us"]))
+    return [Commits(rows, *map(tuple, zip(*found, strict=True))) for rows, found in sorted(by_rows.items())]
+
+
+def _options(data: Path, count: int) -> tuple[str, ...]:
+    return "--data", str(data), "--commits", str(count), "--payload", str(PAYLOAD_BYTES)
+
+
+def points(measured: Sequence[Commits]) -> list[Point]:
+    """The same as points of storage's fit: under load, commits and rows are hard to tell apart."""
+    return [
+        Point(
+            f"commits of {size.rows}: apart",
+            {
+                "commit": len(size.cpu_us),
+                "rest_middle": len(size.cpu_us),
+                "row": size.rows * len(size.cpu_us),
+                "kib": size.rows * len(size.cpu_us) * PAYLOAD_BYTES / 1024,
+            },
+            sum(size.cpu_us),
+        )
+        for size in measured
+    ]
+
+
+def sync_us(measured: Sequence[Commits]) -> tuple[float, ...]:
+    """The waits for the disk, of all sizes together, as ``SYNC_VALUES`` equally likely ones: the middles of as many equal parts."""
+    waits = [max(0.0, e - c) for size in measured for e, c in zip(size.elapsed_us, size.cpu_us, strict=True)]
+    middles = (np.arange(SYNC_VALUES) + 0.5) / SYNC_VALUES
+    return tuple(round(float(wait), 1) for wait in np.quantile(waits, middles))
+
+
+def delay(family: str, here: Sequence[int], there: Sequence[int]) -> tuple[float, float]:
+    """(least, mean above it) of the way between two processes on these cores, in microseconds; none where they share one core.
+
+    On one core a message takes the CPU of both ends and nothing else; what it takes more between two is the way.
+    """
+    if len({*here, *there}) == 1:
+        return 0.0, 0.0
+    least, jitter = _half_trip(family, here[:1], there[-1:])
+    cpu, _ = _half_trip(family, there[-1:], there[-1:])
+    return round(max(0.0, least - cpu), 1), jitter
+
+
+def _half_trip(family: str, here: Sequence[int], there: Sequence[int]) -> tuple[float, float]:
+    options = {"--family": family, "--here": _listed(here), "--there": _listed(there)}
+    found = next(iter(_lines("scenarios.calibrating.delays", *(word for option in options.items() for word in option))))
+    return found["least_us"], found["jitter_us"]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _lines(module: str, *arguments: str) -> list[Mapping[str, Any]]:
+    """What a process prints, a JSON object a line. Raises :class:`CannotRun`."""
+    command = [sys.executable, "-m", module, *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S, cwd=Path(__file__).resolve().parents[2])
+    except subprocess.TimeoutExpired:
+        raise CannotRun(f"{module} did not end within {BOUND_S:.0f} s; try again when the machine is idle", UNAVAILABLE) from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise CannotRun(f"{module} failed: {words[-1] if words else 'it left no message'}", UNAVAILABLE)
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,0 +1,278 @@
+"""A calibration as a file, and what it makes the simulated roles cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from model.core.commands import Append
+from model.core.effects import Store, TellBusiness, TellGateway, Write
+from model.core.envelopes import Attach, Detach, Down, Up
+from model.core.frames import Connect, Deliver, Ping, Send, SendAck
+from model.core.log import Conversation
+from model.core.policies import Policies, Timers
+from model.history.machine import Machine
+from model.history.schema import Kind
+from model.scenario import LoginCost
+from model.sim import run
+from model.sim.access import SimGateway
+from model.sim.business import SimBusiness
+from model.sim.generator import LoadProcess
+from model.sim.kernel import Kernel
+from model.sim.node import TURN_US_MAX
+from model.sim.service_times import FORMAT, CalibrationError, Provenance, ServiceTimes, load, warning
+from model.sim.stations import Cores
+from tests.sim.test_world import BASE, KILLED
+
+HERE = Machine(cpu="a CPU", cores=2, kernel="a kernel", python="3.11.7")
+_COSTS = {name: 0.0 for name, kind in ServiceTimes.__annotations__.items() if kind == "float"}
+FREE = msgspec.convert(
+    {**_COSTS, "format": FORMAT, "storage_sync_us": [0.0], "provenance": Provenance(HERE, "2026-01-01T00:00:00+00:00", "a test")},
+    ServiceTimes,
+)
+"""Everything for nothing."""
+KIB = b"x" * 1024
+
+
+def costing(**costs: Any) -> ServiceTimes:
+    return msgspec.structs.replace(FREE, **costs)
+
+
+def written(folder: Path, times: ServiceTimes = FREE, **changes: Any) -> Path:
+    path = folder / "times.json"
+    path.write_bytes(msgspec.json.encode(msgspec.to_builtins(times) | changes))
+    return path
+
+
+# the file ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_calibration_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
+    times = costing(gateway_turn_us=12.5, storage_sync_us=(100.0, 200.0), unexplained_us=-3.0)
+    assert load(written(tmp_path, times)) == times
+
+
+def test_the_committed_one_can_be_read() -> None:
+    assert load().format == FORMAT
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": FORMAT + 1}, f"format {FORMAT + 1}, this program reads {FORMAT}"),
+        ({"format": 1, "gateway_frame_in_us": 13.0}, "is a calibration of format 1"),
+        ({"gateway_turn_us": -1.0}, "gateway_turn_us is -1, and a cost is 0 or more"),
+        ({"storage_sync_us": [5.0, -2.0]}, "storage_sync_us is -2"),
+        ({"storage_sync_us": []}, "storage_sync_us is empty"),
+        ({"gateway_turn_us": "much"}, "gateway_turn_us"),
+        ({"gateway_trun_us": 3.0}, "gateway_trun_us"),
+    ],
+)
+def test_what_is_no_calibration_is_refused_in_one_line(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(CalibrationError, match="imbench calibrate") as refused:
+        load(path)
+    assert words in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_without_a_format_is_one_of_the_first_format(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text('{"gateway_turn_us": 60.1}')
+    with pytest.raises(CalibrationError, match="format 1"):
+        load(tmp_path / "old.json")
+
+
+def test_what_is_not_there_or_no_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match="cannot be read"):
+        load(tmp_path / "absent.json")
+    (tmp_path / "text.json").write_text("no JSON")
+    with pytest.raises(CalibrationError, match="is no calibration"):
+        load(tmp_path / "text.json")
+
+
+def test_another_machine_is_warned_about_and_this_one_is_not() -> None:
+    assert warning(FREE, HERE, "times.json") == ""
+    assert warning(FREE, msgspec.structs.replace(HERE, kernel="a newer one"), "times.json") == ""
+    other = warning(FREE, msgspec.structs.replace(HERE, cpu="another CPU", cores=8), "times.json")
+    assert other.startswith("times.json: was measured on another machine (CPU a CPU, not another CPU; cores 2, not 8)")
+    assert "\n" not in other
+
+
+# what it makes things cost -----------------------------------------------------------------------------------------------------------
+
+
+def gateway(times: ServiceTimes) -> SimGateway:
+    found = SimGateway(Kernel(), 2, times, Policies(), Timers(), lambda *_: True)
+    found.start()
+    return found
+
+
+def business(times: ServiceTimes) -> SimBusiness:
+    found = SimBusiness(Kernel(), 1, times, Policies(), Timers(), [Conversation(1, "direct", (1, 2))])
+    found.start()
+    return found
+
+
+def deliver(payload: bytes) -> Deliver:
+    return Deliver(1, 1, 1, 1, 1, 1, 1, payload)
+
+
+def test_a_connection_that_gets_several_frames_in_a_turn_is_written_to_once() -> None:
+    node = gateway(costing(gateway_write_us=100.0, gateway_frame_out_us=1.0))
+    frame = SendAck(1, 1, 0)
+    assert node.cost([Write(7, frame), Write(7, frame), Write(8, frame)]) == 2 * 100 + 3 * 1
+
+
+def test_a_gateway_pays_for_payloads_by_their_size_in_and_out() -> None:
+    node = gateway(costing(gateway_kib_us=10.0))
+    assert node.take(("frame", 1, Send(1, 1, KIB)), 0, []) == 10
+    assert node.take(("envelopes", [Down((), 1, deliver(KIB * 2))]), 0, []) == 20
+    assert node.cost([TellBusiness(Up(1, Send(1, 1, KIB))), Write(1, deliver(KIB)), Write(2, deliver(KIB))]) == 30
+
+
+def test_frames_that_a_gateway_answers_cost_something_else_than_those_it_passes_on() -> None:
+    node = gateway(costing(gateway_own_us=1.0, gateway_connect_us=20.0, gateway_forward_us=300.0))
+    frames = (Ping(1), Connect(1, 1, 1, b""), Send(1, 1, b""))
+    assert [node.take(("frame", 1, frame), 0, []) for frame in frames] == [1, 21, 300]
+
+
+def test_business_pays_for_targets_and_envelopes_apart() -> None:
+    node = business(costing(business_envelope_out_us=10.0, business_target_us=1.0, business_kib_us=100.0))
+    fan_out = [TellGateway(1, Down((1, 2, 3), 1, deliver(KIB))), TellGateway(2, Down((4,), 1, deliver(KIB)))]
+    assert node.cost(fan_out) == 2 * 10 + 4 * 1 + 2 * 100
+    assert node.cost([Store(Append(1, 1, 1, 1, 1, b"", True))]) == 0
+
+
+def test_a_role_that_has_rested_takes_longer() -> None:
+    rests = {"gateway_rest_short_us": 1_000.0, "gateway_rest_middle_us": 300.0, "gateway_rest_long_us": 5_000.0}
+    node = gateway(costing(gateway_turn_us=10.0, **rests))
+    for at_us in (100, 1_000, 2_200, 20_000):
+        node.kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
+    node.kernel.play()
+    assert node.cpu_us == 10 + (1_000 + 10) + 10 + (5_000 + 10)  # after rests of 100 us, of 890 us, of 190 us, of 18 ms
+
+
+def test_a_turn_after_a_rest_takes_what_has_come_however_much_the_rest_costs() -> None:
+    node = gateway(costing(gateway_turn_us=10.0, gateway_rest_long_us=2.0 * TURN_US_MAX))
+    for _ in range(2):
+        node.kernel.at(20_000, node.arrive, "deadline")
+    node.kernel.at(20_001, node.arrive, "deadline")
+    node.kernel.play()
+    assert (node.turns, node.cpu_us) == (2, 2 * 10 + 2 * TURN_US_MAX)
+
+
+def test_what_a_scenario_says_of_log_ins_comes_on_top_of_what_was_measured() -> None:
+    measured = costing(gateway_own_us=1.0, gateway_connect_us=20.0, business_attach_us=5.0)
+    times = measured.with_log_ins(LoginCost(handshake_us=300.0, account_us=4_000.0))
+    door = gateway(times)
+    assert [door.take(item, 0, []) for item in (("opened", 1), ("frame", 1, Connect(1, 1, 1, b"")))] == [300, 21]
+    behind = business(times)
+    envelopes = (Attach(1, 1, 1, 1), Attach(2, 2, 2, 1, announced=True), Detach(1, 1, 1, 1))
+    assert [behind.take(("envelopes", 1, [envelope]), 0, []) for envelope in envelopes] == [4_005, 5, 5]
+
+
+# cores that are shared ---------------------------------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_core_takes_what_has_arrived_meanwhile_in_one_turn() -> None:
+    """Two gateways on one core: the second waits for the first one's turn, and finds two frames."""
+    kernel = Kernel()
+    cores, times = Cores(kernel, 1), costing(gateway_turn_us=100.0)
+    one, other = (SimGateway(kernel, k, times, Policies(), Timers(), lambda *_: True, cores) for k in (2, 3))
+    for node in (one, other):
+        node.start()
+    for at_us, node in ((0, one), (10, other), (50, other)):
+        kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
+    kernel.play()
+    assert (one.turns, other.turns, kernel.now) == (1, 1, 200)
+
+
+def test_a_core_of_a_node_that_dies_while_it_waits_goes_to_the_next() -> None:
+    kernel, done = Kernel(), list[tuple[str, int]]()
+    cores = Cores(kernel, 1)
+    for name in ("a", "b"):
+        cores.work(100, lambda name=name: done.append((name, kernel.now)))
+    node = SimGateway(kernel, 2, FREE, Policies(), Timers(), lambda *_: True, cores)
+    node.start()
+    node.arrive("frame", 1, Ping(1))
+    kernel.at(50, node.kill)
+    kernel.at(60, cores.work, 100, lambda: done.append(("c", kernel.now)))
+    kernel.play()
+    assert done == [("a", 100), ("b", 200), ("c", 300)]
+
+
+def on_one_core() -> tuple[SimGateway, Cores, list[int]]:
+    """A gateway whose turns take 100 us, its core, and where somebody else's work of 100 us notes its end."""
+    kernel = Kernel()
+    cores = Cores(kernel, 1)
+    node = SimGateway(kernel, 2, costing(gateway_turn_us=100.0), Policies(), Timers(), lambda *_: True, cores)
+    node.start()
+    return node, cores, []
+
+
+def test_a_process_that_is_paused_while_it_waits_for_a_core_lets_others_have_it() -> None:
+    node, cores, done = on_one_core()
+    kernel = node.kernel
+    for at_us in (0, 60):
+        kernel.at(at_us, cores.work, 100, lambda: done.append(kernel.now))
+    for at_us, call in ((50, node.pause), (250, node.resume)):
+        kernel.at(at_us, call)
+    kernel.at(10, node.arrive, "frame", 1, Ping(1))
+    kernel.play()
+    assert (done, node.turns, kernel.now) == ([100, 200], 1, 350)
+
+
+def test_a_process_that_is_paused_in_its_turn_gives_its_core_back_once() -> None:
+    node, cores, done = on_one_core()
+    kernel = node.kernel
+    kernel.at(0, node.arrive, "frame", 1, Ping(1))
+    for at_us, call in ((50, node.pause), (300, node.resume)):
+        kernel.at(at_us, call)
+    for _ in range(2):
+        kernel.at(400, cores.work, 100, lambda: done.append(kernel.now))
+    kernel.play()
+    assert (node.turns, done) == (1, [500, 600])
+
+
+# the load process --------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_load_process_takes_frames_one_after_another_and_sleeps_in_between() -> None:
+    kernel, seen = Kernel(), list[tuple[int, str]]()
+    load_process = LoadProcess(kernel, costing(generator_turn_us=5.0, generator_frame_us=20.0))
+    for at_us, name in ((0, "a"), (10, "b"), (100, "c")):
+        kernel.at(at_us, lambda name=name: load_process.receive(None, lambda: seen.append((kernel.now, name))))
+    kernel.play()
+    assert seen == [(0, "a"), (25, "b"), (100, "c")]
+    assert (load_process.wakes, load_process.cpu_us) == (2, 2 * 5 + 3 * 20)
+
+
+def test_what_the_schedule_wants_waits_for_a_whole_millisecond_unless_a_frame_comes() -> None:
+    """The same sends, and none earlier than it was meant, or more than a tick late."""
+    times = costing(generator_frame_us=1.0)
+    found = run(BASE, "cursor", 1, times=times, generator=True)
+    rows = found.rows
+    intended, invoked = (rows[rows["kind"] == kind] for kind in (Kind.INTEND, Kind.INVOKE))
+    assert len(intended) == len(invoked)
+    late = invoked["t_us"] - intended["t_us"]
+    assert late.min() >= 0
+    assert 0 < late.mean() < 1_000 * 0.6
+    assert late.max() <= 1_010
+
+
+def test_a_prediction_is_a_function_of_its_arguments() -> None:
+    for scenario in (BASE, KILLED):
+        one, other = (run(scenario, "cursor", 5, times=load(), generator=True) for _ in range(2))
+        assert one.trace_digest == other.trace_digest
+    assert run(KILLED, "cursor", 5, times=load()).trace_digest != other.trace_digest
+
+
+def test_with_a_load_process_the_same_is_shown_later() -> None:
+    alone, beside = (run(BASE, "cursor", 1, times=load(), generator=generator) for generator in (False, True))
+    assert alone.messages_delivered == beside.messages_delivered
+    assert "generator" in beside.counters
+    assert beside.counters["generator"]["cpu_us"] > 0
