@@ -25,7 +25,6 @@ from model.scenario import (
 from model.sim import SimResult, run
 from model.sim.faults import Severed
 from model.sim.kernel import Kernel
-from model.sim.network import LOCAL_DELAY_US
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 from tests.sim.test_faults import BASE, GATEWAY_1, at, ends, hit, homes
@@ -57,8 +56,8 @@ def test_what_is_on_its_way_into_a_partition_when_it_is_mended_arrives() -> None
 
     kernel, between = Kernel(), Severed(Peer())  # type: ignore[arg-type]
     between.told(1, ["before"])
-    kernel.at(LOCAL_DELAY_US, between.told, 1, ["on its way"])
-    kernel.at(LOCAL_DELAY_US, between.unlinked, 1)
+    kernel.at(1, between.told, 1, ["on its way"])
+    kernel.at(1, between.unlinked, 1)
     between.mend()
     kernel.play()
     assert heard == ["before", "on its way", "end"]
