@@ -5,6 +5,7 @@ Rules of the file:
 - Business does not know transports. It sees gateways by number and sessions by (gateway, connection).
 - A message is answered and fanned out from the *result* of its one storage command; only the policy ``ack_basis=received`` answers
   before, and loses what a crash takes in between.
+- Every send and sync has one answer, a repetition too: the gateway counts them, and reads no more of whom it waits for.
 - Gateways are numbered by their *links*: one that comes back has a new number, so an answer to a connection of its former life
   never reaches a connection of its new one.
 - A route (where a device is attached) is fenced by a rising generation and by the device's connect counter: a slow old attempt never
@@ -104,10 +105,14 @@ class BusinessNode:
         self._routes: dict[int, tuple[Route, ...]] = {}  # of a user, one for each device that is attached
         self._by_connection: dict[int, dict[int, Route]] = {}  # gateway -> connection -> route
         self._received_upto: dict[tuple[int, int], int] = {}  # (device, conversation) -> conversation_seq
-        self._in_flight: dict[int, tuple[int, int, int, Send | SyncRequest]] = {}  # token -> (gateway, connection, user, request)
+        self._in_flight: dict[
+            int, tuple[int, int, int, Send | SyncRequest]
+        ] = {}  # token -> (gateway, connection, device, request)
         self._syncs = 0  # of those in flight
         self._syncs_waiting: deque[tuple[int, int, int, SyncRequest]] = deque()
-        self._recent: OrderedDict[tuple[int, int, int], None] = OrderedDict()
+        self._recent: OrderedDict[tuple[int, int, int], SendAck | None] = (
+            OrderedDict()
+        )  # identity of a send -> its answer, if known
         self._pending: dict[tuple[int, int, int], _Pending] = {}  # (device, conversation, conversation_seq)
         self._pending_due: deque[tuple[int, tuple[int, int, int]]] = deque()
         self._frame_handlers: dict[type, Callable[..., None]] = {
@@ -140,10 +145,10 @@ class BusinessNode:
 
     def stored(self, result: StorageResult, now: int, out: list[BusinessEffect]) -> None:
         """Storage answers a command: what it says is committed."""
-        gateway, connection, user, request = self._in_flight.pop(result.token)
+        gateway, connection, device, request = self._in_flight.pop(result.token)
         if type(result) is Appended:
             assert type(request) is Send
-            self._appended(gateway, connection, user, request, result, now, out)
+            self._appended(gateway, connection, device, request, result, now, out)
         elif type(result) is Page:
             assert type(request) is SyncRequest
             reply = SyncReply(request.conversation, request.request, result.head_seq, result.start_seq, result.messages)
@@ -219,10 +224,10 @@ class BusinessNode:
         if self.policies.ack_basis == "received":
             ack = SendAck(frame.conversation, frame.send_counter, OK)
             self._answer(route.gateway, route.connection, ack, out)
-        if self.policies.server_dedupe == "recent" and self._is_recent(route.device, frame):
+        if self.policies.server_dedupe == "recent" and self._is_recent(route, frame, out):
             return
         self._token = token = self._token + 1
-        self._in_flight[token] = (route.gateway, route.connection, route.user, frame)
+        self._in_flight[token] = (route.gateway, route.connection, route.device, frame)
         dedupe = self.policies.server_dedupe == "durable"
         out.append(
             Store(
@@ -232,17 +237,25 @@ class BusinessNode:
             )
         )
 
-    def _is_recent(self, device: int, frame: Send) -> bool:
-        identity = (device, frame.conversation, frame.send_counter)
+    def _is_recent(self, route: Route, frame: Send, out: list[BusinessEffect]) -> bool:
+        """Whether it came before; it is then answered as it was, or "later" while the answer is not known."""
+        identity = (route.device, frame.conversation, frame.send_counter)
         if identity in self._recent:
+            if self.policies.ack_basis == "committed":
+                ack = self._recent[identity] or SendAck(frame.conversation, frame.send_counter, Code.OVERLOADED)
+                self._answer(route.gateway, route.connection, ack, out)
             return True
         self._recent[identity] = None
         if len(self._recent) > limits.RECENT_IDS_MAX:
             self._recent.popitem(last=False)
         return False
 
+    def _remember(self, identity: tuple[int, int, int], ack: SendAck) -> None:
+        if identity in self._recent:  # else it was long ago
+            self._recent[identity] = ack
+
     def _appended(
-        self, gateway: int, connection: int, user: int, send: Send, result: Appended, now: int, out: list[BusinessEffect]
+        self, gateway: int, connection: int, device: int, send: Send, result: Appended, now: int, out: list[BusinessEffect]
     ) -> None:
         if self.policies.ack_basis == "committed":
             ack = SendAck(
@@ -254,6 +267,8 @@ class BusinessNode:
                 result.conversation_seq,
                 result.message_id,
             )
+            if self.policies.server_dedupe == "recent":
+                self._remember((device, send.conversation, send.send_counter), ack)
             self._answer(gateway, connection, ack, out)
         if result.message is not None:
             self._fan_out(result.message, now, out)
@@ -313,13 +328,13 @@ class BusinessNode:
             reply = SyncReply(frame.conversation, frame.request, 0, 1, ())
             self._answer(route.gateway, route.connection, reply, out)
         elif self._syncs < limits.SYNCS_MAX:
-            self._read(route.gateway, route.connection, route.user, frame, out)
+            self._read(route.gateway, route.connection, route.device, frame, out)
         else:
-            self._syncs_waiting.append((route.gateway, route.connection, route.user, frame))
+            self._syncs_waiting.append((route.gateway, route.connection, route.device, frame))
 
-    def _read(self, gateway: int, connection: int, user: int, frame: SyncRequest, out: list[BusinessEffect]) -> None:
+    def _read(self, gateway: int, connection: int, device: int, frame: SyncRequest, out: list[BusinessEffect]) -> None:
         self._syncs += 1
         self._token = token = self._token + 1
-        self._in_flight[token] = (gateway, connection, user, frame)
+        self._in_flight[token] = (gateway, connection, device, frame)
         limit = min(frame.limit, limits.SYNC_PAGE_MAX)
         out.append(Store(ReadAfter(token, frame.conversation, frame.after_seq, limit)))

@@ -295,6 +295,8 @@ class ClientSession:
 
     def _heads(self, frame: Heads, now: int, out: list[ClientEffect]) -> None:
         """Business restarted and knows this session again."""
+        if self.state is not READY:
+            return
         if frame.heads or self._inbox is not None:
             self.inbox.announced(frame.heads, now, out)
         self._attach_outbox(now, out)

@@ -3,8 +3,8 @@
 Rules of the file:
 
 - A deed is a generator: it does what the fault does, says ``begun`` when that took effect, waits, undoes it, says
-  ``healed``. What had nothing to strike (a cut without connections, a kill of what is dead) says nothing, and the judges
-  call it unproven.
+  ``healed``. What had nothing to strike (a cut without connections, a kill of what is dead, a stall of a disk that is
+  stalled) says nothing, and the judges call it unproven.
 - A deed calls small methods of nodes, links and the disk; those know nothing of faults.
 - Who is struck of a share is drawn by key of (seed, fault, device), so a larger share strikes the same devices and more.
 
@@ -116,8 +116,8 @@ class Case:
         return [link for link in self.links() if draw(draws.STRUCK, link.device) < getattr(self.fault, "share", 1.0)]
 
     def links(self) -> list[RoughLink]:
-        """The connections that the gateway has."""
-        return self.world.paths.of_gateway(self.gateway)
+        """The connections that the gateway has, without those that only it believes in."""
+        return [link for link in self.world.paths.of_gateway(self.gateway) if not link.gone]
 
 
 # processes --------------------------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _drain(case: Case) -> Deed:
         yield case._kernel.timeout(DRAIN_POLL_US)
     if gateway.life == life:
         _gone(case, LEFT)
-    yield from _back(case)
+        yield from _back(case)
 
 
 def _pause(case: Case) -> Deed:
@@ -182,6 +182,8 @@ def _pause(case: Case) -> Deed:
 
 def _storage_stall(case: Case) -> Deed:
     storage = case.world.business.storage
+    if storage.is_stalled:
+        return
     storage.stall()
     case.begun()
     yield from case.until(case.fault.heal_s)
@@ -256,33 +258,35 @@ def _blackhole(case: Case) -> Deed:
     heal_us = case.world.scenario.at_us(case.fault.heal_s)
     for direction in DIRECTIONS[case.fault.direction]:
         blocked[direction] = max(blocked[direction], heal_us)
-    yield from _while_there(case)
+    yield from _while_there(case, case.links())
 
 
 def _throttle(case: Case) -> Deed:
     door = case.world.paths.door(case.gateway)
+    if door.bit_s:
+        return
     door.bit_s = case.fault.bit_s
     _rerate(case.links())
-    yield from _while_there(case)
+    yield from _while_there(case, case.links())
     door.bit_s = 0.0
     _rerate(case.links())
 
 
 def _slow_consumer(case: Case) -> Deed:
-    struck = case.struck()
+    struck = [link for link in case.struck() if not link.air.read_bit_s]
     for link in struck:
         link.air.read_bit_s = case.fault.bit_s
     _rerate(struck)
-    yield from _while_there(case)
+    yield from _while_there(case, struck)
     for link in struck:
         link.air.read_bit_s = 0.0
         if link.air.link is not None:
             link.air.link.rerate()
 
 
-def _while_there(case: Case) -> Deed:
+def _while_there(case: Case, struck: list[RoughLink]) -> Deed:
     """A fault of the network has begun where there is a connection to feel it."""
-    if case.struck():
+    if struck:
         case.begun()
     yield from case.until(case.fault.heal_s)
     case.healed()
@@ -295,8 +299,12 @@ def _rerate(links: list[RoughLink]) -> None:
 
 def _nat_drop(case: Case) -> Deed:
     door = case.world.paths.door(case.gateway)
+    if door.nat_idle_us:
+        return
     door.nat_idle_us, door.forgotten = round(case.fault.idle_s * 1e6), case.begun
     yield from case.until(case.fault.heal_s)
+    for link in case.links():
+        link.silent(case.now)  # what it has forgotten by now does not come back with it
     door.nat_idle_us = 0
     case.healed()
 
@@ -305,26 +313,36 @@ def _nat_drop(case: Case) -> Deed:
 
 
 class Severed:
-    """Stands at the far end of a link through which nothing passes: keeps what is said to it, and says it when the link is mended."""
+    """Stands at the far end of a link through which nothing passes: keeps what is said to it, and says it when the link is mended.
+
+    What set out towards it before that gets there after it, and passes.
+    """
 
     def __init__(self, peer: SimGateway | SimBusiness) -> None:
         self.peer = peer
-        self._kept: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._kept: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = []
 
     def told(self, link: int, envelopes: list[Any]) -> None:
-        self._kept.append((self.peer.told, (link, envelopes)))
+        self._say(self.peer.told, link, envelopes)
 
     def unlinked(self, link: int) -> None:
-        self._kept.append((self.peer.unlinked, (link,)))
+        self._say(self.peer.unlinked, link)
 
     def mend(self) -> None:
-        for say, args in self._kept:
+        kept, self._kept = self._kept or [], None
+        for say, args in kept:
             say(*args)
+
+    def _say(self, say: Callable[..., None], *args: Any) -> None:
+        if self._kept is None:
+            say(*args)
+        else:
+            self._kept.append((say, args))
 
 
 def _partition(case: Case) -> Deed:
     gateway, business = case.gateway, case.world.business
-    if gateway.severed or not gateway.is_linked:
+    if gateway.severed or not gateway.is_linked or not business.alive:  # of one that died just now the end is on its way
         return
     gateway.severed = True
     if case.fault.noticed:
@@ -346,13 +364,15 @@ def _partition(case: Case) -> Deed:
 
 
 def _cold_routes(case: Case) -> Deed:
-    if not case.world.business.alive:
+    business = case.world.business
+    known = [gateway for gateway in case.gateways if business.alive and gateway.is_linked and not gateway.severed]
+    if not any(gateway.links for gateway in known):
         return
-    for gateway in case.gateways:
-        case.world.business.forget(gateway)
+    for gateway in known:
+        business.forget(gateway)
     case.begun()
     yield from case.until(case.fault.heal_s)
-    for gateway in case.gateways:
+    for gateway in known:
         gateway.announce()
     case.healed()
 

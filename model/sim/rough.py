@@ -143,7 +143,19 @@ class Air:
 class RoughLane(Lane):
     """One direction of a rough link."""
 
-    __slots__ = ("_bytes", "_dead", "_direction", "_full", "_link", "_tried_at", "_turn", "_waiting", "_weather", "_wire_free_at")
+    __slots__ = (
+        "_bytes",
+        "_dead",
+        "_direction",
+        "_full",
+        "_link",
+        "_torn",
+        "_tried_at",
+        "_turn",
+        "_waiting",
+        "_weather",
+        "_wire_free_at",
+    )
 
     def __init__(self, link: RoughLink, kernel: Kernel, key: int, direction: int) -> None:
         luck = link.air.luck
@@ -153,7 +165,7 @@ class RoughLane(Lane):
         self._turn = 0  # which segment is being put on the wire; another number: begun anew
         self._wire_free_at = 0
         self._bytes = 0
-        self._full = self._dead = False
+        self._full = self._dead = self._torn = False
         self._tried_at = 0
         plan = link.air.plan
         self._weather = (
@@ -163,11 +175,12 @@ class RoughLane(Lane):
     def carry(self, callback: Callback, *args: Any) -> None:
         """Call ``callback(*args)`` when a segment sent now arrives, if it ever does."""
         link = self._link
-        if self._dead or not link.spoken(self._kernel.now):
+        if self._dead or self._torn or not link.spoken(self._kernel.now):
             return
         item = args[-1]
         tears = link.door.tears[self._direction]
         if tears is not None and tears.left and getattr(item, "kind", 0) and item.kind not in SESSION_KINDS:
+            self._torn = True  # what follows is lost with it
             tears.left -= 1
             tears.torn(tears.left)
             callback, args = link.reset, ()
@@ -278,15 +291,20 @@ class RoughLink(Link):
 
     def spoken(self, now: int) -> bool:
         """A segment sets out; whether there is still a connection for it."""
+        self.silent(now)
+        self._heard_us = now
+        return not self.gone
+
+    def silent(self, now: int) -> None:
+        """Nothing has set out since the last segment did: a NAT on the way forgets it, if that was too long ago."""
         if self.gone:
-            return False
-        silent, self._heard_us = now - self._heard_us, now
-        if 0 < self.air.plan.nat_idle_us < silent:
+            return
+        silent_us = now - self._heard_us
+        if 0 < self.air.plan.nat_idle_us < silent_us:
             self.gone = True
-        elif 0 < self.door.nat_idle_us < silent:
+        elif 0 < self.door.nat_idle_us < silent_us:
             self.gone = True
             self.door.forgotten()
-        return not self.gone
 
     def bit_s(self, direction: int) -> float:
         """The bandwidth in a direction; 0: no limit."""

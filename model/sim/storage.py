@@ -66,7 +66,8 @@ class SimStorage:
         self._log = ConversationLog(self._conversations, EPOCH)
         self._queue: list[StorageCommand] = []
         self._busy = False
-        self._stalled = False
+        self.is_stalled = False
+        """Whether it finishes nothing."""
         self._held: tuple[Any, ...] | None = None
         self._life = 0
         self.vary: Callable[[int, float], float] = _as_measured
@@ -94,11 +95,11 @@ class SimStorage:
 
     def stall(self) -> None:
         """The disk answers nothing more: what is under way and what comes waits."""
-        self._stalled = True
+        self.is_stalled = True
 
     def go_on(self) -> None:
         """It answers again."""
-        self._stalled = False
+        self.is_stalled = False
         held, self._held = self._held, None
         if held is not None:
             self._finish(*held)
@@ -112,7 +113,7 @@ class SimStorage:
     def submit(self, commands: list[StorageCommand]) -> None:
         """Commands for the next commit."""
         self._queue += commands
-        if self._queue and not self._busy and not self._stalled:
+        if self._queue and not self._busy and not self.is_stalled:
             self._commit()
 
     def _commit(self) -> None:
@@ -154,7 +155,7 @@ class SimStorage:
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:
             return
-        if self._stalled:
+        if self.is_stalled:
             self._held = (life, rows, results, reads)
             return
         self._rests_since = self._kernel.now

@@ -113,6 +113,7 @@ ELSEWHERE: dict[str, str] = {
     "model.core.business.BusinessNode._await_receipt": "policy pending",
     "model.core.business.BusinessNode._due": "policy pending",
     "model.core.business.BusinessNode._is_recent": "policy recent",
+    "model.core.business.BusinessNode._remember": "policy recent",
     "model.core.business.BusinessNode._resend": "policy pending",
     "model.core.business.BusinessNode.on_deadline": "policy pending",
     "model.core.business._Pending.__init__": "policy pending",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from model.core import limits
@@ -66,6 +67,24 @@ def test_a_send_that_died_with_its_connection_is_repeated(preset: str) -> None:
     chain.cut(1)
     chain.wait(5)
     assert (chain.outcomes(1), chain.stored(), chain.shown(2)) == ([SendOk], [b"again"], [b"again"])
+
+
+def test_repetitions_that_business_remembers_are_answered_too() -> None:
+    """Else the gateway waits for their answers, and after enough of them reads no more of a connection that lives."""
+    chain = Chain(2, 1, msgspec.structs.replace(PRESETS["cursor"], server_dedupe="recent"))
+    chain.connect_all()
+    chain.hold_storage = True
+    for _ in range(limits.ASKED_MAX):
+        chain.send(1)
+    chain.wait(20)  # all are repeated, more than once
+    chain.hold_storage = False
+    chain.queue.extend(("store", command) for command in chain.held)
+    chain.wait(20)
+    chain.send(1, b"last")
+    chain.wait(5)
+    assert chain.outcomes(1) == [SendOk] * (limits.ASKED_MAX + 1)
+    assert chain.shown(2)[-1] == b"last"
+    assert len(chain.stored()) == limits.ASKED_MAX + 1
 
 
 @pytest.mark.parametrize(("preset", "copies"), [("timer", 1), ("cursor", 1)])

@@ -22,6 +22,7 @@ from model.core.frames import (
     Deliver,
     Error,
     Goodbye,
+    Heads,
     Notice,
     Opaque,
     Ping,
@@ -362,6 +363,19 @@ def test_whatever_arrives_is_a_sign_of_life() -> None:
     machine.on_deadline(now + 3 * TIMERS.pong_timeout_us, out)  # a ping
     machine.on_deadline(now + 9 * TIMERS.pong_timeout_us, out)
     assert machine.state is not client.State.READY
+
+
+def test_nothing_is_written_on_a_connection_that_is_not_attached_yet_whatever_the_server_says() -> None:
+    out: list[Any] = []
+    device = session()
+    device.submit(SendMessage(1, b"early"), 0, out)
+    device.start(0, out)
+    device.opened(1, 0, out)
+    out.clear()
+    device.receive(1, Heads(((1, 5),)), 0, out)
+    assert out == []
+    device.receive(1, Welcome(1, ((1, 5),)), 0, out)
+    assert [e.frame.kind for e in out if isinstance(e, Write)] == [SyncRequest.kind, Send.kind]
 
 
 def test_deadlines_may_come_early_and_often() -> None:
