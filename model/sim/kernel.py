@@ -22,8 +22,8 @@ from model.sim.pending import Buckets, Heap, Pending
 Callback = Callable[..., object]
 
 CROWD = 10_000
-"""From this many machines on, each with a deadline of its own, ``Buckets`` take less time than a ``Heap`` in whole runs; in ``bench_kernel``,
-where callbacks do nothing and leave the caches to the heap, only from some 50,000 on."""
+"""From this many machines on, each with a deadline of its own, ``Buckets`` take less time than a ``Heap`` in whole runs
+(``bench_sim``); where callbacks do nothing and leave the caches to the heap, only from some 50,000 on (``bench_kernel``)."""
 GARBAGE_BEFORE_COLLECTION = 200_000
 """Objects that may come into being before the garbage collector looks at the young ones; frames have no cycles, so it finds nothing."""
 
