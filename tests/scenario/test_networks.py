@@ -50,7 +50,7 @@ def test_every_preset_can_be_played_and_stands_in_the_table_with_its_figures() -
     ("links", "words"),
     [
         ("6g", "network is '6g', which is no preset; presets are loopback, lan"),
-        (Network(delay_us=-1), "network.delay_us is -1; give at least 0"),
+        (Network(delay_us=-1), "network.delay_us is -1; give 0 to"),
         (Network(jitter_us=float("nan")), "network.jitter_us is nan"),
         (Network(loss=1.0), "network.loss is 1; give 0 to 0.5"),
         (Network(sigma=5), "network.sigma is 5"),

@@ -39,7 +39,7 @@ class TestReconnectStorm:
         runs = short("reconnect_storm", tmp_path, "admission=open,queue").set_index(["policies.backoff", "admission", "seed"])
         late = runs["time_to_95_s"]
         for seed in (1, 2, 3):
-            assert late["fixed", "open", seed] > 2 * late["fixed", "queue", seed]
+            assert late["fixed", "open", seed] > 1.5 * late["fixed", "queue", seed]
             assert late["full_jitter", "open", seed] < late["fixed", "open", seed]
         attempts = runs["attempts_per_client"]
         assert (attempts["full_jitter", "open"] < attempts["fixed", "open"]).all()
@@ -121,28 +121,13 @@ class TestCapacityPlan:
 
     def test_the_formula_knows_its_knee(self) -> None:
         times = load()
-        gateway, _ = capacity_plan.services_us(capacity_plan.SCENARIO, times)
-        beyond = settings.apply(capacity_plan.SCENARIO, ["workload.rate_per_s=900"])
-        assert 1_600 < gateway < 1_600 + 100 * 50  # a hundred frames out, and an ack of each at the most
-        assert capacity_plan.formula_ms(beyond, times, 0.99) == math.inf
-        assert capacity_plan.formula_ms(capacity_plan.SCENARIO, times, 0.99) < capacity_plan.formula_ms(
-            settings.apply(capacity_plan.SCENARIO, ["workload.rate_per_s=200"]), times, 0.99
-        )
-
-
-@pytest.mark.parametrize(
-    ("setting", "lacks"),
-    [
-        ("network=4g", "network but the loopback"),
-        ('network=[["loopback",0.5],["3g",0.5]]', "network but the loopback"),
-        ("clocks.rate_ppm=20", "clocks that are wrong"),
-        ("disk.sigma=1", "disk that stalls or varies at will"),
-    ],
-)
-def test_the_live_world_skips_surroundings_that_it_has_not(tmp_path: Path, setting: str, lacks: str) -> None:
-    result = run(settings.apply(catalog.short("access_restart"), [setting]), "live", "cursor", 1, tmp_path, Silent())
-    assert result.reasons == (f"skipped: the live world has no {lacks}",)
-    assert not list(tmp_path.iterdir())
+        gateway, business = capacity_plan.services_us(capacity_plan.SCENARIO, times)
+        frames = 99 * (times.gateway_write_us + times.gateway_frame_out_us)
+        ack = times.gateway_forward_us + 2 * times.gateway_envelope_us + frames / 99
+        assert frames < gateway < frames + 102 * ack  # a hundred frames out, and an ack of each at the most
+        knee = 1e6 / max(gateway, business)
+        assert self.by_formula(round(knee / 10)) < math.inf
+        assert self.by_formula(round(10 * knee)) == math.inf
 
 
 def test_the_live_world_skips_log_ins_whose_cost_it_cannot_set(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from model.scenario import Cut, Fault, Kill, Scenario
 from model.sim import run
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
+from tests.sim.times import PINNED
 
 BASE = Scenario(
     "base",
@@ -33,7 +34,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
 def kinds(monkeypatch: pytest.MonkeyPatch, faults: str, choices: dict[str, str]) -> set[str]:
     """What fails a run of the reference design with some policies changed."""
     monkeypatch.setitem(PRESETS, "broken", msgspec.convert(msgspec.to_builtins(Policies()) | choices, Policies))
-    result = run(msgspec.structs.replace(BASE, faults=FAULTS[faults]), "broken", 1)
+    result = run(msgspec.structs.replace(BASE, faults=FAULTS[faults]), "broken", 1, times=PINNED)
     judgement = judge(from_rows(result.header, result.rows))
     return {anomaly.kind for anomaly in judgement.anomalies if anomaly.fails}
 

@@ -20,6 +20,7 @@ from model.sim.kernel import Kernel
 from model.sim.node import TURN_US_MAX, Node
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
+from tests.sim.times import PINNED
 
 
 def scenario(users: int = 20, **fields: Any) -> Scenario:
@@ -38,8 +39,8 @@ def times_of(result: model.sim.SimResult, kind: Kind) -> NDArray[np.int64]:
 
 
 def test_a_log_in_costs_gateway_and_business_what_the_scenario_says() -> None:
-    cheap = model.sim.run(scenario(), "cursor", 1)
-    dear = model.sim.run(scenario(login=LoginCost(handshake_us=2_000.0, account_us=3_000.0)), "cursor", 1)
+    cheap = model.sim.run(scenario(), "cursor", 1, times=PINNED)
+    dear = model.sim.run(scenario(login=LoginCost(handshake_us=2_000.0, account_us=3_000.0)), "cursor", 1, times=PINNED)
     more = {node: dear.counters[node]["cpu_us"] - cheap.counters[node]["cpu_us"] for node in ("gateway-1", "business")}
     assert more["gateway-1"] == pytest.approx(20 * 2_000, rel=0.02)
     assert more["business"] == pytest.approx(20 * 3_000, rel=0.02)

@@ -21,9 +21,10 @@ from model.sim.network import TABLE, Lane, Luck
 from model.sim.node import Node
 from model.sim.service_times import ServiceTimes, load
 from model.sim.storage import SimStorage
+from tests.sim.times import PINNED
 
 TIMES: ServiceTimes = msgspec.structs.replace(
-    load(), storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,)
+    PINNED, storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,)
 )
 
 
