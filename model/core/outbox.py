@@ -7,6 +7,9 @@ Rules of the file:
   their turn, at most ``OUTBOX_MAX`` in all.
 - ``until_definite`` goes back to the oldest unanswered send of a conversation and repeats all from there, so sender order survives;
   the log answers what it has already. ``bounded`` repeats single sends, ``send_tries_max`` tries in all. ``once`` never repeats.
+- How long ``until_definite`` waits for an answer it learns as TCP does (RFC 6298 and Karn's rule): doubled by every wait in vain, and three
+  times what the latest answer to a send took that was written once (2.2 there, for a first sample). A wait that forgot this with the
+  next send would be over before a slow server's answer, each time, and the repetitions would keep it slow.
 - No timer per message: ``due`` is a lower bound on the next thing to do; looking too early is harmless.
 """
 
@@ -26,18 +29,19 @@ from model.core.policies import Policies, Timers
 class _Outstanding:
     """One send that awaits its answer."""
 
-    __slots__ = ("due", "frame", "tries")
+    __slots__ = ("due", "frame", "tries", "written")
 
     def __init__(self, frame: Send) -> None:
         self.frame = frame
         self.tries = 0
+        self.written = 0
         self.due = limits.NEVER_US
 
 
 class _Stream:
     """The sends of this device in one conversation."""
 
-    __slots__ = ("last_counter", "outstanding", "skipped", "stalled_until", "unknown", "waiting")
+    __slots__ = ("in_vain", "last_counter", "outstanding", "skipped", "stalled_until", "took", "unknown", "waiting")
 
     def __init__(self) -> None:
         self.last_counter = 0
@@ -46,6 +50,8 @@ class _Stream:
         self.waiting: deque[Send] = deque()
         self.unknown: dict[int, Send] = {}  # given up, outcome open
         self.stalled_until = 0  # nothing is written before: the server asked for patience
+        self.took = 0  # what the latest answer to a send took that was written once
+        self.in_vain = 0  # waits since
 
     @property
     def has_room(self) -> bool:
@@ -158,6 +164,7 @@ class Outbox:
             return self._late(stream, ack, out) if stream else []
         if ack.code == OK:
             self._rounds = 0
+            self._learn(stream, stream.outstanding[ack.send_counter], now)
             frame = self._answered(stream, ack.send_counter)
             shown = [self._ok(frame, ack, out)]
         elif ack.code in DEFINITE:
@@ -214,21 +221,27 @@ class Outbox:
                 shown.append(Answered(frame, 0, 0, 0))
             else:
                 outstanding = stream.outstanding[frame.send_counter] = _Outstanding(frame)
-                self._write(outstanding, now, out)
+                self._write(stream, outstanding, now, out)
         return shown
 
-    def _write(self, outstanding: _Outstanding, now: int, out: list[ClientEffect]) -> None:
+    def _write(self, stream: _Stream, outstanding: _Outstanding, now: int, out: list[ClientEffect]) -> None:
         outstanding.tries += 1
-        outstanding.due = now + self._ack_timeout(outstanding.tries)
+        outstanding.written = now
+        outstanding.due = now + self._ack_timeout(stream)
         self.due = min(self.due, outstanding.due)
         out.append(Write(self.connection, outstanding.frame))
 
-    def _ack_timeout(self, tries: int) -> int:
+    def _learn(self, stream: _Stream, answered: _Outstanding, now: int) -> None:
+        """Which of several writings an answer belongs to, nobody knows; so only one that was written once tells how long answers take."""
+        if answered.tries == 1:
+            stream.took, stream.in_vain = now - answered.written, 0
+
+    def _ack_timeout(self, stream: _Stream) -> int:
         timers = self._timers
         if self._policies.send == "bounded":
             return timers.ack_timeout_us
-        timeout = min(timers.ack_timeout_max_us, timers.ack_timeout_us << min(tries - 1, 20))
-        if tries == 1:
+        timeout = min(timers.ack_timeout_max_us, max(timers.ack_timeout_us, 3 * stream.took) << min(stream.in_vain, 20))
+        if not stream.in_vain:
             return timeout
         self._draws += 1  # spread repetitions, so that a crowd does not repeat in step
         return timeout // 2 + int(self._draw(draws.ACK_TIMEOUT, self._draws) * timeout / 2)
@@ -247,7 +260,7 @@ class Outbox:
 
     def _repeat(self, stream: _Stream, now: int, out: list[ClientEffect]) -> None:
         for outstanding in stream.outstanding.values():
-            self._write(outstanding, now, out)
+            self._write(stream, outstanding, now, out)
 
     def _stall(self, stream: _Stream, until: int) -> None:
         stream.stalled_until = until
@@ -261,6 +274,7 @@ class Outbox:
             for outstanding in due:
                 self._try_again(stream, outstanding, now, out)
         elif due and self.connection:
+            stream.in_vain += due[0].due != stream.stalled_until  # else it is not the wait that was in vain
             self._repeat(stream, now, out)
         self._write_waiting(stream, now, out)
         if self.connection:
@@ -270,7 +284,7 @@ class Outbox:
         if outstanding.tries >= self._timers.send_tries_max:
             self._give_up(stream, outstanding.frame.send_counter, Code.GAVE_UP, out)
         elif self.connection:
-            self._write(outstanding, now, out)
+            self._write(stream, outstanding, now, out)
 
     def _give_up(self, stream: _Stream, counter: int, code: int, out: list[ClientEffect]) -> None:
         frame = stream.unknown[counter] = self._answered(stream, counter)

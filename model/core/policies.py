@@ -82,7 +82,8 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every duration of the protocol, in microseconds; ``scaled`` shortens them all for a short run."""
 
     ack_timeout_us: int = 1 * SECOND
-    """First wait for a send ack; doubled per retransmission up to ``ack_timeout_max_us`` under ``until_definite``."""
+    """Least wait for a send ack. ``until_definite`` waits longer where answers take longer, up to ``ack_timeout_max_us``
+    (:mod:`model.core.outbox`)."""
     ack_timeout_max_us: int = 8 * SECOND
     send_tries_max: int = 3
     """Tries under ``bounded``, the first one included (a count, not a time)."""

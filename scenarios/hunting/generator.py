@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from model.core import limits
 from model.core.policies import Timers
 from model.history.schema import Contract
 from model.scenario import Clocks, Disk, Network, Scenario, Step
@@ -22,7 +23,7 @@ from scenarios.hunting import faults
 from scenarios.hunting.dice import Dice
 from scenarios.hunting.trial import Trial
 
-VERSION = 1
+VERSION = 2
 """Rises whenever a seed comes to mean another trial."""
 DELIVERIES = 250
 """Messages shown that a trial aims at, own ones included."""
@@ -304,10 +305,12 @@ def _timers(draft: Draft) -> Timers:
 
 
 def _crowd_us(draft: Draft) -> float:
-    """How long business works on everybody's sends and attachments at once."""
+    """How long business works on everybody's sends and attachments at once, and commits what a gateway lets through together."""
     times: dict[str, float] = draft["times"]
-    frames = _sends(draft) + 5.0 * int(draft["users"])
-    return frames * (times.get("business_envelope_us", 30.0) + 70.0) + 2 * times.get("storage_commit_us", 1_000.0)
+    users = int(draft["users"])
+    frames = _sends(draft) + 5.0 * users
+    commits = 2 + _sends(draft) / users / draft["limits"].get("ASKED_MAX", limits.ASKED_MAX)
+    return float(frames * (times.get("business_envelope_us", 30.0) + 70.0) + commits * times.get("storage_commit_us", 1_000.0))
 
 
 def _sends(draft: Draft) -> float:

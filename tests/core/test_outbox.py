@@ -92,3 +92,58 @@ def test_no_send_is_written_that_has_the_log_forget_the_result_of_the_oldest() -
     outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), 2, out)
     sent = {effect.frame.send_counter for effect in out if isinstance(effect, Write) and isinstance(effect.frame, Send)}
     assert max(sent) > limits.RESULTS_MAX
+
+
+def slow(timeout_us: int, answer_us: int) -> int:
+    """How many times two hundred sends are written to a server that takes ``answer_us`` for each writing, one after the other."""
+    timers = Timers(ack_timeout_us=timeout_us, ack_timeout_max_us=1_000_000)
+    outbox, out = Outbox(1, Policies(), timers, lambda purpose, counter: 0.5), list[ClientEffect]()
+    outbox.attached(1, 0, out)
+    for _ in range(200):
+        outbox.submit(7, b"hello", 0, out)
+    line, free_at, total = list[int](), 0, 0
+    for _ in range(100_000):
+        frames = [e.frame for e in out if isinstance(e, Write) and isinstance(e.frame, Send)]
+        out.clear()
+        line += [frame.send_counter for frame in frames]
+        total += len(frames)
+        if not line:
+            break
+        if outbox.due <= free_at + answer_us:
+            outbox.on_deadline(max(free_at, outbox.due), out)
+            continue
+        free_at += answer_us
+        counter = line.pop(0)
+        outbox.acked(SendAck(7, counter, Code.OK, True, 1, counter, counter), free_at, out)
+    assert outbox.empty
+    return total
+
+
+def test_a_server_slower_than_the_time_out_is_not_kept_slow_by_repetitions() -> None:
+    """Each send that were repeated after the first wait would have all others repeated with it."""
+    assert slow(timeout_us=1_000, answer_us=800) < 4 * 200
+
+
+def test_an_answer_to_a_send_that_was_written_once_ends_the_waits_in_vain() -> None:
+    outbox, out = attached()
+    played(outbox, out, 2 * Timers().ack_timeout_us)
+    now = outbox.due
+    outbox.on_deadline(now, out)
+    for counter in range(1, SENDS + 1):
+        outbox.acked(SendAck(7, counter, Code.OK, True, 1, counter, counter), now, out)
+    outbox.submit(7, b"hello", now, out)
+    assert outbox.due > now + 2 * Timers().ack_timeout_us  # nobody knows which writing was answered
+    outbox.acked(SendAck(7, SENDS + 1, Code.OK, True, 1, SENDS + 1, SENDS + 1), now, out)
+    outbox.submit(7, b"hello", now, out)
+    assert outbox.due == now + Timers().ack_timeout_us
+
+
+def test_who_is_answered_late_waits_longer_for_the_next_answer() -> None:
+    outbox, out = Outbox(1, Policies(), Timers(), lambda purpose, counter: 0.5), list[ClientEffect]()
+    outbox.attached(1, 0, out)
+    outbox.submit(7, b"hello", 0, out)
+    took = Timers().ack_timeout_us - 1
+    outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), took, out)
+    outbox.submit(7, b"hello", took, out)
+    outbox.on_deadline(took + 3 * took - 1, out)
+    assert outbox.due == took + 3 * took
