@@ -120,7 +120,7 @@ def formula_ms(scenario: Scenario, times: ServiceTimes, q: float) -> float:
         behind = queues.mm1(rate, business).response
     except queues.TheoryError:
         return float("inf")
-    commit = times.storage_commit_us + times.storage_row_us + fmean(times.storage_sync_us)
+    commit = times.storage_commit_us + times.storage_row_us + fmean(times.storage_sync_us[0])
     return (wait + gateway + behind + commit + 2 * sole(scenario.network).delay_us) / 1e3
 
 

@@ -33,26 +33,31 @@ NAMES = (
     "targets",  # connections that frames were addressed to
     "commits",
     "rows",  # that commits wrote
+    "conversations",  # that each commit wrote to
     "bytes_kept",  # payloads in them
     "reads",  # pages read from storage
     "page_rows",  # messages in them
     "page_bytes",  # payloads in those
     "commit_elapsed_us",
-    "rests_short",  # turns of the loop that began after a rest, by its length: from RESTS_US[0] on,
-    "rests_middle",  # from RESTS_US[1] on,
-    "rests_long",  # and from RESTS_US[2] on; each counted once
-    "commit_rests_short",  # the same of commits and the thread that makes them
+    "rests_brief",  # turns of the loop that began after a rest, by its length as RESTS_US has them; each counted once
+    "rests_short",
+    "rests_middle",
+    "rests_long",
+    "commit_rests_brief",  # the same of commits and the thread that makes them
+    "commit_rests_short",
     "commit_rests_middle",
     "commit_rests_long",
 )
 TURNS, OPENED, ENVELOPES_IN, ENVELOPES_OUT, WRITES, FRAMES_OUT, CLIENT_BYTES, LINK_BYTES, RESULTS, TARGETS = range(
     OTHERS, OTHERS + 10
 )
-COMMITS, ROWS, BYTES_KEPT, READS, PAGE_ROWS, PAGE_BYTES, COMMIT_US = range(OTHERS + 10, OTHERS + 17)
-RESTS, COMMIT_RESTS = OTHERS + 17, OTHERS + 20
+COMMITS, ROWS, CONVERSATIONS, BYTES_KEPT, READS, PAGE_ROWS, PAGE_BYTES, COMMIT_US = range(OTHERS + 10, OTHERS + 18)
+RESTED, COMMIT_RESTED = OTHERS + 18, OTHERS + 22
 
-RESTS_US = (500, 2_000, 8_000)
-"""Lengths from which on a rest is short, middle and long. Who has rested finds its caches cold and its core asleep, and takes longer."""
+RESTS = ("brief", "short", "middle", "long")
+RESTS_US = (100, 500, 2_000, 8_000)
+"""Names of rests, and the lengths they begin at. Who has rested has to be woken up, finds its caches cold and its core asleep, and takes
+longer."""
 SIZE = OTHERS + len(NAMES)
 
 Tally = memoryview
@@ -60,7 +65,7 @@ Tally = memoryview
 
 
 def rest_class(rested_us: int) -> int:
-    """0, 1 or 2 for a short, a middle and a long rest; below 0 for none."""
+    """The place of a rest in ``RESTS_US``; below 0 for none."""
     return bisect_right(RESTS_US, rested_us) - 1
 
 

@@ -98,7 +98,7 @@ class SimDevice:
         due = self.session.deadline
         if due < self._armed:
             self._armed, self._behind = due, self._armed
-            self._world.kernel.at(due, SimDevice._wake, self, due)
+            self._world.wake_at(due, SimDevice._wake, self, due)
 
     def _write(self, frame: Any) -> None:
         if self._link is not None:
@@ -108,7 +108,7 @@ class SimDevice:
             if world.generator is None:
                 self._link.up.carry(gateway.receive, self._link, frame)
             else:
-                world.kernel.at(world.generator.wrote(frame), self._link.up.carry, gateway.receive, self._link, frame)
+                world.generator.write(frame, self._link.up.carry, gateway.receive, self._link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
@@ -118,7 +118,7 @@ class SimDevice:
             if generator is None:
                 link.up.carry(gateway.ended, link)
             else:  # after what was written
-                self._world.kernel.at(generator.free_us, link.up.carry, gateway.ended, link)
+                generator.leave(link.up.carry, gateway.ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
@@ -171,8 +171,11 @@ class Lives:
 class DeviceWorld:
     """What the devices share: gateways, links, and the counts a script asks for."""
 
-    def __init__(self, kernel: Kernel, paths: Paths) -> None:
+    def __init__(self, kernel: Kernel, paths: Paths, generator: LoadProcess | None = None) -> None:
         self.kernel = kernel
+        self.generator = generator
+        self.wake_at: Callable[..., None] = kernel.at if generator is None else generator.plan
+        """(instant, callback, arguments): a device's timer."""
         self.gateways: list[SimGateway] = []
         self.devices: dict[int, SimDevice] = {}
         self.out: list[Any] = []
@@ -182,7 +185,6 @@ class DeviceWorld:
         self.stirred: dict[SimDevice, None] = {}
         """Devices to look at when somebody asks what is settled: those that something happened to since, and those that were not."""
         self.links = 0
-        self.generator: LoadProcess | None = None
         self.after_frame: Callable[[], None] | None = None
         """What the load process does after each frame; only with a generator."""
         self._paths = paths

@@ -1,37 +1,79 @@
-"""The load process of the live world, simulated: one core that does everything devices do in order, and a timer of whole milliseconds.
+"""The load process of the live world, simulated: one core that does everything devices do in order, and one timer of whole milliseconds.
 
 A live run's latencies contain what its generator adds, so a prediction of them must, too. Left out where the question is about users,
 whose devices have a CPU each. What is modelled:
 
-- Frames that arrive while the process is busy wait, and are recorded when it gets to them. A process that slept takes a wake-up more.
-- The schedule's timer is libuv's: it counts whole milliseconds, so a send leaves up to one late, unless a frame that comes in between has
-  the process look at what is due (:mod:`loadgen.asyncio_driver`, :meth:`loadgen.player.Player.received`).
+- An iteration of its loop takes the frames that have come, one after another, then what is due, and what either wrote leaves together at
+  its end, as uvloop writes. What comes meanwhile waits for the next iteration. A process that slept takes a wake-up more.
+- One timer serves the schedule and all devices (:mod:`loadgen.asyncio_driver`), and libuv counts whole milliseconds: it is due at the
+  clock's millisecond plus the wait, rounded up, and looked at after frames that came, or when the process has slept as many whole
+  milliseconds as were missing when it went to sleep (``uv_timer_start``, ``uv__next_timeout``, ``uv__io_poll``). So what is due is done up
+  to two milliseconds late, much of it together.
+- After a frame the process also looks at what the schedule has due (:meth:`loadgen.player.Player.received`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
+from model.core import limits
 from model.core.frames import CONNECT, SEND, SYNC_REPLY
 from model.sim.kernel import Kernel
 from model.sim.service_times import ServiceTimes
 from model.sim.sizes import KIB, payload_bytes
 
 TICK_US = 1000
-"""libuv's timers (uv_timer_start) take milliseconds."""
+"""libuv's clock and timers count milliseconds."""
+
+Call = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class LoadProcess:
     """The CPU of the load process."""
 
-    __slots__ = ("_free_at", "_kernel", "_times", "cpu_us", "wakes")
+    __slots__ = (
+        "_alarm",
+        "_batch",
+        "_busy",
+        "_due",
+        "_inbox",
+        "_kernel",
+        "_order",
+        "_planned",
+        "_target",
+        "_times",
+        "_work",
+        "_written",
+        "cpu_us",
+        "wakes",
+    )
 
     def __init__(self, kernel: Kernel, times: ServiceTimes) -> None:
         self._kernel, self._times = kernel, times
-        self._free_at = 0.0
+        self._busy = False
+        self._inbox: deque[tuple[float, Call]] = deque()
+        """What has come: its cost, and what to call when the process gets to it."""
+        self._batch: deque[tuple[float, Call]] = deque()
+        """What this iteration still has to take."""
+        self._work = 0.0
+        """What the step under way takes."""
+        self._written: list[Call] = []
+        self._planned: list[tuple[int, int, Call]] = []
+        self._order = count()
+        self._due = limits.NEVER_US
+        """What the timer was set for,"""
+        self._target = 0
+        """the clock's millisecond at which it is due, in microseconds,"""
+        self._alarm = 0
+        """and when the sleeping process wakes up for it if no frame comes."""
         self.cpu_us = 0.0
         self.wakes = 0
+
+    # what comes and goes -----------------------------------------------------------------------------------------------------------
 
     def receive(self, frame: Any, callback: Callable[..., None], *args: Any) -> None:
         """A frame arrives (None: the end of a connection): ``callback(*args)`` when the process gets to it."""
@@ -39,40 +81,107 @@ class LoadProcess:
         if frame is not None:
             cost_us += times.generator_kib_us / KIB * payload_bytes(frame)
             cost_us += times.generator_page_row_us * len(frame.messages) if frame.kind == SYNC_REPLY else 0.0
-        self._kernel.at(round(self._begin(cost_us)), callback, *args)
+        self._inbox.append((cost_us, (callback, args)))
+        if not self._busy:
+            self._wake_up()
 
-    def wrote(self, frame: Any) -> int:
-        """A device wrote this frame in what is being done now; returns when it leaves."""
+    def write(self, frame: Any, callback: Callable[..., None], *args: Any) -> None:
+        """A device writes this frame in what is being done now: ``callback(*args)`` when it leaves."""
         times = self._times
         if frame.kind == SEND:
-            cost_us = times.generator_send_us + times.generator_kib_us / KIB * payload_bytes(frame)
+            self._spend(times.generator_send_us + times.generator_kib_us / KIB * payload_bytes(frame))
         else:
-            cost_us = times.generator_connect_us if frame.kind == CONNECT else times.generator_write_us
-        self._free_at = max(self._free_at, float(self._kernel.now)) + cost_us
-        self.cpu_us += cost_us
-        return round(self._free_at)
+            self._spend(times.generator_connect_us if frame.kind == CONNECT else times.generator_write_us)
+        self.leave(callback, *args)
 
-    @property
-    def free_us(self) -> int:
-        """When everything it was given so far is done."""
-        return max(round(self._free_at), self._kernel.now)
+    def leave(self, callback: Callable[..., None], *args: Any) -> None:
+        """``callback(*args)`` when what is being done now leaves, after all that was written before."""
+        if self._busy:
+            self._written.append((callback, args))
+        else:
+            callback(*args)
 
     def plan(self, due_us: int, callback: Callable[..., None], *args: Any) -> None:
-        """Something of the schedule is due then: ``callback(*args)`` at the tick after it."""
-        self._kernel.at(-(-due_us // TICK_US) * TICK_US, self._tick, callback, args)
+        """``callback(*args)`` when the timer gets to it, at ``due_us`` or later."""
+        heappush(self._planned, (due_us, next(self._order), (callback, args)))
+        if due_us < self._due:
+            self._set_timer()
 
-    def _tick(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
-        self._kernel.at(round(self._begin(0.0)), callback, *args)
+    # the timer ---------------------------------------------------------------------------------------------------------------------
 
-    def _begin(self, cost_us: float) -> float:
-        """Work arrives; returns when it begins."""
+    def _set_timer(self) -> None:
+        """For the first of what is planned."""
+        now, self._due = self._kernel.now, self._planned[0][0]
+        self._target = (now // TICK_US + max(0, -(-(self._due - now) // TICK_US))) * TICK_US
+        if not self._busy:
+            self._sleep()
+
+    def _sleep(self) -> None:
+        """Whole milliseconds, as many as are missing now."""
         now = self._kernel.now
-        if self._free_at <= now:
-            self.wakes += 1
-            begin = float(now)
-            cost_us += self._times.generator_turn_us
+        self._alarm = now + max(0, self._target - now // TICK_US * TICK_US)
+        self._kernel.at(self._alarm, self._ring, self._alarm)
+
+    def _ring(self, alarm: int) -> None:
+        if alarm == self._alarm and not self._busy:  # else it was woken up or set anew since
+            self._wake_up()
+
+    # an iteration ------------------------------------------------------------------------------------------------------------------
+
+    def _wake_up(self) -> None:
+        self._busy = True
+        self.wakes += 1
+        self._work = 0.0
+        self._spend(self._times.generator_turn_us)
+        self._then(self._iterate)
+
+    def _iterate(self) -> None:
+        self._batch, self._inbox = self._inbox, self._batch
+        self._take()
+
+    def _take(self) -> None:
+        """The next frame; after the last, what is due."""
+        if self._batch:
+            cost_us, (callback, args) = self._batch.popleft()
+            self._spend(cost_us)
+            callback(*args)
+            self._then(self._take)
         else:
-            begin = self._free_at
-        self._free_at = begin + cost_us
+            self._flush()
+            if self._planned and self._target <= self._kernel.now:
+                self._do_due()
+                self._then(self._end)
+            else:
+                self._end()
+
+    def _do_due(self) -> None:
+        planned, now = self._planned, self._kernel.now
+        self._due = limits.NEVER_US
+        while planned and planned[0][0] <= now:
+            callback, args = heappop(planned)[2]
+            callback(*args)
+        if planned and planned[0][0] < self._due:
+            self._set_timer()
+
+    def _end(self) -> None:
+        self._flush()
+        if self._inbox:
+            self._iterate()
+            return
+        self._busy = False
+        if self._planned:
+            self._sleep()
+
+    def _flush(self) -> None:
+        written, self._written = self._written, []
+        for callback, args in written:
+            callback(*args)
+
+    def _spend(self, cost_us: float) -> None:
         self.cpu_us += cost_us
-        return begin
+        self._work += cost_us
+
+    def _then(self, step: Callable[[], None]) -> None:
+        """Call when the work of this step is done."""
+        work_us, self._work = self._work, 0.0
+        self._kernel.at(self._kernel.now + round(work_us), step)

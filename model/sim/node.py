@@ -1,9 +1,12 @@
 """A node: a process with one CPU, whose work waits in line and is taken in turns of a loop.
 
 Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
-sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The machine
-decides at the beginning of a turn and its effects leave at the end of it; a node that is killed in between leaves nothing behind but what
-had left before.
+sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The fixed
+cost comes first: who has to wake up takes what has arrived by the time it is awake. The machine decides then and its effects leave at the
+end of the turn; a node that is killed in between leaves nothing behind but what had left before.
+
+Two turns of the same content do not take the same time, live: caches, other processes, the interpreter. ``factors`` say how much longer or
+shorter than on average each is.
 
 A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
 arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
@@ -16,18 +19,31 @@ from bisect import bisect_right
 from collections import deque
 from typing import Any
 
-from model.core import limits
+import numpy as np
+
+from model.core import draws, limits
 from model.scenario.tally import RESTS_US
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
 
+FACTORS = 1 << 12
+"""How many turns have a factor of their own before they come round again."""
+EVEN = (1.0,) * FACTORS
 TURN_US_MAX = 5_000
 """Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""
 
 
+def uneven(spread: float, seed: int, number: int) -> tuple[float, ...]:
+    """Factors for the turns of a node: lognormal of mean 1, with ``spread`` as standard deviation of the logarithm."""
+    if not spread:
+        return EVEN
+    rng = np.random.default_rng(draws.key(seed, number, draws.SERVICE_TIME))
+    return tuple(np.exp(spread * rng.standard_normal(FACTORS) - spread**2 / 2).tolist())
+
+
 class Node(ABC):
     """The CPU of a role, which says in ``take`` what an item does to its machine, in ``cost`` what effects cost, and in ``release``
-    where they go. ``rests_us``: what a turn takes more after a short, a middle and a long rest."""
+    where they go. ``rests_us``: what a turn takes more after a rest, by its length."""
 
     def __init__(
         self,
@@ -35,7 +51,7 @@ class Node(ABC):
         number: int,
         turn_us: float,
         host: Cores | None = None,
-        rests_us: tuple[float, ...] = (0.0, 0.0, 0.0),
+        rests_us: tuple[float, ...] = (0.0,) * len(RESTS_US),
     ) -> None:
         self.kernel = kernel
         self._host = host
@@ -52,8 +68,10 @@ class Node(ABC):
         self.trace = 0
         """A running hash of everything the node took, with its time."""
         self._turns_us = (turn_us, *(turn_us + rest_us for rest_us in rests_us))
-        """What a turn takes without a rest before it, and after a short, a middle and a long one."""
+        """What a turn takes without a rest before it, and after one of each length."""
         self._rests_since = 0
+        self.factors = EVEN
+        """What the turns take, as a factor of what they cost."""
         self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = False
         self.is_paused = self._is_stuck = False
@@ -131,26 +149,43 @@ class Node(ABC):
     def _ask(self) -> None:
         """For a core: its own at once, one of the host's when it is this node's turn."""
         if self._host is None:
-            self._turn()
+            self._wake_up()
         else:
             self._host.ask(self._granted, self.life)
 
     def _granted(self, life: int) -> None:
         if life == self.life and not self.is_paused:
-            self._turn()
-            return
-        if life == self.life:  # a paused process cannot use it; it asks again when it goes on
-            self._is_stuck = True
-        assert self._host is not None
-        self._host.leave()
+            self._wake_up()
+        else:
+            self._give_back(life)
 
-    def _turn(self) -> None:
+    def _give_back(self, life: int) -> None:
+        """The core: a killed process needs none, and a paused one asks again when it goes on."""
+        if life == self.life:
+            self._is_stuck = True
+        if self._host is not None:
+            self._host.leave()
+
+    def _wake_up(self) -> None:
+        """What a turn costs whatever it holds, by how long the node has rested."""
+        now = self.kernel.now
+        cost = round(self._turns_us[bisect_right(RESTS_US, now - self._rests_since)] * self.factors[self.turns % FACTORS])
+        self.cpu_us += cost
+        if cost:
+            self.kernel.at(now + cost, self._turn, self.life)
+        else:
+            self._turn(self.life)
+
+    def _turn(self, life: int) -> None:
+        if life != self.life or self.is_paused:
+            self._give_back(life)
+            return
         inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
         work = 0.0
         while inbox and work < TURN_US_MAX:
             work += self.take(inbox.popleft(), now, out)
-        cost = self._turns_us[bisect_right(RESTS_US, now - self._rests_since)] + work + self.cost(out)
+        cost = (work + self.cost(out)) * self.factors[self.turns % FACTORS]
         self.cpu_us += cost
         self.turns += 1
         self.kernel.at(now + round(cost), self._finish if self._host is None else self._leave, self.life, out)

@@ -19,6 +19,7 @@ from model.core.log import Conversation, ConversationLog, Row
 from model.scenario import Disk
 from model.scenario.tally import rest_class
 from model.sim.kernel import Kernel
+from model.sim.node import EVEN, FACTORS
 from model.sim.service_times import ServiceTimes
 from model.sim.sizes import KIB
 from model.sim.stations import Cores
@@ -77,6 +78,9 @@ class SimStorage:
         self.rows = 0
         self.cpu_us = 0.0
         self._waits = 0
+        self.factors = EVEN
+        """What the CPU of commits takes, as a factor of what it costs."""
+        self._syncs_us = times.storage_sync_us
         self._rests_us = (0.0, *times.rests_us("storage"))
         self._rests_since = 0
 
@@ -135,22 +139,24 @@ class SimStorage:
         )
         if appends:
             cpu_us += times.storage_commit_us + times.storage_row_us * len(appends) + times.storage_kib_us * _kib(appends)
-            cpu_us += self._rest_us()
+            cpu_us += times.storage_conversation_us * len({command.conversation for command in appends})
+            rest = rest_class(self._kernel.now - self._rests_since) + 1
+            cpu_us = (cpu_us + self._rests_us[rest]) * self.factors[self._waits % FACTORS]
             self._waits += 1
-            draw = self._draw(draws.SERVICE_TIME, self._waits)
-            sync_us = self.vary(self._waits, times.storage_sync_us[int(draw * len(times.storage_sync_us))])
+            waits = self._syncs_us[min(rest, len(self._syncs_us) - 1)]
+            sync_us = self.vary(self._waits, waits[int(self._draw(draws.SERVICE_TIME, self._waits) * len(waits))])
         self.cpu_us += cpu_us
         if self._host is None:
             self._wait(round(cpu_us) + round(sync_us), done, args)
         else:
             self._host.work(round(cpu_us), self._wait, round(sync_us), done, args)
 
-    def _rest_us(self) -> float:
-        """What the commit takes more since the thread has rested."""
-        return self._rests_us[rest_class(self._kernel.now - self._rests_since) + 1]
-
     def _wait(self, wait_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
-        self._kernel.at(self._kernel.now + wait_us, done, *args)
+        """For the disk, and then for a core again: results are told by a thread that runs."""
+        if self._host is None:
+            self._kernel.at(self._kernel.now + wait_us, done, *args)
+        else:
+            self._kernel.at(self._kernel.now + wait_us, self._host.work, 0, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:
         if life != self._life:

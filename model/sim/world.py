@@ -30,7 +30,7 @@ from model.sim.devices import DeviceWorld, Lives, SimDevice
 from model.sim.faults import Nemesis
 from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel, seldom_collecting
-from model.sim.node import Node
+from model.sim.node import Node, uneven
 from model.sim.paths import Paths
 from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
@@ -75,9 +75,8 @@ class World:
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.paths = Paths(self.kernel, scenario, seed)
-        self.devices = DeviceWorld(self.kernel, self.paths)
+        self.devices = DeviceWorld(self.kernel, self.paths, LoadProcess(self.kernel, self.times) if generator else None)
         self.devices.lives = Lives(scenario, seed) if scenario.connection_life_s else None
-        self.devices.generator = LoadProcess(self.kernel, self.times) if generator else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
             self.population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed
@@ -94,6 +93,8 @@ class World:
     def _business(self) -> SimBusiness:
         timers, conversations = self.scenario.timers, self.population.conversations
         business = SimBusiness(self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._host, self.seed)
+        business.factors = uneven(self.times.spread, self.seed, BUSINESS)
+        business.storage.factors = uneven(self.times.spread, self.seed, -BUSINESS)
         if self.scenario.disk != Disk():
             business.storage.vary = varied(self.scenario.disk, self.seed)
         return business
@@ -103,7 +104,9 @@ class World:
             return tokens.check(SECRET, user, device, token)
 
         policies, timers = self.policies, self.scenario.timers
-        return SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
+        gateway = SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
+        gateway.factors = uneven(self.times.spread, self.seed, gateway.number)
+        return gateway
 
     def _device(self, user: int) -> SimDevice:
         session = ClientSession(

@@ -2,8 +2,9 @@
 
 An open schedule: an arrival does not wait for the system, so a slow system cannot thin out the load that measures it (the
 "coordinated omission" that closed-loop generators suffer from; Gil Tene, "How NOT to measure latency", 2013). Arrivals are Poisson:
-exponential gaps at the planned rate. ``spacing_us`` above 0 keeps sends into one conversation at least that far apart: an arrival
-whose conversation is not free goes to another one of its sender's, or to the next sender whose conversation is.
+exponential gaps at the planned rate; with ``burst`` above 1, so many sends at each of them. ``spacing_us`` above 0 keeps sends into one
+conversation at least that far apart: an arrival whose conversation is not free goes to another one of its sender's, or to the next sender
+whose conversation is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class WorkloadPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the sends that go into a direct conversation, the rest into groups."""
     spacing_us: int = 0
     """Least distance of two sends in one conversation; 0: none."""
+    burst: int = 1
+    """Sends that come at one instant; instants are Poisson."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Schedule:
 def plan(population: Population, workload: WorkloadPlan, begin_us: int, end_us: int, seed: int) -> Schedule:
     """The schedule of a workload between two instants."""
     rng = np.random.default_rng(draws.key(seed, draws.ARRIVAL))
-    times = _poisson(rng, workload.rate_per_s, begin_us, end_us)
+    times = np.repeat(_poisson(rng, workload.rate_per_s / workload.burst, begin_us, end_us), workload.burst)
     if workload.spacing_us:
         device, conversation = _spaced(rng, population, workload, times)
     else:

@@ -35,7 +35,7 @@ from model.scenario.tally import (
     FRAMES_OUT,
     LINK_BYTES,
     OPENED,
-    RESTS,
+    RESTED,
     TURNS,
     WRITES,
     Tally,
@@ -220,7 +220,7 @@ class AccessShell:
         self._loop.call_soon(self._flush)
         rest = rest_class(clock_us() - self._rests_since)
         if rest >= 0:
-            self.tally[RESTS + rest] += 1
+            self.tally[RESTED + rest] += 1
 
     def _flush(self) -> None:
         self._flush_planned = False

@@ -24,7 +24,7 @@ from model.core.commands import StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Down, Evict, ToBusiness, ToGateway, Up
 from model.core.frames import Opaque, Routable
-from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESTS, RESULTS, TARGETS, TURNS, Tally, rest_class
+from model.scenario.tally import ENVELOPES, ENVELOPES_OUT, LINK_BYTES, RESTED, RESULTS, TARGETS, TURNS, Tally, rest_class
 from model.wire import BatchDecoder, Hello, WireError, decode, encode, encode_batches
 from model.wire.batches import Envelope
 from reference_server.process import Alarm, clock_us
@@ -167,7 +167,7 @@ class BusinessShell:
         self._loop.call_soon(self._flush)
         rest = rest_class(clock_us() - self._rests_since)
         if rest >= 0:
-            self.tally[RESTS + rest] += 1
+            self.tally[RESTED + rest] += 1
 
     def _flush(self) -> None:
         self._flush_planned = False

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from model.core.commands import Append
@@ -20,27 +21,28 @@ from model.core.log import Conversation
 from reference_server.process import OK, Arguments, Unusable, whole
 from reference_server.storage.database import Database
 
-REST_S = 0.003
-"""Between two commits: a middle rest (:data:`model.scenario.tally.RESTS_US`)."""
+RESTS_S = (0.0, 0.0003, 0.001, 0.004, 0.01)
+"""Between two commits: none, and one of each length (:data:`model.scenario.tally.RESTS_US`). Disks and cores are slower after one."""
 CONVERSATIONS = 70
 """Those of a hundred users in pairs and groups of five: each keeps its messages on pages of its own, and a commit writes whole pages."""
-SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
+SIZES = (1, 2, 5, 20, 100)
 """Messages in a group: from a quiet server to one at its limit."""
 
 
-def commits(folder: Path, count: int, payload: bytes) -> Iterator[tuple[int, float, float]]:
-    """(messages, elapsed microseconds, CPU microseconds) of ``count`` commits of each size."""
+def commits(folder: Path, count: int, payload: bytes) -> Iterator[dict[str, float]]:
+    """What ``count`` commits of each size after each rest took: elapsed and CPU microseconds."""
     database = Database(folder, [Conversation(n, "direct", (1, 2)) for n in range(1, CONVERSATIONS + 1)])
     sent = 0
     try:
-        for size in SIZES * count:
+        for rest_s, size in list(product(RESTS_S, SIZES)) * count:
             numbers = range(sent, sent + size)
             group = [Append(n, n % CONVERSATIONS + 1, 1, 1, n // CONVERSATIONS + 1, payload, True) for n in numbers]
             sent += size
-            time.sleep(REST_S)
+            time.sleep(rest_s)
             wall_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
             database.run(group)
-            yield size, (time.perf_counter_ns() - wall_ns) / 1000, (time.thread_time_ns() - cpu_ns) / 1000
+            took = {"elapsed_us": (time.perf_counter_ns() - wall_ns) / 1000, "cpu_us": (time.thread_time_ns() - cpu_ns) / 1000}
+            yield {"rest_us": rest_s * 1e6, "rows": size, "conversations": min(size, CONVERSATIONS), **took}
     finally:
         database.close()
 
@@ -53,8 +55,8 @@ def main() -> int:
     parser.add_argument("--payload", type=whole(1, 16_384), default=120, help="bytes of a message (120)")
     options = parser.parse_args()
     try:
-        for rows, elapsed_us, cpu_us in commits(options.data, options.commits, b"x" * options.payload):
-            print(json.dumps({"rows": rows, "elapsed_us": round(elapsed_us, 1), "cpu_us": round(cpu_us, 1)}))
+        for commit in commits(options.data, options.commits, b"x" * options.payload):
+            print(json.dumps({name: round(value, 1) for name, value in commit.items()}))
     except Unusable as error:
         print(f"measure: {error}", file=sys.stderr)
         return error.status

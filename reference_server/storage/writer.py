@@ -21,9 +21,10 @@ from queue import Empty, SimpleQueue
 from model.core.commands import Append, Page, StorageCommand, StorageResult
 from model.scenario.tally import (
     BYTES_KEPT,
-    COMMIT_RESTS,
+    COMMIT_RESTED,
     COMMIT_US,
     COMMITS,
+    CONVERSATIONS,
     PAGE_BYTES,
     PAGE_ROWS,
     READS,
@@ -82,20 +83,21 @@ class Writer:
 
     def _count(self, group: list[StorageCommand], results: list[StorageResult], began_us: int) -> None:
         tally, now = self._tally, clock_us()
-        sizes = [len(command.payload) for command in group if type(command) is Append]
-        if len(sizes) < len(group):
-            tally[READS] += len(group) - len(sizes)
+        appends = [command for command in group if type(command) is Append]
+        if len(appends) < len(group):
+            tally[READS] += len(group) - len(appends)
             read = [message for result in results if type(result) is Page for message in result.messages]
             tally[PAGE_ROWS] += len(read)
             tally[PAGE_BYTES] += sum(len(message.payload) for message in read)
-        if sizes:
+        if appends:
             tally[COMMITS] += 1
-            tally[ROWS] += len(sizes)
-            tally[BYTES_KEPT] += sum(sizes)
+            tally[ROWS] += len(appends)
+            tally[CONVERSATIONS] += len({command.conversation for command in appends})
+            tally[BYTES_KEPT] += sum([len(command.payload) for command in appends])
             tally[COMMIT_US] += now - began_us
             rest = rest_class(began_us - self._rests_since)
             if rest >= 0:
-                tally[COMMIT_RESTS + rest] += 1
+                tally[COMMIT_RESTED + rest] += 1
         self._rests_since = now
 
     def _next_group(self) -> list[StorageCommand]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ from scenarios.running.progress import Progress
 
 SEED = 1
 SAMPLE_S = 0.25
+SPREAD_MAX, SPREAD_TRIALS = 1.2, 8
+"""The largest spread of turns that is tried, and how many are: each takes some seconds."""
+POINTS = 11
+"""Points that are played, for the progress that is shown."""
 COMMITS = 60
-"""Commits of each size that are timed."""
+"""Commits of each size and after each rest that are timed."""
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -57,6 +62,10 @@ class Played(msgspec.Struct, frozen=True):
     def busy(self, cores: int) -> float:
         """The load: see :meth:`Window.busy`."""
         return self.under_load.busy(cores)
+
+    def rate_and_load(self, cores: int) -> tuple[float, float]:
+        """Sends a second, and the load they came to."""
+        return self.load.scenario.workload.rate_per_s, self.busy(cores)
 
     def cost_us(self, cores: int) -> float:
         """What one send takes of the busier side, whatever follows from it, so that 1e6 / this many a second would be all it can do."""
@@ -93,14 +102,13 @@ def _play_all(folder: Path, seconds: float, cores: int, progress: Progress) -> I
     done: list[Played] = []
 
     def play(load: Load) -> Played:
-        progress.at(0.1 + 0.9 * len(done) / 10, load.name)
+        progress.at(0.1 + 0.9 * len(done) / POINTS, load.name)
         done.append(play_one(load, folder, progress))
         return done[-1]
 
     probe = play(loads.probe(seconds))
-    low = play(loads.low(seconds, probe.cost_us(cores)))
-    rates = [(p.load.scenario.workload.rate_per_s, p.busy(cores)) for p in (probe, low)]
-    high = play(loads.high(seconds, (rates[0], rates[1])))
+    low = play(loads.low(seconds, probe.rate_and_load(cores)))
+    high = play(loads.high(seconds, low.rate_and_load(cores)))
     for load in loads.others(seconds, high.cost_us(cores)):
         play(load)
     play(loads.restart(seconds, low.load.scenario.workload.rate_per_s))
@@ -164,7 +172,7 @@ def _concluded(
     }
     low_and_high = (played[1], played[2])
     times = ServiceTimes(**found, standard=tuple(_standard(one, cores) for one in low_and_high))
-    times = settled(times, played[1].load.scenario, cores)
+    times = settled(uneven(times, [one.load.scenario for one in low_and_high], cores), played[1].load.scenario, cores)
     checks = tuple(_check(times, one, standard, cores) for one, standard in zip(low_and_high, times.standard, strict=True))
     return Calibration(times, fits, tuple(commits), {p.load.name: round(p.busy(cores), 4) for p in played}, checks)
 
@@ -180,6 +188,23 @@ def _standard(played: Played, cores: int) -> Standard:
     return Standard(
         round(rate, 1), round(throughput, 1), round(played.busy(cores), 4), **{k: round(v, 1) for k, v in found.items()}
     )
+
+
+def uneven(times: ServiceTimes, scenarios: Sequence[Scenario], cores: int) -> ServiceTimes:
+    """The same with the spread of turns with which the latencies at 30 % and 60 % come closest to the measured ones."""
+    from scipy.optimize import minimize_scalar
+
+    def missed(spread: float) -> float:
+        varied = msgspec.structs.replace(times, spread=spread)
+        return sum(_missed(varied, *point, cores) for point in zip(scenarios, times.standard, strict=True))
+
+    found = minimize_scalar(missed, bounds=(0.0, SPREAD_MAX), method="bounded", options={"maxiter": SPREAD_TRIALS})
+    return msgspec.structs.replace(times, spread=round(float(found.x), 3))
+
+
+def _missed(times: ServiceTimes, scenario: Scenario, standard: Standard, cores: int) -> float:
+    found = simulated.latencies(simulated.played(scenario, "cursor", SEED, times, cores), scenario)
+    return sum(log(found[name] / getattr(standard, name)) ** 2 for name in ("mean_us", "p50_us", "p95_us", "p99_us"))
 
 
 def settled(times: ServiceTimes, scenario: Scenario, cores: int) -> ServiceTimes:

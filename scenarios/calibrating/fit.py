@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-FLOOR_US = 20_000.0
-"""Added to what was measured before dividing by it: below so much CPU the clock ticks and timers of a process are seen, not its work."""
+FLOOR_US = 200_000.0
+"""Added to what was measured before dividing by it. Two windows alike differ by about 5 % and 10 ms: collections of garbage, clock
+ticks, what is done for the first time. So beneath 200 ms it is the 10 ms that count."""
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Fit(msgspec.Struct, frozen=True):
     @property
     def worst(self) -> float:
         """Largest relative error of a point that is not mostly noise."""
-        return max((abs(r.error) for r in self.residuals if r.measured_us > 2 * FLOOR_US), default=0.0)
+        return max((abs(r.error) for r in self.residuals if r.measured_us > FLOOR_US), default=0.0)
 
 
 def fit(points: Sequence[Point], terms: Sequence[str]) -> Fit:

@@ -25,6 +25,8 @@ PROBE_PER_S: Final = 200.0
 """Sends a second of the first point, which any machine can take."""
 LOW, HIGH, OTHER = 0.30, 0.60, 0.45
 """Loads: of the standard mix twice, of every other mix."""
+GROWTH: Final = 0.65
+"""Load grows about as this power of the rate, since turns are shared: measured from 200 to 5,000 sends a second."""
 RATE_MAX: Final = 20_000.0
 """Sends a second beyond which the load process, not the server, would be measured."""
 
@@ -63,16 +65,18 @@ def probe(seconds: float) -> Load:
     return of("standard, quiet", seconds, PROBE_PER_S)
 
 
-def low(seconds: float, cost_us: float) -> Load:
-    """The standard mix at about ``LOW``, if a send costs ``cost_us``; it costs less when turns are shared."""
-    return of("standard, 30 %", seconds, LOW * 1e6 / cost_us)
+def low(seconds: float, played: tuple[float, float]) -> Load:
+    """The standard mix at about ``LOW``, from the (rate, load) of another point."""
+    return of("standard, 30 %", seconds, _rate(LOW, *played))
 
 
-def high(seconds: float, points: tuple[tuple[float, float], tuple[float, float]]) -> Load:
-    """The standard mix at about ``HIGH``: (rate, load) of two points, continued in a straight line."""
-    (one, load_one), (two, load_two) = points
-    slope = max((load_two - load_one) / (two - one), 1e-9) if two != one else load_two / two
-    return of("standard, 60 %", seconds, max(two, two + (HIGH - load_two) / slope))
+def high(seconds: float, played: tuple[float, float]) -> Load:
+    """The same at about ``HIGH``."""
+    return of("standard, 60 %", seconds, _rate(HIGH, *played))
+
+
+def _rate(wanted: float, rate: float, load: float) -> float:
+    return float(rate * (wanted / max(load, 1e-9)) ** (1 / GROWTH))
 
 
 def others(seconds: float, cost_us: float) -> Iterator[Load]:
@@ -91,6 +95,7 @@ def others(seconds: float, cost_us: float) -> Iterator[Load]:
         WorkloadPlan(direct_share=0.0, payload_bytes=4096),
         PopulationPlan(users=USERS, group_size=25),
     )
+    yield of("bursts of 20", seconds, rate(2.5, 0.7), msgspec.structs.replace(STANDARD, burst=20))
     yield _heartbeats(of("heartbeats", seconds, 50.0, people=PopulationPlan(users=200)), 100_000)
     yield of("many users", seconds, 50.0, people=PopulationPlan(users=800))
 

@@ -14,19 +14,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from model.scenario.tally import RESTS, rest_class
 from scenarios.calibrating.fit import Point
 from scenarios.running.exits import UNAVAILABLE, CannotRun
 
 SYNC_VALUES = 100
 """Equally likely waits that a calibration keeps: the rarest is one in a hundred commits."""
+SMALL = 5
+"""Messages in the groups whose waits are kept: what commits hold under load. Twenty wait a quarter longer."""
 BOUND_S = 60.0
 PAYLOAD_BYTES = 120
 
 
 class Commits(msgspec.Struct, frozen=True):
-    """Group commits of one size."""
+    """Group commits of one size, after rests of one length."""
 
+    rest_us: float
     rows: int
+    conversations: int
     elapsed_us: tuple[float, ...]
     cpu_us: tuple[float, ...]
 
@@ -40,11 +45,11 @@ def cores() -> tuple[list[int], list[int]]:
 
 
 def commits(folder: Path, count: int) -> list[Commits]:
-    """Group commits on the disk of ``folder``, by size."""
-    by_rows: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    """Group commits on the disk of ``folder``, by rest and size."""
+    found: dict[tuple[float, int, int], list[tuple[float, float]]] = defaultdict(list)
     for line in _lines("reference_server.storage.measure", *_options(folder / "commits", count)):
-        by_rows[line["rows"]].append((line["elapsed_us"], line["cpu_us"]))
-    return [Commits(rows, *map(tuple, zip(*found, strict=True))) for rows, found in sorted(by_rows.items())]
+        found[line["rest_us"], line["rows"], line["conversations"]].append((line["elapsed_us"], line["cpu_us"]))
+    return [Commits(*kind, *map(tuple, zip(*times, strict=True))) for kind, times in sorted(found.items())]
 
 
 def _options(data: Path, count: int) -> tuple[str, ...]:
@@ -55,11 +60,12 @@ def points(measured: Sequence[Commits]) -> list[Point]:
     """The same as points of storage's fit: under load, commits and rows are hard to tell apart."""
     return [
         Point(
-            f"commits of {size.rows}: apart",
+            f"commits of {size.rows} after {size.rest_us:.0f} us",
             {
                 "commit": len(size.cpu_us),
-                "rest_middle": len(size.cpu_us),
+                **({f"rest_{RESTS[rest]}": len(size.cpu_us)} if (rest := rest_class(round(size.rest_us))) >= 0 else {}),
                 "row": size.rows * len(size.cpu_us),
+                "conversation": size.conversations * len(size.cpu_us),
                 "kib": size.rows * len(size.cpu_us) * PAYLOAD_BYTES / 1024,
             },
             sum(size.cpu_us),
@@ -68,11 +74,15 @@ def points(measured: Sequence[Commits]) -> list[Point]:
     ]
 
 
-def sync_us(measured: Sequence[Commits]) -> tuple[float, ...]:
-    """The waits for the disk, of all sizes together, as ``SYNC_VALUES`` equally likely ones: the middles of as many equal parts."""
-    waits = [max(0.0, e - c) for size in measured for e, c in zip(size.elapsed_us, size.cpu_us, strict=True)]
+def sync_us(measured: Sequence[Commits]) -> tuple[tuple[float, ...], ...]:
+    """The waits for the disk without a rest and after one of each length, of small groups: each as ``SYNC_VALUES`` equally likely ones, the
+    middles of as many equal parts."""
     middles = (np.arange(SYNC_VALUES) + 0.5) / SYNC_VALUES
-    return tuple(round(float(wait), 1) for wait in np.quantile(waits, middles))
+    found: dict[int, list[float]] = defaultdict(list)
+    for kind in (kind for kind in measured if kind.rows <= SMALL):
+        waited = [max(0.0, e - c) for e, c in zip(kind.elapsed_us, kind.cpu_us, strict=True)]
+        found[rest_class(round(kind.rest_us))] += waited
+    return tuple(tuple(round(float(wait), 1) for wait in np.quantile(found[rest], middles)) for rest in sorted(found))
 
 
 def delay(family: str, here: Sequence[int], there: Sequence[int]) -> tuple[float, float]:

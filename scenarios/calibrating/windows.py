@@ -22,11 +22,10 @@ from scenarios.running.metrics import Sample
 
 UNSOLD = ("second", "first")
 """Terms that explain CPU but are no cost of anything that is simulated: time that passed, and what a process does for the first time."""
+RESTS = tuple(f"rest_{name}" for name in t.RESTS)
 GATEWAY = (
     "turn",
-    "rest_short",
-    "rest_middle",
-    "rest_long",
+    *RESTS,
     "connect",
     "own",
     "forward",
@@ -38,9 +37,7 @@ GATEWAY = (
 )
 BUSINESS = (
     "turn",
-    "rest_short",
-    "rest_middle",
-    "rest_long",
+    *RESTS,
     "attach",
     "send",
     "receive_ack",
@@ -52,7 +49,7 @@ BUSINESS = (
     "kib",
     "first",
 )
-STORAGE = ("commit", "rest_short", "rest_middle", "rest_long", "row", "kib", "read", "page_row", "page_kib")
+STORAGE = ("commit", *RESTS, "row", "conversation", "kib", "read", "page_row", "page_kib")
 GENERATOR = ("turn", "send", "frame", "write", "connect", "page_row", "kib", "second", "first")
 TERMS: Mapping[str, Sequence[str]] = {"gateway": GATEWAY, "business": BUSINESS, "storage": STORAGE, "generator": GENERATOR}
 """What each role's CPU is explained by."""
@@ -98,7 +95,7 @@ class Window(msgspec.Struct, frozen=True):
 
 def _gateway(n: Sequence[int]) -> dict[str, float]:
     return {
-        **_rests(n, t.RESTS),
+        **_rests(n, t.RESTED),
         "turn": n[t.TURNS],
         "connect": n[CONNECT],
         "own": n[PING] + n[GOODBYE] + n[CONNECT],
@@ -112,7 +109,7 @@ def _gateway(n: Sequence[int]) -> dict[str, float]:
 
 def _business(n: Sequence[int]) -> dict[str, float]:
     return {
-        **_rests(n, t.RESTS),
+        **_rests(n, t.RESTED),
         "turn": n[t.TURNS],
         "attach": n[t.ENVELOPES + ATTACH] + n[t.ENVELOPES + DETACH],
         "send": n[SEND],
@@ -128,9 +125,10 @@ def _business(n: Sequence[int]) -> dict[str, float]:
 
 def _storage(n: Sequence[int]) -> dict[str, float]:
     return {
-        **_rests(n, t.COMMIT_RESTS),
+        **_rests(n, t.COMMIT_RESTED),
         "commit": n[t.COMMITS],
         "row": n[t.ROWS],
+        "conversation": n[t.CONVERSATIONS],
         "kib": n[t.BYTES_KEPT] / 1024,
         "read": n[t.READS],
         "page_row": n[t.PAGE_ROWS],
@@ -139,7 +137,7 @@ def _storage(n: Sequence[int]) -> dict[str, float]:
 
 
 def _rests(n: Sequence[int], first: int) -> dict[str, float]:
-    return {f"rest_{name}": n[first + i] for i, name in enumerate(("short", "middle", "long"))}
+    return {name: n[first + i] for i, name in enumerate(RESTS)}
 
 
 def _generator(wakes: int, gateway: Sequence[int], page_rows: int) -> dict[str, float]:

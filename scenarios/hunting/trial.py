@@ -92,7 +92,7 @@ def service_times(trial: Trial) -> ServiceTimes:
     if "business_envelope_us" in times:
         times |= dict.fromkeys(_ENVELOPES, times.pop("business_envelope_us"))
     if "storage_commit_us" in times:
-        times["storage_sync_us"] = (times.pop("storage_commit_us"),)
+        times["storage_sync_us"] = ((times.pop("storage_commit_us"),),)
     return msgspec.structs.replace(_measured(), **times)
 
 

@@ -107,6 +107,7 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield 1 <= load.payload_bytes <= 16_384, f"workload.payload_bytes is {load.payload_bytes}; give 1 to 16384"
     yield _within(load.direct_share, 0, 1), f"workload.direct_share is {load.direct_share:g}; give 0 to 1"
     yield load.spacing_us >= 0, f"workload.spacing_us is {load.spacing_us}; give at least 0"
+    yield load.burst >= 1, f"workload.burst is {load.burst}; give at least 1"
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
     yield (

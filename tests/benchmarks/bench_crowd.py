@@ -64,7 +64,7 @@ def crowd(users: int) -> Scenario:
 def free(times: ServiceTimes) -> ServiceTimes:
     """Service times of nothing."""
     costs = {name: 0 for name in times.__struct_fields__ if isinstance(getattr(times, name), int | float)}
-    return msgspec.structs.replace(times, **costs, storage_sync_us=(0.0,))
+    return msgspec.structs.replace(times, **costs, storage_sync_us=((0.0,),))
 
 
 def connect(users: int) -> World:

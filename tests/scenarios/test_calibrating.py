@@ -151,21 +151,24 @@ def test_a_tally_is_read_while_it_is_counted(tmp_path: Path, monkeypatch: pytest
 
 def test_counters_have_a_place_each() -> None:
     places = {name: value for name, value in vars(tally).items() if name in COUNTERS}
-    assert sorted(places.values()) == [tally.OTHERS + i for i in range(len(tally.NAMES)) if i not in (18, 19, 21, 22)]
+    assert sorted(places.values()) == [tally.OTHERS + i for i in range(len(tally.NAMES)) if i not in (19, 20, 21, 23, 24, 25)]
     assert [tally.NAMES[place - tally.OTHERS] for place in places.values()] == [COUNTERS[name] for name in places]
 
 
 COUNTERS = {
     "TURNS": "turns", "OPENED": "opened", "ENVELOPES_IN": "envelopes_in", "ENVELOPES_OUT": "envelopes_out", "WRITES": "writes",
     "FRAMES_OUT": "frames_out", "CLIENT_BYTES": "client_bytes", "LINK_BYTES": "link_bytes", "RESULTS": "results",
-    "TARGETS": "targets", "COMMITS": "commits", "ROWS": "rows", "BYTES_KEPT": "bytes_kept", "READS": "reads",
-    "PAGE_ROWS": "page_rows", "PAGE_BYTES": "page_bytes", "COMMIT_US": "commit_elapsed_us", "RESTS": "rests_short",
-    "COMMIT_RESTS": "commit_rests_short",
+    "TARGETS": "targets", "COMMITS": "commits", "ROWS": "rows", "CONVERSATIONS": "conversations",
+    "BYTES_KEPT": "bytes_kept", "READS": "reads",
+    "PAGE_ROWS": "page_rows", "PAGE_BYTES": "page_bytes", "COMMIT_US": "commit_elapsed_us", "RESTED": "rests_brief",
+    "COMMIT_RESTED": "commit_rests_brief",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("rested_us", "found"), [(0, -1), (499, -1), (500, 0), (2_000, 1), (7_999, 1), (8_000, 2), (10**9, 2)])
-def test_rests_are_short_middle_or_long(rested_us: int, found: int) -> None:
+@pytest.mark.parametrize(
+    ("rested_us", "found"), [(0, -1), (99, -1), (100, 0), (500, 1), (2_000, 2), (7_999, 2), (8_000, 3), (10**9, 3)]
+)
+def test_rests_are_brief_short_middle_or_long(rested_us: int, found: int) -> None:
     assert tally.rest_class(rested_us) == found
 
 
@@ -173,7 +176,7 @@ def test_rests_are_short_middle_or_long(rested_us: int, found: int) -> None:
 
 
 def test_points_of_load_can_be_played_and_differ_in_what_they_are_designed_to_tell_apart() -> None:
-    points = [loads.probe(3), loads.low(3, 200), *loads.others(3, 100), loads.restart(3, 500)]
+    points = [loads.probe(3), loads.low(3, (200, 0.1)), *loads.others(3, 100), loads.restart(3, 500)]
     for point in points:
         settings.apply(point.scenario, [])
     assert len({point.name for point in points}) == len(points)
@@ -186,26 +189,26 @@ def test_points_of_load_can_be_played_and_differ_in_what_they_are_designed_to_te
     }
 
 
-def test_rates_follow_from_what_a_send_costs() -> None:
-    """200 us a send: 30 % of one core is 1,500 a second. Then a line through two points, up to 60 %."""
-    low = loads.low(3, cost_us=200)
-    assert low.scenario.workload.rate_per_s == pytest.approx(1_500)
-    assert loads.high(3, ((200, 0.05), (1_400, 0.25))).scenario.workload.rate_per_s == pytest.approx(1_400 + 0.35 / (0.2 / 1_200))
-    assert loads.low(3, cost_us=0.001).scenario.workload.rate_per_s == loads.RATE_MAX
+def test_rates_follow_from_the_load_of_another_point() -> None:
+    """Load grows more slowly than the rate: twice as much load is more than twice as many sends."""
+    assert loads.low(3, (1_000, 0.30)).scenario.workload.rate_per_s == pytest.approx(1_000)
+    assert loads.high(3, (1_000, 0.30)).scenario.workload.rate_per_s == pytest.approx(1_000 * 2 ** (1 / loads.GROWTH))
+    assert loads.low(3, (1_000, 0.0)).scenario.workload.rate_per_s == loads.RATE_MAX
 
 
-def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu() -> None:
-    measured = [Commits(1, (300.0, 310.0), (100.0, 100.0)), Commits(50, (700.0, 90.0), (500.0, 100.0))]
-    values = waits.sync_us(measured)
-    assert len(values) == waits.SYNC_VALUES
-    assert list(values) == sorted(values)
-    assert values[0] == pytest.approx(0, abs=10)
-    assert values[-1] == pytest.approx(210, abs=5)
-    assert {point.name: point.cpu_us for point in waits.points(measured)} == {
-        "commits of 1: apart": 200,
-        "commits of 50: apart": 600,
-    }
-    assert waits.points(measured)[1].counts["row"] == 100
+def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu_by_the_rest_before_it() -> None:
+    measured = [Commits(0.0, 1, 1, (300.0, 310.0), (100.0, 100.0)), Commits(0.0, 5, 5, (700.0, 90.0), (500.0, 100.0))]
+    measured += [Commits(0.0, 100, 70, (9_000.0,), (1_000.0,))]  # too large to be what commits are like under load
+    awake, rested = waits.sync_us([*measured, Commits(1_000.0, 1, 1, (500.0, 500.0), (100.0, 100.0))])
+    assert len(awake) == waits.SYNC_VALUES
+    assert list(awake) == sorted(awake)
+    assert awake[0] == pytest.approx(0, abs=10)
+    assert awake[-1] == pytest.approx(210, abs=5)
+    assert set(rested) == {400.0}
+    points = waits.points([*measured, Commits(1_000.0, 1, 1, (500.0, 500.0), (100.0, 100.0))])
+    assert [point.cpu_us for point in points] == [200, 600, 1_000, 200]
+    assert points[1].counts["row"] == points[1].counts["conversation"] == 10
+    assert [point.counts.get("rest_short", 0) for point in points] == [0, 0, 0, 2]
 
 
 def test_a_way_is_half_a_trip_without_the_slowest_hundredth() -> None:

@@ -69,20 +69,21 @@ class Heavy(Node):
 
 
 def turns(*work_us: int) -> list[tuple[int, int]]:
-    """What became of items that arrived while the first one, of no length, was under way."""
+    """What became of items that arrived while the first one, of 10 us, was under way."""
     kernel = Kernel()
     node = Heavy(kernel)
     node.start()
-    for item in (0, *work_us):
-        kernel.at(0, node.arrive, item)
+    kernel.at(0, node.arrive, 10)
+    for item in work_us:
+        kernel.at(105, node.arrive, item)
     kernel.play()
     return node.left[1:]
 
 
 def test_light_items_share_a_turn_and_heavy_ones_leave_soon() -> None:
-    assert turns(10, 10, 10) == [(100 + 100 + 30, 3)]
+    assert turns(10, 10, 10) == [(110 + 100 + 30, 3)]
     heavy = TURN_US_MAX
-    assert turns(heavy, heavy) == [(100 + 100 + heavy, 1), (100 + 2 * (100 + heavy), 1)]
+    assert turns(heavy, heavy) == [(110 + 100 + heavy, 1), (110 + 2 * (100 + heavy), 1)]
 
 
 def test_what_finds_the_accept_queue_full_is_asked_again_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:

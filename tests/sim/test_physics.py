@@ -24,7 +24,7 @@ from model.sim.storage import SimStorage
 from tests.sim.times import PINNED
 
 TIMES: ServiceTimes = msgspec.structs.replace(
-    PINNED, storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=(400.0,)
+    PINNED, storage_commit_us=150.0, storage_row_us=10.0, storage_kib_us=1024.0, storage_sync_us=((400.0,),)
 )
 
 
@@ -146,11 +146,31 @@ class Echo(Node):
 def test_what_arrives_while_the_cpu_is_busy_shares_the_next_turn() -> None:
     kernel = Kernel()
     node = Echo(kernel)
-    for time, name in ((0, "a"), (10, "b"), (20, "c"), (500, "d")):
+    for time, name in ((0, "a"), (105, "b"), (108, "c"), (500, "d")):
         kernel.at(time, node.arrive, name)
     kernel.play()
     assert node.done == [(110, "a"), (230, "b"), (230, "c"), (610, "d")]
     assert node.cpu_us == 3 * 100 + 4 * 10
+
+
+def test_what_arrives_before_a_node_is_awake_is_taken_with_what_woke_it() -> None:
+    kernel = Kernel()
+    node = Echo(kernel)
+    for time, name in ((0, "a"), (10, "b"), (99, "c")):
+        kernel.at(time, node.arrive, name)
+    kernel.play()
+    assert node.done == [(130, "a"), (130, "b"), (130, "c")]
+
+
+def test_a_node_that_is_paused_or_killed_while_it_wakes_up_takes_nothing_before_it_goes_on() -> None:
+    kernel = Kernel()
+    node = Echo(kernel)
+    for time, call in ((50, node.pause), (300, node.resume), (450, node.kill), (460, node.start)):
+        kernel.at(time, call)
+    for time, name in ((0, "a"), (430, "b")):
+        kernel.at(time, node.arrive, name)
+    kernel.play()
+    assert node.done == [(410, "a")]
 
 
 def test_a_killed_node_releases_nothing_of_its_turn_and_notices_nothing_after() -> None:
@@ -235,6 +255,7 @@ def linked_pair() -> tuple[Kernel, SimBusiness, SimGateway]:
     business.start()
     gateway.start()
     business.link(gateway)
+    kernel.play()
     return kernel, business, gateway
 
 
@@ -248,6 +269,6 @@ def test_what_a_killed_process_had_handed_to_its_kernel_arrives_before_the_end_o
         gateway.release([TellBusiness(Attach(1, 1, 1, 1))])
     else:
         business.release([TellGateway(1, Attached(1, 1, ()))])
-    kernel.at(10, dead.kill)
+    kernel.at(kernel.now + 10, dead.kill)
     kernel.play()
     assert got == ["envelopes", "unlinked"]
