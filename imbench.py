@@ -199,7 +199,7 @@ def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
     show_default=True,
     help="File to write.",
 )
-@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Length of each of ten loads.")
+@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Length of each of twelve loads.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def calibrate(out: Path, seconds: float, as_json: bool) -> int:
     """Measure what the reference server's roles cost on this machine, in about two minutes.
@@ -298,6 +298,7 @@ def hunt(
 
     check_presets([preset])
     if replay is not None:
+        hunting.check_alone(first, last, seeds, seconds, keep)
         return hunting.replay(replay, preset, as_json)
     return hunting.hunt(preset, first, hunting.last(first, last, seeds, seconds), seconds, jobs, keep, as_json)
 

@@ -31,10 +31,11 @@ from model.history.schema import Contract, LatencyPromise
 from model.scenario import Scenario
 from model.scenario.networks import sole
 from model.scenario.sweep import Curves, Measure, Sweep, axis
-from model.sim.service_times import ServiceTimes, load
+from model.sim.service_times import ServiceTimes
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 from scenarios.running.replicate import Figures, Place, common, cpu, simulated
+from scenarios.running.times import asked_for
 
 PROMISE_MS: Final = 50.0
 
@@ -79,7 +80,7 @@ def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Fig
         **{name: figures[name] for name in ("end_to_end_p50_ms", "end_to_end_p99_ms", "lost", "owed", "failing")},
         "gateway_busy": _busy(spent["gateway_cpu_s_max"], load_s),
         "business_busy": _busy(spent["business_cpu_s"], load_s),
-        "mmc_p99_ms": formula_ms(scenario, load(), 0.99),
+        "mmc_p99_ms": formula_ms(scenario, asked_for(), 0.99),
     }
 
 

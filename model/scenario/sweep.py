@@ -117,5 +117,7 @@ class SweepRecord(msgspec.Struct, frozen=True):
     runs: int = 0
     """Replications that came to their end."""
     planned: int = 0
+    service_times: dict[str, Any] = {}
+    """Where the service times come from that it was simulated with: as a calibration says it."""
     interrupted: bool = False
     version: int = 1

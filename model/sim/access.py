@@ -42,6 +42,8 @@ class SimGateway(Node):
         super().__init__(kernel, number, times.gateway_turn_us, host, times.rests_us("gateway"))
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._local_us = round(times.local_us)
+        self._frame_writing_us = 0.0
+        """What each frame of a turn that writes several takes of the writing."""
         self._byte_us = times.gateway_kib_us / KIB
         self._frame_us = {
             kind: times.gateway_own_us if kind in GATEWAY_KINDS else times.gateway_forward_us for kind in sorted(CLIENT_KINDS)
@@ -76,7 +78,7 @@ class SimGateway(Node):
         self.accepts = False
         links, self._links = self._links, {}
         for link in links.values():
-            link.down.carry(link.end.hung_up, link)
+            link.down.carry(0, link.end.hung_up, link)
         if self._business is not None:  # what was handed to the kernel is read before the end of the link
             self.kernel.at(self.kernel.now + self._local_us, self._business.unlinked, self._business_link)
             self._business = None
@@ -86,7 +88,7 @@ class SimGateway(Node):
         """Every connection is reset; the process goes on. Returns how many there were."""
         links, self._links = self._links, {}
         for number, link in links.items():
-            link.down.carry(link.end.hung_up, link)
+            link.down.carry(0, link.end.hung_up, link)
             self.arrive("closed", number)
         return len(links)
 
@@ -123,7 +125,7 @@ class SimGateway(Node):
     def cut_off(self, link: Link) -> None:
         """One connection is reset."""
         self.ended(link)
-        link.down.carry(link.end.hung_up, link)
+        link.down.carry(0, link.end.hung_up, link)
 
     def congested(self, link: Link) -> None:
         """The buffer of a connection's socket is full."""
@@ -250,25 +252,28 @@ class SimGateway(Node):
         frames, times = len(written), self._times
         self.sent += frames
         connections = len(set(written)) if frames > 1 else frames
-        return frames * times.gateway_frame_out_us + connections * times.gateway_write_us + payload * self._byte_us
+        writing = frames * times.gateway_frame_out_us + connections * times.gateway_write_us + payload * self._byte_us
+        self.writing_us, self._frame_writing_us = (round(writing), writing / frames) if frames > 1 else (0, 0.0)
+        return writing
 
     def release(self, out: list[Any]) -> None:
         for trap in self.traps:
             out = trap(out)
-        links = self._links
+        links, each_us, lag_us = self._links, self._frame_writing_us, 0.0
         envelopes: list[Any] = []
         for effect in out:
             kind = type(effect)
             if kind is Write:
+                lag_us += each_us
                 link = links.get(effect.connection)
                 if link is not None:
-                    link.down.carry(link.end.receive, link, effect.frame)
+                    link.down.carry(int(lag_us), link.end.receive, link, effect.frame)
             elif kind is TellBusiness:
                 envelopes.append(effect.envelope)
             elif kind is Close:
                 link = links.pop(effect.connection, None)
                 if link is not None:
-                    link.down.carry(link.end.hung_up, link)
+                    link.down.carry(int(lag_us), link.end.hung_up, link)
         if envelopes and self._business is not None and self._known_link == self._business_link:
             self.kernel.at(self.kernel.now + self._local_us, self._business.told, self._business_link, envelopes)
 

@@ -106,9 +106,9 @@ class SimDevice:
                 self._world.activity += 1
             gateway, world = self._world.gateways[self.session.gateway], self._world
             if world.generator is None:
-                self._link.up.carry(gateway.receive, self._link, frame)
+                self._link.up.carry(0, gateway.receive, self._link, frame)
             else:
-                world.generator.write(frame, self._link.up.carry, gateway.receive, self._link, frame)
+                world.generator.write(frame, self._link.up.carry, 0, gateway.receive, self._link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
@@ -116,9 +116,9 @@ class SimDevice:
             gateway = self._world.gateways[self.session.gateway]
             generator = self._world.generator
             if generator is None:
-                link.up.carry(gateway.ended, link)
+                link.up.carry(0, gateway.ended, link)
             else:  # after what was written
-                generator.leave(link.up.carry, gateway.ended, link)
+                generator.leave(link.up.carry, 0, gateway.ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
@@ -140,11 +140,11 @@ class Queued:
 
     def receive(self, link: Link, frame: Any) -> None:
         """A frame arrives."""
-        self._generator.receive(frame, self._received, link, frame)
+        self._generator.receive(link, frame, self._received, link, frame)
 
     def hung_up(self, link: Link) -> None:
         """The end of the connection arrives, after what was sent before it."""
-        self._generator.receive(None, self._device.hung_up, link)
+        self._generator.receive(link, None, self._device.hung_up, link)
 
     def _received(self, link: Link, frame: Any) -> None:
         self._device.receive(link, frame)
@@ -202,7 +202,7 @@ class DeviceWorld:
         asked = self.gateways[gateway]
         end = device if self.generator is None else Queued(device, self.generator, self)
         link = self._paths.link(end, device.session.device, connection, asked)
-        link.up.carry(self._request, device, link, asked)
+        link.up.carry(0, self._request, device, link, asked)
         return link
 
     def _request(self, device: SimDevice, link: Link, gateway: SimGateway, tries: int = 0) -> None:
@@ -211,10 +211,10 @@ class DeviceWorld:
                 self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, gateway, tries + 1)
         elif gateway.accepts:
             gateway.connect(link)
-            link.down.carry(device.opened, link)
+            link.down.carry(0, device.opened, link)
             if self.lives is not None and (end_us := self.lives.end_us(device.session.device, link, self.kernel.now)):
                 self.kernel.at(end_us, device.lose, link)
         elif gateway.deaf:
-            link.down.carry(device.opened, link)
+            link.down.carry(0, device.opened, link)
         else:
-            link.down.carry(device.hung_up, link)
+            link.down.carry(0, device.hung_up, link)

@@ -55,8 +55,8 @@ class LoadProcess:
     def __init__(self, kernel: Kernel, times: ServiceTimes) -> None:
         self._kernel, self._times = kernel, times
         self._busy = False
-        self._inbox: deque[tuple[float, Call]] = deque()
-        """What has come: its cost, and what to call when the process gets to it."""
+        self._inbox: list[tuple[float, object, Call]] = []
+        """What has come: its cost, on which link, and what to call when the process gets to it."""
         self._batch: deque[tuple[float, Call]] = deque()
         """What this iteration still has to take."""
         self._work = 0.0
@@ -75,13 +75,13 @@ class LoadProcess:
 
     # what comes and goes -----------------------------------------------------------------------------------------------------------
 
-    def receive(self, frame: Any, callback: Callable[..., None], *args: Any) -> None:
-        """A frame arrives (None: the end of a connection): ``callback(*args)`` when the process gets to it."""
+    def receive(self, link: object, frame: Any, callback: Callable[..., None], *args: Any) -> None:
+        """A frame arrives on a link (None: the link's end): ``callback(*args)`` when the process gets to it."""
         times, cost_us = self._times, self._times.generator_frame_us
         if frame is not None:
             cost_us += times.generator_kib_us / KIB * payload_bytes(frame)
             cost_us += times.generator_page_row_us * len(frame.messages) if frame.kind == SYNC_REPLY else 0.0
-        self._inbox.append((cost_us, (callback, args)))
+        self._inbox.append((cost_us, link, (callback, args)))
         if not self._busy:
             self._wake_up()
 
@@ -136,7 +136,12 @@ class LoadProcess:
         self._then(self._iterate)
 
     def _iterate(self) -> None:
-        self._batch, self._inbox = self._inbox, self._batch
+        """Whatever has come on one link is read at once."""
+        came, self._inbox = self._inbox, []
+        seen = set[object]()
+        for cost_us, link, call in came:
+            self._batch.append((cost_us if link in seen else cost_us + self._times.generator_read_us, call))
+            seen.add(link)
         self._take()
 
     def _take(self) -> None:

@@ -95,10 +95,10 @@ class Lane:
         self._kernel, self._delays, self._place = kernel, luck.delays, place
         self._free_at = 0
 
-    def carry(self, callback: Callable[..., None], *args: object) -> None:
-        """Call ``callback(*args)`` when a segment sent now arrives."""
+    def carry(self, lag_us: int, callback: Callable[..., None], *args: object) -> None:
+        """Call ``callback(*args)`` when a segment arrives that is sent in ``lag_us``, after what was sent before."""
         self._place = place = self._place + 1
-        arrival = self._kernel.now + self._delays[place % TABLE]
+        arrival = self._kernel.now + lag_us + self._delays[place % TABLE]
         if arrival < self._free_at:
             arrival = self._free_at
         else:

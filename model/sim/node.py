@@ -3,10 +3,11 @@
 Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
 sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The fixed
 cost comes first: who has to wake up takes what has arrived by the time it is awake. The machine decides then and its effects leave at the
-end of the turn; a node that is killed in between leaves nothing behind but what had left before.
+end of the turn, or one after another in the part of it that is spent on writing; a node that is killed in between leaves nothing behind
+but what had left before.
 
-Two turns of the same content do not take the same time, live: caches, other processes, the interpreter. ``factors`` say how much longer or
-shorter than on average each is.
+Waking up does not always take the same time, live: caches, other processes, the interpreter. ``factors`` say how much longer or shorter
+than on average it takes each time.
 
 A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
 arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
@@ -29,12 +30,14 @@ from model.sim.stations import Cores
 FACTORS = 1 << 12
 """How many turns have a factor of their own before they come round again."""
 EVEN = (1.0,) * FACTORS
+SLICE_US = 1_400
+"""For how long a process with work to do keeps a core that others wait for; see :class:`model.sim.stations.Cores`."""
 TURN_US_MAX = 5_000
 """Work after which a turn ends though more waits: what heavy items do leaves soon after them, and light ones never get there."""
 
 
 def uneven(spread: float, seed: int, number: int) -> tuple[float, ...]:
-    """Factors for the turns of a node: lognormal of mean 1, with ``spread`` as standard deviation of the logarithm."""
+    """Factors for a node: lognormal of mean 1, with ``spread`` as standard deviation of the logarithm."""
     if not spread:
         return EVEN
     rng = np.random.default_rng(draws.key(seed, number, draws.SERVICE_TIME))
@@ -71,9 +74,13 @@ class Node(ABC):
         """What a turn takes without a rest before it, and after one of each length."""
         self._rests_since = 0
         self.factors = EVEN
-        """What the turns take, as a factor of what they cost."""
+        """What waking up takes, as a factor of what it costs."""
+        self.writing_us = 0
+        """The part of a turn's cost for which it writes, if to several; ``release`` may let its effects leave in the course of it."""
         self._inbox: deque[tuple[Any, ...]] = deque()
-        self._busy = False
+        self._busy = self._keeps_core = False
+        self._slice_end = 0
+        """When others may have the core that it has been given."""
         self.is_paused = self._is_stuck = False
         self._held: list[Any] | None = None
         self._armed = limits.NEVER_US
@@ -155,6 +162,7 @@ class Node(ABC):
 
     def _granted(self, life: int) -> None:
         if life == self.life and not self.is_paused:
+            self._slice_end = self.kernel.now + SLICE_US
             self._wake_up()
         else:
             self._give_back(life)
@@ -185,16 +193,32 @@ class Node(ABC):
         work = 0.0
         while inbox and work < TURN_US_MAX:
             work += self.take(inbox.popleft(), now, out)
-        cost = (work + self.cost(out)) * self.factors[self.turns % FACTORS]
+        cost = work + self.cost(out)
         self.cpu_us += cost
         self.turns += 1
-        self.kernel.at(now + round(cost), self._finish if self._host is None else self._leave, self.life, out)
+        end = now + round(cost)
+        if self.writing_us:
+            self.kernel.at(end - self.writing_us, self._write, self.life, out)
+        else:
+            self.kernel.at(end, self._finish if self._host is None else self._leave, self.life, out)
+
+    def _write(self, life: int, out: list[Any]) -> None:
+        """Of several effects, each leaves in its turn."""
+        if life == self.life and not self.is_paused:
+            self.release(out)
+            out = []
+        self.kernel.at(self.kernel.now + self.writing_us, self._finish if self._host is None else self._leave, life, out)
 
     def _leave(self, life: int, out: list[Any]) -> None:
-        """The end of a turn on a core of the host."""
+        """The end of a turn on a core of the host, which a node that has more to do keeps for as long as its slice lasts."""
         assert self._host is not None
-        self._host.leave()
+        self._keeps_core = life == self.life and not self.is_paused and self.kernel.now < self._slice_end
+        if not self._keeps_core:
+            self._host.leave()
         self._finish(life, out)
+        if self._keeps_core:
+            self._keeps_core = False
+            self._host.leave()
 
     def _finish(self, life: int, out: list[Any]) -> None:
         if life != self.life:
@@ -206,10 +230,13 @@ class Node(ABC):
         self.release(out)
         if self.deadline() < self._armed:
             self._rearm()
-        if self._inbox:
-            self._ask()
-        else:
+        if not self._inbox:
             self._busy = False
+        elif self._keeps_core:
+            self._keeps_core = False
+            self._wake_up()
+        else:
+            self._ask()
 
     def _rearm(self) -> None:
         due = self.deadline()

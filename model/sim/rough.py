@@ -172,8 +172,8 @@ class RoughLane(Lane):
             Weather(plan, draws.key(luck.seed, draws.LINK_LOSS, key, direction)) if plan.loss and plan.burst_us else None
         )
 
-    def carry(self, callback: Callback, *args: Any) -> None:
-        """Call ``callback(*args)`` when a segment sent now arrives, if it ever does."""
+    def carry(self, lag_us: int, callback: Callback, *args: Any) -> None:
+        """Call ``callback(*args)`` when a segment arrives that is sent in ``lag_us``, if it ever does."""
         link = self._link
         if self._dead or self._torn or not link.spoken(self._kernel.now):
             return
@@ -192,7 +192,7 @@ class RoughLane(Lane):
         if self._waiting:
             self._waiting.append((size, callback, args))
             return
-        end = self._on_wire_us(size)
+        end = self._on_wire_us(size, lag_us)
         if end - self._kernel.now <= COMMITTED_US:
             self._wire_free_at = end
             self._launch(end, size, callback, args)
@@ -207,9 +207,9 @@ class RoughLane(Lane):
 
     # the wire ----------------------------------------------------------------------------------------------------------------------
 
-    def _on_wire_us(self, size: int) -> int:
-        """When so many bytes have been put on the wire that begin now, or when it is free."""
-        begin, rate = max(self._kernel.now, self._wire_free_at), self._link.bit_s(self._direction)
+    def _on_wire_us(self, size: int, lag_us: int = 0) -> int:
+        """When so many bytes have been put on the wire that begin in ``lag_us``, or when it is free."""
+        begin, rate = max(self._kernel.now + lag_us, self._wire_free_at), self._link.bit_s(self._direction)
         return begin + round(size * 8e6 / rate) if rate else begin
 
     def _next(self) -> None:

@@ -19,7 +19,7 @@ from model.scenario.tally import RESTS
 PATH = Path(__file__).with_name("service_times.json")
 FORMAT = 3
 """Changes with the meaning of a field. 1: costs without kinds of frames, sizes and fan-out. 2: no brief rests, no conversations in a
-commit, one wait for the disk whatever the rest."""
+commit, no checkpoints, one wait for the disk whatever the rest."""
 
 
 class CalibrationError(ValueError):
@@ -120,6 +120,20 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """CPU of a conversation in it, whose messages are on pages of their own."""
     storage_kib_us: float
     """CPU of 1024 bytes of payload in it."""
+    storage_checkpoint_us: float
+    """CPU of copying the pages of the log into the database, which is done by the commit that fills it up; whatever is in it,"""
+    storage_checkpoint_kib_us: float
+    """and for 1024 bytes of payload written since the last one."""
+    storage_checkpoint_wait_us: float
+    """How long a checkpoint waits for the disk, whatever is in it,"""
+    storage_checkpoint_kib_wait_us: float
+    """and for 1024 bytes of payload."""
+    storage_commit_checkpoints: float
+    """The part of a checkpoint that a commit brings about,"""
+    storage_conversation_checkpoints: float
+    """a conversation in it,"""
+    storage_kib_checkpoints: float
+    """and 1024 bytes of payload in it."""
     storage_read_us: float
     """CPU of a page read."""
     storage_page_row_us: float
@@ -140,8 +154,10 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """The load process wakes up."""
     generator_send_us: float
     """A user sends: planned, recorded, written."""
+    generator_read_us: float
+    """A connection is read: the system call."""
     generator_frame_us: float
-    """A frame of the server read, handled and recorded."""
+    """A frame of it, handled and recorded."""
     generator_write_us: float
     """A frame written that is no send: acks, pings, syncs."""
     generator_connect_us: float
@@ -160,7 +176,7 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
     provenance: Provenance
     spread: float = 0.0
-    """Of what turns and commits of the same content take: standard deviation of the logarithm. The one with which simulated latencies
+    """Of what waking up and a commit take, whatever is in them: standard deviation of the logarithm. The one with which simulated latencies
     at 30 % and 60 % come closest to the measured ones."""
     unexplained_us: float = 0.0
     """What the mean latency at 30 % had beyond everything above; it is in ``loopback_us``. Below 0: the simulation was slower."""

@@ -29,6 +29,11 @@ MACHINE = 1
 """Whose draws decide how long a commit waits: the business node's, whose number in the history this is."""
 
 
+STATEMENT_US = 25
+"""CPU of a statement, about. SQLite carries it out without the interpreter's lock and the writer asks for it again afterwards, so a loop
+that has something to do meanwhile goes first."""
+
+
 def _as_measured(number: int, waited_us: float) -> float:
     return waited_us
 
@@ -78,8 +83,12 @@ class SimStorage:
         self.rows = 0
         self.cpu_us = 0.0
         self._waits = 0
+        self._log_filled = 0.0
+        """How full the log is, of which a commit makes a checkpoint,"""
+        self._log_kib = 0.0
+        """and how much payload is in it."""
         self.factors = EVEN
-        """What the CPU of commits takes, as a factor of what it costs."""
+        """What a commit takes whatever is in it, as a factor of what it costs."""
         self._syncs_us = times.storage_sync_us
         self._rests_us = (0.0, *times.rests_us("storage"))
         self._rests_since = 0
@@ -138,18 +147,42 @@ class SimStorage:
             times.storage_read_us * len(reads) + times.storage_page_row_us * len(read) + times.storage_page_kib_us * _kib(read)
         )
         if appends:
-            cpu_us += times.storage_commit_us + times.storage_row_us * len(appends) + times.storage_kib_us * _kib(appends)
-            cpu_us += times.storage_conversation_us * len({command.conversation for command in appends})
+            kib, conversations = _kib(appends), len({command.conversation for command in appends})
+            cpu_us += (
+                times.storage_row_us * len(appends) + times.storage_kib_us * kib + times.storage_conversation_us * conversations
+            )
             rest = rest_class(self._kernel.now - self._rests_since) + 1
-            cpu_us = (cpu_us + self._rests_us[rest]) * self.factors[self._waits % FACTORS]
+            cpu_us += (times.storage_commit_us + self._rests_us[rest]) * self.factors[self._waits % FACTORS]
             self._waits += 1
             waits = self._syncs_us[min(rest, len(self._syncs_us) - 1)]
             sync_us = self.vary(self._waits, waits[int(self._draw(draws.SERVICE_TIME, self._waits) * len(waits))])
+            if self._is_log_full(kib, conversations):
+                cpu_us += times.storage_checkpoint_us + times.storage_checkpoint_kib_us * self._log_kib
+                sync_us += times.storage_checkpoint_wait_us + times.storage_checkpoint_kib_wait_us * self._log_kib
+                self._log_kib = 0.0
         self.cpu_us += cpu_us
         if self._host is None:
             self._wait(round(cpu_us) + round(sync_us), done, args)
         else:
-            self._host.work(round(cpu_us), self._wait, round(sync_us), done, args)
+            self._work_on(self._host, round(cpu_us), round(sync_us), done, args)
+
+    def _is_log_full(self, kib: float, conversations: int) -> bool:
+        """After a commit of so much."""
+        times = self._times
+        self._log_kib += kib
+        self._log_filled += times.storage_commit_checkpoints + times.storage_conversation_checkpoints * conversations
+        self._log_filled += times.storage_kib_checkpoints * kib
+        if self._log_filled < 1:
+            return False
+        self._log_filled = 0.0
+        return True
+
+    def _work_on(self, host: Cores, cpu_us: int, sync_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
+        """Statement by statement, each of which lets others have the core."""
+        if cpu_us > STATEMENT_US:
+            host.work(STATEMENT_US, self._work_on, host, cpu_us - STATEMENT_US, sync_us, done, args)
+        else:
+            host.work(cpu_us, self._wait, sync_us, done, args)
 
     def _wait(self, wait_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
         """For the disk, and then for a core again: results are told by a thread that runs."""

@@ -40,6 +40,8 @@ from reference_server.process import CANTCREAT, DATAERR, IOERR, NOINPUT, UNAVAIL
 SCHEMA_VERSION = 2
 DATABASE_NAME = "messages.sqlite3"
 LOCK_NAME = "lock"
+CHECKPOINT_PAGES = 1000
+"""In the write-ahead log: SQLite's own default. With more, the commit that copies them is slower; with fewer, more commits are slow."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -76,8 +78,9 @@ class Database:
 
     __slots__ = ("_connection", "_last_message_id", "_lock", "conversations", "epoch", "incarnation", "log")
 
-    def __init__(self, folder: Path, conversations: Sequence[Conversation]) -> None:
-        """Open, make or restore the database in ``folder``. Raises :class:`reference_server.process.Unusable`."""
+    def __init__(self, folder: Path, conversations: Sequence[Conversation], checkpoint_pages: int = CHECKPOINT_PAGES) -> None:
+        """Open, make or restore the database in ``folder``; a commit that brings the write-ahead log to ``checkpoint_pages`` also copies
+        them into the database, none does for 0. Raises :class:`reference_server.process.Unusable`."""
         self.conversations = tuple(conversations)
         _make_folder(folder)
         self._lock = _lock(folder)
@@ -85,7 +88,7 @@ class Database:
         with ExitStack() as on_failure:
             on_failure.callback(self._lock.close)
             try:
-                self._connection = _connect(path)
+                self._connection = _connect(path, checkpoint_pages)
                 on_failure.callback(self._connection.close)
                 self._restore(path)
             except sqlite3.Error as error:
@@ -104,6 +107,10 @@ class Database:
         Raises ``sqlite3.Error`` where the group could not be committed; the process must then end."""
         appended = self._append(commands)
         return [self._read_after(command) if type(command) is ReadAfter else next(appended) for command in commands]
+
+    def checkpoint(self) -> None:
+        """Copy the pages of the write-ahead log into the database, as a commit does."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close and unlock. Everything committed is durable already. Closing again does nothing."""
@@ -204,10 +211,11 @@ def _lock(folder: Path) -> IO[bytes]:
     return held
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
     return connection
 
 

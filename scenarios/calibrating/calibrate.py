@@ -22,10 +22,10 @@ from model.history.run_folder import RunFolder
 from model.history.schema import Header, Kind
 from model.scenario import Kill, Scenario
 from model.sim.service_times import FORMAT, Provenance, ServiceTimes, Standard
-from scenarios.calibrating import loads, simulated, waits
+from scenarios.calibrating import disk, loads, simulated, waits
+from scenarios.calibrating.disk import Disk
 from scenarios.calibrating.fit import Fit, Point, fit
 from scenarios.calibrating.loads import Load
-from scenarios.calibrating.waits import Commits
 from scenarios.calibrating.windows import TERMS, UNSOLD, Window, cut
 from scenarios.running import live, metrics
 from scenarios.running.exits import UNAVAILABLE, CannotRun, Interrupted
@@ -35,10 +35,10 @@ SEED = 1
 SAMPLE_S = 0.25
 SPREAD_MAX, SPREAD_TRIALS = 1.2, 8
 """The largest spread of turns that is tried, and how many are: each takes some seconds."""
-POINTS = 11
+POINTS = 12
 """Points that are played, for the progress that is shown."""
 COMMITS = 60
-"""Commits of each size and after each rest that are timed."""
+"""Commits of each kind that are timed."""
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
     times: ServiceTimes
     fits: dict[str, Fit]
-    commits: tuple[Commits, ...]
+    disk: Disk
     busy: dict[str, float]
     """By point: the load that it came to."""
     checks: tuple[dict[str, tuple[float, float]], ...] = ()
@@ -90,11 +90,11 @@ def calibrate(seconds: float, commit: str, command: str, progress: Progress) -> 
     with tempfile.TemporaryDirectory(prefix="imbench-calibrate-", dir=Path.cwd()) as name:  # on the disk that runs are kept on
         folder = Path(name)
         progress.begin("calibrating")
-        progress.at(0.0, "commits and delays")
-        commits = waits.commits(folder, max(5, round(COMMITS * min(1.0, seconds / 3))))
+        progress.at(0.0, "disk and delays")
+        found = disk.measure(folder, max(5, round(COMMITS * min(1.0, seconds / 3))))
         delays = waits.delay("tcp", generator, server), waits.delay("unix", server, server)
         played = list(_play_all(folder, seconds, len(server), progress))
-    return _concluded(played, commits, delays, len(server), commit, command)
+    return _concluded(played, found, delays, len(server), commit, command)
 
 
 def _play_all(folder: Path, seconds: float, cores: int, progress: Progress) -> Iterator[Played]:
@@ -134,16 +134,18 @@ def play_one(load: Load, folder: Path, progress: Progress) -> Played:
 
 def _concluded(
     played: Sequence[Played],
-    commits: Sequence[Commits],
+    measured: Disk,
     delays: tuple[tuple[float, float], tuple[float, float]],
     cores: int,
     commit: str,
     command: str,
 ) -> Calibration:
     points = points_by_role(played)
-    points["storage"] += waits.points(commits)
+    shares = measured.checkpoints_of()
+    points["storage"] = [disk.with_checkpoints(point, shares) for point in points["storage"]] + measured.points()
     fits = {role: fit(points[role], TERMS[role]) for role in TERMS}
     (loopback, jitter), (local, _) = delays
+    wait_us, kib_wait_us = measured.checkpoint_wait_us()
     starts = {role: start_us(played[-1], role) for role in ("gateway-1", "business")}
     costs = {
         f"{role}_{term}_us": round(cost, 2)
@@ -162,7 +164,10 @@ def _concluded(
     found: dict[str, Any] = {
         **costs,
         "format": FORMAT,
-        "storage_sync_us": waits.sync_us(commits),
+        **{f"storage_{name}_checkpoints": round(share, 6) for name, share in shares.items()},
+        "storage_checkpoint_wait_us": round(wait_us, 1),
+        "storage_checkpoint_kib_wait_us": round(kib_wait_us, 2),
+        "storage_sync_us": measured.sync_us(),
         "gateway_start_us": starts["gateway-1"],
         "business_start_us": starts["business"],
         "loopback_us": loopback,
@@ -174,7 +179,7 @@ def _concluded(
     times = ServiceTimes(**found, standard=tuple(_standard(one, cores) for one in low_and_high))
     times = settled(uneven(times, [one.load.scenario for one in low_and_high], cores), played[1].load.scenario, cores)
     checks = tuple(_check(times, one, standard, cores) for one, standard in zip(low_and_high, times.standard, strict=True))
-    return Calibration(times, fits, tuple(commits), {p.load.name: round(p.busy(cores), 4) for p in played}, checks)
+    return Calibration(times, fits, measured, {p.load.name: round(p.busy(cores), 4) for p in played}, checks)
 
 
 def _standard(played: Played, cores: int) -> Standard:

@@ -47,9 +47,9 @@ def _fit(role: str, fit: Fit) -> Iterator[str]:
 
 def _commits(calibration: Calibration) -> Iterator[str]:
     yield "group commits: median microseconds"
-    yield f"  {'rest':>8} {'messages':>8} {'elapsed':>10} {'CPU':>8}"
-    for size in calibration.commits:
-        yield f"  {size.rest_us:8,.0f} {size.rows:8} {median(size.elapsed_us):10,.0f} {median(size.cpu_us):8,.0f}"
+    yield f"  {'rest':>8} {'messages':>8} {'bytes':>8} {'elapsed':>10} {'CPU':>8}"
+    for size in calibration.disk.commits:
+        yield f"  {size.rest_us:8,.0f} {size.rows:8} {size.payload:8} {median(size.elapsed_us):10,.0f} {median(size.cpu_us):8,.0f}"
     yield ""
 
 

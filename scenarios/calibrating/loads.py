@@ -96,6 +96,7 @@ def others(seconds: float, cost_us: float) -> Iterator[Load]:
         PopulationPlan(users=USERS, group_size=25),
     )
     yield of("bursts of 20", seconds, rate(2.5, 0.7), msgspec.structs.replace(STANDARD, burst=20))
+    yield of("bursts of 100", seconds, rate(2.5, 0.3), msgspec.structs.replace(STANDARD, burst=100))
     yield _heartbeats(of("heartbeats", seconds, 50.0, people=PopulationPlan(users=200)), 100_000)
     yield of("many users", seconds, 50.0, people=PopulationPlan(users=800))
 

@@ -49,8 +49,8 @@ BUSINESS = (
     "kib",
     "first",
 )
-STORAGE = ("commit", *RESTS, "row", "conversation", "kib", "read", "page_row", "page_kib")
-GENERATOR = ("turn", "send", "frame", "write", "connect", "page_row", "kib", "second", "first")
+STORAGE = ("commit", *RESTS, "row", "conversation", "kib", "checkpoint", "checkpoint_kib", "read", "page_row", "page_kib")
+GENERATOR = ("turn", "send", "read", "frame", "write", "connect", "page_row", "kib", "second", "first")
 TERMS: Mapping[str, Sequence[str]] = {"gateway": GATEWAY, "business": BUSINESS, "storage": STORAGE, "generator": GENERATOR}
 """What each role's CPU is explained by."""
 
@@ -130,6 +130,8 @@ def _storage(n: Sequence[int]) -> dict[str, float]:
         "row": n[t.ROWS],
         "conversation": n[t.CONVERSATIONS],
         "kib": n[t.BYTES_KEPT] / 1024,
+        "checkpoint": 0,  # not counted, but told by what was written (disk.with_checkpoints)
+        "checkpoint_kib": 0,
         "read": n[t.READS],
         "page_row": n[t.PAGE_ROWS],
         "page_kib": n[t.PAGE_BYTES] / 1024,
@@ -145,6 +147,7 @@ def _generator(wakes: int, gateway: Sequence[int], page_rows: int) -> dict[str, 
     return {
         "turn": wakes,
         "send": gateway[SEND],
+        "read": gateway[t.WRITES],
         "frame": gateway[t.FRAMES_OUT],
         "write": gateway[RECEIVE_ACK] + gateway[PING] + gateway[SYNC_REQUEST],
         "connect": gateway[CONNECT],

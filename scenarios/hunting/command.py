@@ -38,6 +38,20 @@ def last(first: int, last: int | None, seeds: int | None, seconds: float | None)
     return last
 
 
+def check_alone(first: int, last: int | None, seeds: int | None, seconds: float | None, keep: bool) -> None:
+    """Raises :class:`CannotRun` where a replay was given what only a hunt has."""
+    given = {
+        "--first": first != 1,
+        "--last": last is not None,
+        "--seeds": seeds is not None,
+        "--seconds": seconds is not None,
+        "--keep": keep,
+    }
+    more = [name for name, is_given in given.items() if is_given]
+    if more:
+        raise CannotRun(f"--replay plays one seed again and has no use for {', '.join(more)}; leave out the one or the other")
+
+
 def hunt(
     preset: str,
     first: int,
@@ -52,13 +66,16 @@ def hunt(
     A signal ends it with what was found until then."""
     seeds = count(first) if last is None else range(first, last + 1)
     total = None if last is None else last + 1 - first
-    began, stop = time.monotonic(), 0
+    began, stop, known = time.monotonic(), 0, set[int]()
     tally, small = Tally(failures=[], reached=set()), list[tuple[int, Trial, Outcome, int]]()
     with interruptible(), shown() as progress:
         progress.begin(f"hunt {preset} from seed {first}")
 
         def tell(so_far: Tally) -> None:
             nonlocal tally
+            for failure in (failure for failure in so_far.failures if failure.seed not in known):
+                known.add(failure.seed)
+                progress.say(f"seed {failure.seed} fails: {', '.join(failure.kinds)}")
             tally = so_far
             share = tally.seeds / total if total else (time.monotonic() - began) / (seconds or 1)
             progress.at(min(1.0, share), f"{tally.seeds} seeds, {len(tally.failures)} fail")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import psutil
 
 from model.history.recorder import Rows
@@ -119,18 +120,21 @@ def _cost(cpu_us: int, deliveries: int) -> dict[str, float | None]:
 
 
 def _cpu_by_role(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, int]:
-    """CPU of each role between two instants, by the last sample at or before each; a process that came later began with 0."""
-    before: dict[int, int] = {}
-    until: dict[int, Sample] = {}
+    """CPU of each role between two instants, in a straight line between the samples around each; a process that came later began with 0."""
+    by_process: dict[tuple[str, int], list[Sample]] = defaultdict(list)
     for sample in samples:
-        if sample.t_us <= begin_us:
-            before[sample.pid] = sample.cpu_us
-        if sample.t_us <= end_us:
-            until[sample.pid] = sample
-    total: dict[str, int] = defaultdict(int)
-    for pid, sample in until.items():
-        total[sample.role] += sample.cpu_us - before.get(pid, 0)
-    return dict(total)
+        by_process[sample.role, sample.pid].append(sample)
+    total: dict[str, float] = defaultdict(float)
+    for (role, _), found in by_process.items():
+        total[role] += _cpu_at(found, end_us) - _cpu_at(found, begin_us)
+    return {role: round(cpu_us) for role, cpu_us in total.items()}
+
+
+def _cpu_at(samples: list[Sample], t_us: int) -> float:
+    """CPU of one process until then."""
+    if samples[0].t_us > t_us:
+        return 0.0
+    return float(np.interp(t_us, [sample.t_us for sample in samples], [sample.cpu_us for sample in samples]))
 
 
 def _resident(samples: list[Sample]) -> dict[str, int]:

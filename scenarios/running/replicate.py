@@ -14,6 +14,7 @@ import model.sim
 from model.history.columns import History, from_rows
 from model.scenario import Scenario
 from scenarios.running.run import Judged, judge_safely
+from scenarios.running.times import asked_for
 
 LOSSES = ("lost", "lost_stored")
 """Kinds of anomalies that are losses; those of devices that never got in are counted there, and not as lost."""
@@ -36,7 +37,7 @@ class Simulated:
 
 def simulated(scenario: Scenario, preset: str, seed: int) -> Simulated:
     """Play and judge."""
-    result = model.sim.run(scenario, preset, seed)
+    result = model.sim.run(scenario, preset, seed, times=asked_for())
     history = from_rows(result.header, result.rows)
     end_us = int(result.rows["t_us"].max(initial=0))
     return Simulated(history, judge_safely(history), dict(result.counters), end_us)

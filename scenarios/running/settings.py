@@ -19,40 +19,44 @@ from model.scenario import Fault, RollingRestart, Scenario, faults, machines, ne
 from scenarios.running.exits import CannotRun, suggestion
 
 
-def apply(scenario: Scenario, settings: Sequence[str]) -> Scenario:
-    """The scenario with settings ``field=value`` applied in turn. Raises :class:`CannotRun`."""
+def apply(scenario: Scenario, settings: Sequence[str], option: str = "--set") -> Scenario:
+    """The scenario with settings ``field=value`` applied in turn. Raises :class:`CannotRun`, whose text names the ``option`` that they came
+    from."""
     for setting in settings:
-        scenario = _applied(scenario, setting)
+        scenario = _applied(scenario, setting, f"{option} {setting}")
     problem = next(_problems(scenario), None)
     if problem is not None:
         raise CannotRun(f"the scenario cannot be played: {problem}")
     return scenario
 
 
-def _applied(scenario: Scenario, setting: str) -> Scenario:
+def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
     path, equals, text = setting.partition("=")
     if not equals or not path:
-        raise CannotRun(f"--set {setting}: write it as field=value, such as --set workload.rate_per_s=50")
+        raise CannotRun(f"{said}: write it as field=value, such as --set workload.rate_per_s=50")
     plain = msgspec.to_builtins(scenario)
     place, at = plain, scenario
     *folders, last = path.split(".")
     for name in folders:
-        place, at = place[_key(setting, at, name)], _inside(setting, at, name)
-    place[_key(setting, at, last)] = _value(text)
+        place, at = place[_key(said, at, name)], _inside(said, at, name)
+    place[_key(said, at, last)] = _value(said, text)
     try:
         return msgspec.convert(plain, Scenario)
     except msgspec.ValidationError as error:
-        raise CannotRun(f"--set {setting}: {_plain(error)}") from None
+        raise CannotRun(f"{said}: {_plain(error)}") from None
 
 
-def _value(text: str) -> Any:
+def _value(said: str, text: str) -> Any:
+    """JSON, or else text; what begins as a list or an object does and is none was meant to be JSON."""
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if text[:1] in ("{", "["):
+            raise CannotRun(f"{said}: the value is no JSON ({error}); mind that the shell takes quotes away") from None
         return text
 
 
-def _key(setting: str, at: Any, name: str) -> Any:
+def _key(said: str, at: Any, name: str) -> Any:
     """``name`` as a key of the plain form of ``at``, if it is one."""
     if isinstance(at, dict):
         return name
@@ -62,8 +66,8 @@ def _key(setting: str, at: Any, name: str) -> Any:
     if name in valid:
         return name
     if not valid:
-        raise CannotRun(f"--set {setting}: there is nothing called '{name}' inside a single value; leave '.{name}' out")
-    raise CannotRun(f"--set {setting}: there is no field '{name}'{suggestion(name, valid)} (fields here: {', '.join(valid)})")
+        raise CannotRun(f"{said}: there is nothing called '{name}' inside a single value; leave '.{name}' out")
+    raise CannotRun(f"{said}: there is no field '{name}'{suggestion(name, valid)} (fields here: {', '.join(valid)})")
 
 
 def _names(at: Any) -> tuple[str, ...]:
@@ -73,11 +77,11 @@ def _names(at: Any) -> tuple[str, ...]:
     return at.__struct_fields__ if isinstance(at, msgspec.Struct) else ()
 
 
-def _inside(setting: str, at: Any, name: str) -> Any:
-    key = _key(setting, at, name)
+def _inside(said: str, at: Any, name: str) -> Any:
+    key = _key(said, at, name)
     if isinstance(at, dict):
         if key not in at:
-            raise CannotRun(f"--set {setting}: there is no '{name}' to look into (here: {', '.join(at) or 'nothing'})")
+            raise CannotRun(f"{said}: there is no '{name}' to look into (here: {', '.join(at) or 'nothing'})")
         return at[key]
     return at[key] if isinstance(at, tuple) else getattr(at, key)
 

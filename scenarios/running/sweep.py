@@ -45,6 +45,7 @@ from scenarios.running.progress import shown as progressing
 from scenarios.running.run import commit
 from scenarios.running.settings import apply
 from scenarios.running.signals import interruptible
+from scenarios.running.times import asked_for, chosen, read_and_warn
 
 POINTS_MAX: Final = 10_000
 """Of a grid: one more is a slip of the pen."""
@@ -128,7 +129,7 @@ def tasks(scenario: Scenario, sweep: Sweep) -> list[Task]:
 
 
 def _replications(scenario: Scenario, sweep: Sweep, point: Mapping[str, Choice]) -> Iterator[Task]:
-    there = apply(scenario, [setting for choice in point.values() for setting in choice.settings])
+    there = apply(scenario, [setting for choice in point.values() for setting in choice.settings], "--axis")
     place = {axis: choice.label for axis, choice in point.items()}
     for seed in range(1, sweep.replications + 1):
         yield Task(scenario.name, there, sweep.preset, seed, place)
@@ -152,8 +153,21 @@ def swept(
     plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
     check_presets([plan.preset])
+    _check_free(settings, plan)
     with interruptible(), progressing() as progress:
+        read_and_warn(chosen(None), progress)
         return run(apply(scenario, settings), plan, root, jobs, progress)
+
+
+def _check_free(settings: Sequence[str], plan: Sweep) -> None:
+    """Raises :class:`CannotRun` for a setting of a field that an axis varies: one of the two would be ignored."""
+    varied = {
+        setting.partition("=")[0]: axis.name for axis in plan.axes for choice in axis.choices for setting in choice.settings
+    }
+    for setting in settings:
+        axis = varied.get(setting.partition("=")[0])
+        if axis is not None:
+            raise CannotRun(f"--set {setting}: the axis '{axis}' varies that; choose from it with --axis {axis}=...")
 
 
 def contract(result: SweepResult) -> Row:
@@ -176,7 +190,16 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
     """Run all of it, or what a signal leaves. Raises :class:`CannotRun`, and :class:`RunFolderError` where nothing can be written."""
     planned = tasks(scenario, sweep)
     record = SweepRecord(
-        scenario.name, scenario.digest(), scenario.question, sweep, _now(), jobs, commit(), this_machine(), planned=len(planned)
+        scenario.name,
+        scenario.digest(),
+        scenario.question,
+        sweep,
+        _now(),
+        jobs,
+        commit(),
+        this_machine(),
+        planned=len(planned),
+        service_times=msgspec.to_builtins(asked_for().provenance),
     )
     folder = _claimed(root / scenario.name, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-sweep-{sweep.preset}")
     folder.write_json(RECORD, record)

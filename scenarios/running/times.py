@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from model.history.machine import this_machine
@@ -32,6 +33,16 @@ def read(path: Path) -> ServiceTimes:
         return load(path)
     except CalibrationError as error:
         raise CannotRun(str(error), DAMAGED if path.exists() else MISSING) from None
+
+
+@cache
+def _kept(path: Path) -> ServiceTimes:
+    return read(path)
+
+
+def asked_for() -> ServiceTimes:
+    """Those that the environment asks for, read once: a sweep's, whose replications have no command line. Raises :class:`CannotRun`."""
+    return _kept(chosen(None))
 
 
 def read_and_warn(path: Path, progress: Progress, *, always: bool = False) -> ServiceTimes:

@@ -16,6 +16,7 @@ SHORT = {
     "bench_judge": ["--sizes", "1e4", "--repeats", "1"],
     "bench_recorder": ["100000"],
     "bench_sim": ["--repeats", "1", "--rate", "50"],
+    "bench_storm": ["--size", "4k"],
     "bench_server": ["--rate", "500", "--seconds", "1"],
     "bench_pipeline": ["--rates", "200", "--seconds", "2", "--repeats", "1"],
 }

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model.history.run_folder import RunFolder
-from scenarios.running.exits import IO_ERROR, VALID
+from scenarios.running.exits import IO_ERROR, MISSING, VALID
 from tests.cli.conftest import Command
 from tests.corpus.files import FOLDER
+from tests.sim.times import PINNED
 
 PLANTED = FOLDER / "04_one_loss_and_one_duplicate.jsonl"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -190,6 +192,23 @@ class TestSweep:
         assert f"folder: {folder}" in answer.out
         assert [line.split()[0] for line in answer.out.splitlines()[4:6]] == ["1", "2"]
         assert answer.err == "sweep access_restart, 4 runs\n"
+
+    def test_it_is_simulated_with_the_service_times_that_the_environment_names(
+        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slow = tmp_path / "slow.json"
+        slow.write_bytes(msgspec.json.encode(msgspec.structs.replace(PINNED, business_send_us=50_000.0)))
+        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(slow))
+        answer = imbench(*self.GRID, "--out", tmp_path, "--json")
+        cpu_s = [row["mean"] for row in json.loads(answer.out)["summary"] if row["measure"] == "business_cpu_s"]
+        assert min(cpu_s) > 0.05
+        (folder,) = (tmp_path / "access_restart").iterdir()
+        assert json.loads((folder / "sweep.json").read_text())["service_times"]["command"] == PINNED.provenance.command
+        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(tmp_path / "none.json"))
+        refused = imbench(*self.GRID, "--out", tmp_path / "refused")
+        assert refused.status == MISSING
+        assert "none.json: cannot be read" in refused.err
+        assert not (tmp_path / "refused").exists()
 
     def test_json_is_one_object(self, imbench: Command, tmp_path: Path) -> None:
         found = json.loads(imbench(*self.GRID, "--out", tmp_path, "--json").out)

@@ -161,11 +161,11 @@ class SimConnection:
         self._inbox: deque[Frame] = deque()
         self._ended = False
         self.accepted = gateway.alive
-        self._link.up.carry(gateway.connect, self._link)
+        self._link.up.carry(0, gateway.connect, self._link)
 
     def write(self, *frames: Frame) -> None:
         for frame in frames:
-            self._link.up.carry(self._gateway.receive, self._link, frame)
+            self._link.up.carry(0, self._gateway.receive, self._link, frame)
 
     def receive(self, link: Link, frame: Frame) -> None:
         self._inbox.append(frame)

@@ -81,6 +81,7 @@ def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:
         (("--first", "9", "--last", "3"), ("--last 3 is before --first 9",)),
         (("--last", "3", "--seeds", "3"), ("--last and --seeds", "leave out one")),
         (("--replay", "-1"), ("-1 is not in the range",)),
+        (("--replay", "7", "--keep", "--seeds", "5"), ("no use for --seeds, --keep",)),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(imbench: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:

@@ -16,9 +16,10 @@ from model.history.schema import Kind, Phase
 from model.scenario import Kill, Scenario, tally
 from model.sim.service_times import ServiceTimes
 from model.sim.service_times import load as load_times
-from scenarios.calibrating import delays, loads, waits
+from reference_server.storage.database import CHECKPOINT_PAGES
+from scenarios.calibrating import delays, disk, loads, waits
+from scenarios.calibrating.disk import PAGES, SYNC_VALUES, WRITES, Commits, Disk, with_checkpoints
 from scenarios.calibrating.fit import FLOOR_US, Fit, Point, fit
-from scenarios.calibrating.waits import Commits
 from scenarios.calibrating.windows import GATEWAY, TERMS, UNSOLD, Totals, Window, cut
 from scenarios.running import settings
 from scenarios.running.metrics import Sample
@@ -78,7 +79,16 @@ def test_the_worst_error_is_not_that_of_next_to_nothing() -> None:
 
 def test_every_cost_of_the_roles_is_one_that_is_fitted_and_the_other_way_round() -> None:
     fitted = {f"{role}_{term}_us" for role, terms in TERMS.items() for term in terms if term not in UNSOLD}
-    measured_apart = {"storage_sync_us", "gateway_start_us", "business_start_us", "loopback_us", "loopback_jitter_us", "local_us"}
+    measured_apart = {
+        "storage_sync_us",
+        "storage_checkpoint_wait_us",
+        "storage_checkpoint_kib_wait_us",
+        "gateway_start_us",
+        "business_start_us",
+        "loopback_us",
+        "loopback_jitter_us",
+        "local_us",
+    }
     of_scenarios = {"gateway_handshake_us", "business_account_us"}
     wanted = {name for name in ServiceTimes.__struct_fields__ if name.endswith("_us")}
     assert wanted == fitted | measured_apart | of_scenarios | {"unexplained_us"}
@@ -196,19 +206,45 @@ def test_rates_follow_from_the_load_of_another_point() -> None:
     assert loads.low(3, (1_000, 0.0)).scenario.workload.rate_per_s == loads.RATE_MAX
 
 
+def commits(rest_us: float, rows: int, elapsed_us: float, cpu_us: float, pages: float = 1.0, count: int = 2) -> Commits:
+    return Commits(rest_us, rows, min(rows, 70), 1024, (elapsed_us,) * count, (cpu_us,) * count, (pages,) * count)
+
+
 def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu_by_the_rest_before_it() -> None:
-    measured = [Commits(0.0, 1, 1, (300.0, 310.0), (100.0, 100.0)), Commits(0.0, 5, 5, (700.0, 90.0), (500.0, 100.0))]
-    measured += [Commits(0.0, 100, 70, (9_000.0,), (1_000.0,))]  # too large to be what commits are like under load
-    awake, rested = waits.sync_us([*measured, Commits(1_000.0, 1, 1, (500.0, 500.0), (100.0, 100.0))])
-    assert len(awake) == waits.SYNC_VALUES
+    """Groups too large to be what commits are like under load are left out."""
+    found = Disk(
+        (commits(0.0, 1, 300.0, 100.0), commits(0.0, 5, 90.0, 100.0), commits(0.0, 100, 9e3, 1e3), commits(1e3, 1, 500.0, 100.0)),
+        (),
+    )
+    awake, rested = found.sync_us()
+    assert (len(awake), awake[0], awake[-1]) == (SYNC_VALUES, 0.0, 200.0)
     assert list(awake) == sorted(awake)
-    assert awake[0] == pytest.approx(0, abs=10)
-    assert awake[-1] == pytest.approx(210, abs=5)
     assert set(rested) == {400.0}
-    points = waits.points([*measured, Commits(1_000.0, 1, 1, (500.0, 500.0), (100.0, 100.0))])
-    assert [point.cpu_us for point in points] == [200, 600, 1_000, 200]
-    assert points[1].counts["row"] == points[1].counts["conversation"] == 10
-    assert [point.counts.get("rest_short", 0) for point in points] == [0, 0, 0, 2]
+    points = found.points()[:-1]
+    assert [point.cpu_us for point in points] == [200, 200, 2_000, 200]
+    assert points[2].counts == {"commit": 2, "row": 200, "conversation": 140, "kib": 200}
+    assert points[3].counts["rest_short"] == 2
+
+
+def test_checkpoints_follow_from_the_pages_that_commits_write() -> None:
+    """A commit writes 2 pages, a conversation in it 1 more, and a KiB another 3."""
+    kinds = tuple(commits(0.0, rows, 1.0, 1.0, pages=2 + min(rows, 70) + 3 * rows) for rows in (1, 5, 100, 200))
+    shares = Disk(kinds, ()).checkpoints_of()
+    assert shares == {name: pytest.approx(pages / PAGES, rel=1e-6) for name, pages in zip(WRITES, (2, 1, 3), strict=True)}
+    point = with_checkpoints(Point("load", {"commit": 100, "conversation": 200, "kib": 200}, 1.0), shares)
+    assert point.counts["checkpoint"] == pytest.approx(1.0)
+    assert point.counts["checkpoint_kib"] == 200
+
+
+def test_a_checkpoint_waits_for_the_disk_by_what_is_in_it() -> None:
+    found = Disk((), tuple((kib, 900.0 + 10 * kib, 400.0) for kib in (50.0, 100.0, 200.0)))
+    assert found.checkpoint_wait_us() == pytest.approx((500.0, 10.0))
+    assert found.points()[-1] == Point("checkpoints", {"checkpoint": 3, "checkpoint_kib": 350.0}, 1_200.0)
+    assert Disk((), ()).checkpoint_wait_us() == (0.0, 0.0)
+
+
+def test_the_pages_of_a_checkpoint_are_the_servers() -> None:
+    assert PAGES == CHECKPOINT_PAGES
 
 
 def test_a_way_is_half_a_trip_without_the_slowest_hundredth() -> None:
@@ -229,9 +265,14 @@ def test_roles_that_share_one_core_are_no_way_apart() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the load process needs a core of its own")
 def test_commits_and_ways_are_measured(tmp_path: Path) -> None:
-    found = waits.commits(tmp_path, 3)
-    assert [len(size.elapsed_us) for size in found] == [3] * len(found)
-    assert all(0 < cpu <= elapsed * 1.5 for size in found for elapsed, cpu in zip(size.elapsed_us, size.cpu_us, strict=True))
+    found = disk.measure(tmp_path, 8)
+    assert {len(kind.elapsed_us) for kind in found.commits} == {8, 4 * 8}
+    assert all(
+        0 < cpu <= elapsed * 1.5 for kind in found.commits for elapsed, cpu in zip(kind.elapsed_us, kind.cpu_us, strict=True)
+    )
+    assert all(pages >= 1 for kind in found.commits for pages in kind.pages)
+    assert all(0 < cpu <= elapsed * 1.5 for _, elapsed, cpu in found.checkpoints)
+    assert found.checkpoints
     server, generator = waits.cores()
     least, jitter = waits.delay("tcp", generator, server)
     assert least >= 0

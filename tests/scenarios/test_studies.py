@@ -39,7 +39,7 @@ class TestReconnectStorm:
     def test_a_counting_door_ends_what_an_open_one_does_not_and_jitter_saves_attempts(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("model.sim.world.load", lambda: PINNED)
+        monkeypatch.setattr("scenarios.running.replicate.asked_for", lambda: PINNED)
         runs = short("reconnect_storm", tmp_path, "admission=open,queue").set_index(["policies.backoff", "admission", "seed"])
         late = runs["time_to_95_s"]
         for seed in (1, 2, 3):

@@ -60,7 +60,7 @@ class Ends:
 
     def send(self, lane: Any, at_us: int, *frames: Any) -> None:
         for frame in frames:
-            self.kernel.at(at_us, lane.carry, self.arrive, frame)
+            self.kernel.at(at_us, lane.carry, 0, self.arrive, frame)
 
     def play(self) -> list[int]:
         """When what was sent arrived."""
@@ -197,7 +197,7 @@ def test_the_luck_of_one_lane_is_its_own() -> None:
     for ends in (alone, crowded):
         ends.send(ends.link(device=7).down, S, *range(50))
     for k in range(50):
-        crowded.kernel.at(S - 1, crowded.link(device=8).up.carry, lambda _: None, k)
+        crowded.kernel.at(S - 1, crowded.link(device=8).up.carry, 0, lambda _: None, k)
     assert alone.play() == crowded.play()
 
 
@@ -284,7 +284,7 @@ def test_a_rough_link_has_the_luck_of_the_plain_one() -> None:
     for link in (plain, rough):
         kernel, seen = link.down._kernel, list[int]()
         for k in range(100):
-            kernel.at(k * 1000, link.down.carry, lambda k, kernel=kernel, seen=seen: seen.append(kernel.now), k)
+            kernel.at(k * 1000, link.down.carry, 0, lambda k, kernel=kernel, seen=seen: seen.append(kernel.now), k)
         kernel.play()
         times.append(seen)
     assert times[0] == times[1]

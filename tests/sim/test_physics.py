@@ -85,7 +85,7 @@ def arrivals(plan: Network, sends: int = 2000, every_us: int = 100) -> np.ndarra
     kernel, luck = Kernel(), Luck(plan, seed=1)
     lane, seen = Lane(kernel, luck, luck.place(7, 0)), list[tuple[int, int]]()
     for k in range(sends):
-        kernel.at(k * every_us, lambda k=k: lane.carry(lambda k: seen.append((k, kernel.now)), k))
+        kernel.at(k * every_us, lambda k=k: lane.carry(0, lambda k: seen.append((k, kernel.now)), k))
     kernel.play()
     assert [k for k, _ in seen] == list(range(sends))  # in order, none missing
     return np.array([t for _, t in seen]) - np.arange(sends) * every_us

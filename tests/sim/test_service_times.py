@@ -16,15 +16,17 @@ from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 from model.history.machine import Machine
 from model.history.schema import Kind
-from model.scenario import LoginCost
+from model.scenario import LoginCost, Network
 from model.sim import run
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
 from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
-from model.sim.node import TURN_US_MAX
+from model.sim.network import Link, Luck
+from model.sim.node import SLICE_US, TURN_US_MAX
 from model.sim.service_times import FORMAT, CalibrationError, Provenance, ServiceTimes, load, warning
 from model.sim.stations import Cores
+from model.sim.storage import STATEMENT_US, SimStorage
 from tests.sim.test_world import BASE, KILLED
 
 HERE = Machine(cpu="a CPU", cores=2, kernel="a kernel", python="3.11.7")
@@ -171,6 +173,64 @@ def test_a_turn_after_a_rest_takes_what_has_come_however_much_the_rest_costs() -
     assert (node.turns, node.cpu_us) == (1, 10 + 2 * TURN_US_MAX)
 
 
+def committed(times: ServiceTimes, at_us: tuple[int, ...], host: Cores | None = None, kernel: Kernel | None = None) -> list[int]:
+    """When single messages are committed that are handed to storage at these instants."""
+    kernel, done = kernel or Kernel(), list[int]()
+    disk = SimStorage(kernel, times, [Conversation(1, "direct", (1, 2))], lambda results: done.append(kernel.now), host)
+    disk.open()
+    for number, instant in enumerate(at_us, 1):
+        kernel.at(instant, disk.submit, [Append(number, 1, 1, 1, number, KIB, True)])
+    kernel.play()
+    return done
+
+
+def test_a_commit_waits_for_a_disk_that_has_rested_for_as_long_as_such_a_disk_takes() -> None:
+    times = costing(storage_sync_us=((10.0,), (20.0,), (30.0,)))
+    assert committed(times, (0, 50, 1_000, 10_000)) == [10, 60, 1_030, 10_030]
+
+
+def test_the_commit_that_fills_the_log_makes_the_checkpoint() -> None:
+    times = costing(storage_kib_checkpoints=0.3, storage_commit_checkpoints=0.1, storage_conversation_checkpoints=0.1)
+    slow = {"storage_checkpoint_us": 100.0, "storage_checkpoint_kib_us": 10.0, "storage_checkpoint_wait_us": 1_000.0}
+    times = msgspec.structs.replace(times, **slow, storage_checkpoint_kib_wait_us=200.0)
+    found = committed(times, (0, 10_000, 20_000, 30_000, 40_000))
+    assert found == [0, 11_520, 20_000, 31_520, 40_000]  # 100 + 2 x 10 of CPU, 1,000 + 2 x 200 of waiting
+
+
+def test_a_commit_gives_way_after_each_statement_and_needs_a_core_again_to_tell() -> None:
+    kernel, others = Kernel(), list[int]()
+    cores = Cores(kernel, 1)
+    times = costing(storage_commit_us=2.0 * STATEMENT_US, storage_sync_us=((100.0,),))
+    kernel.at(STATEMENT_US - 1, cores.work, 1_000, lambda: others.append(kernel.now))
+    kernel.at(1_000 + STATEMENT_US + 1, cores.work, 500, lambda: others.append(kernel.now))
+    found = committed(times, (0,), cores, kernel)
+    assert others == [STATEMENT_US + 1_000, 1_000 + 2 * STATEMENT_US + 500]
+    assert found == [1_000 + 2 * STATEMENT_US + 500]
+
+
+def test_what_goes_to_several_leaves_one_after_another_while_it_is_written() -> None:
+    kernel, came = Kernel(), list[tuple[int, int]]()
+    node = SimGateway(kernel, 2, costing(gateway_turn_us=5.0, gateway_write_us=10.0), Policies(), Timers(), lambda *_: True)
+    node.start()
+
+    class End:
+        def receive(self, link: Link, frame: Any) -> None:
+            came.append((link.number, kernel.now))
+
+        def hung_up(self, link: Link) -> None:
+            """For having been silent, later."""
+
+    for device in (1, 2, 3):
+        node.connect(Link(kernel, Luck(Network(delay_us=0, jitter_us=0), 1), End(), device, 1))
+    out = [Write(number, SendAck(1, 1, 0)) for number in (1, 2, 3)]
+    costs = list[float]()
+    kernel.at(1_000, lambda: costs.append(node.cost(out)))
+    kernel.at(1_000, node.release, out)
+    kernel.play()
+    assert costs == [30]
+    assert came[:3] == [(1, 1_010), (2, 1_020), (3, 1_030)]
+
+
 def test_what_a_scenario_says_of_log_ins_comes_on_top_of_what_was_measured() -> None:
     measured = costing(gateway_own_us=1.0, gateway_connect_us=20.0, business_attach_us=5.0)
     times = measured.with_log_ins(LoginCost(handshake_us=300.0, account_us=4_000.0))
@@ -195,6 +255,18 @@ def test_who_waits_for_a_core_takes_what_has_arrived_meanwhile_in_one_turn() -> 
         kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
     kernel.play()
     assert (one.turns, other.turns, kernel.now) == (1, 1, 200)
+
+
+def test_a_node_with_more_to_do_keeps_its_core_until_its_slice_is_over() -> None:
+    kernel, done = Kernel(), list[int]()
+    cores, times = Cores(kernel, 1), costing(gateway_turn_us=100.0, gateway_own_us=30.0)
+    node = SimGateway(kernel, 2, times, Policies(), Timers(), lambda *_: True, cores)
+    node.start()
+    for at_us in range(0, 3 * SLICE_US, 50):
+        kernel.at(at_us, node.arrive, "frame", 1, Ping(1))
+    kernel.at(10, cores.work, 100, lambda: done.append(kernel.now))
+    kernel.play()
+    assert SLICE_US + 100 <= done[0] < 2 * SLICE_US
 
 
 def test_a_core_of_a_node_that_dies_while_it_waits_goes_to_the_next() -> None:
@@ -251,10 +323,19 @@ def test_the_load_process_takes_frames_one_after_another_and_sleeps_in_between()
     kernel, seen = Kernel(), list[tuple[int, str]]()
     load_process = LoadProcess(kernel, costing(generator_turn_us=5.0, generator_frame_us=20.0))
     for at_us, name in ((0, "a"), (10, "b"), (100, "c")):
-        kernel.at(at_us, lambda name=name: load_process.receive(None, lambda: seen.append((kernel.now, name))))
+        kernel.at(at_us, lambda name=name: load_process.receive(name, None, lambda: seen.append((kernel.now, name))))
     kernel.play()
     assert seen == [(5, "a"), (25, "b"), (105, "c")]
     assert (load_process.wakes, load_process.cpu_us) == (2, 2 * 5 + 3 * 20)
+
+
+def test_what_has_come_on_one_connection_is_read_at_once() -> None:
+    kernel = Kernel()
+    load_process = LoadProcess(kernel, costing(generator_read_us=20.0, generator_frame_us=3.0))
+    for link in ("a", "b", "a"):
+        load_process.receive(link, None, lambda: None)
+    kernel.play()
+    assert load_process.cpu_us == 2 * 20 + 3 * 3
 
 
 def test_what_the_schedule_wants_waits_for_a_whole_millisecond_unless_a_frame_comes() -> None:
@@ -277,7 +358,7 @@ def timed(*due_us: int, frames_us: tuple[int, ...] = ()) -> list[tuple[int, int]
     for due in due_us:
         load_process.plan(due, lambda due=due: done.append((due, kernel.now)))
     for at_us in frames_us:
-        kernel.at(at_us, lambda: load_process.receive(None, lambda: None))
+        kernel.at(at_us, lambda: load_process.receive(0, None, lambda: None))
     kernel.play()
     return done
 

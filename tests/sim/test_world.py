@@ -131,9 +131,9 @@ def test_changing_the_preset_does_not_change_the_schedule() -> None:
 
 
 def test_roles_that_share_a_core_take_longer_than_roles_that_do_not() -> None:
-    """Two gateways and business on one core: the same messages, later; and as many cores as roles are as good as one each."""
-    own, shared, enough = (run(msgspec.structs.replace(BASE, cores=cores), "cursor", 1) for cores in (None, 1, 3))
+    """Two gateways, business and its storage on one core: the same messages, later; and as many cores are as good as one each."""
+    own, shared, enough = (run(msgspec.structs.replace(BASE, cores=cores), "cursor", 1) for cores in (None, 1, 4))
     assert own.messages_delivered == shared.messages_delivered == enough.messages_delivered
     ends = [int(result.rows["t_us"][result.rows["kind"] == Kind.DELIVER].sum()) for result in (own, shared, enough)]
-    assert ends[1] > ends[0]
-    assert abs(ends[2] - ends[0]) <= 2 * own.messages_delivered  # a microsecond of rounding each way
+    assert ends[1] - ends[0] > 100 * own.messages_delivered
+    assert abs(ends[2] - ends[0]) <= 5 * own.messages_delivered  # what comes at one instant may be taken in another order
