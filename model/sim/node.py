@@ -10,7 +10,8 @@ Waking up does not always take the same time, live: caches, other processes, the
 than on average it takes each time.
 
 A node has a core of its own, or shares those of a host with other nodes. There it waits for a core when work arrives, takes what has
-arrived when it gets one, and keeps it to the end of the turn; a turn cut short by a kill is worked off to its end.
+arrived when it gets one, and keeps it to the end of the turn, or of further ones while there is work and its slice lasts; a turn cut short
+by a kill is worked off to its end.
 """
 
 from __future__ import annotations

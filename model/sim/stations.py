@@ -61,17 +61,18 @@ class Line:
 
 
 class Cores:
-    """``cores`` cores of a host, given to processes one turn at a time: what the roles of a scenario with ``cores`` share.
+    """``cores`` cores of a host, given to processes for some time: what the roles of a scenario with ``cores`` share.
 
-    Who wants to work asks, and is called when a core is free, in the order of asking; it keeps the core until it leaves. So a process
-    that had to wait finds what has arrived meanwhile, and works in larger batches.
+    Who wants to work asks, and is called when a core is free, in the order of asking; it keeps the core until it leaves, which a node does
+    at the end of a turn that leaves it nothing to do, or is the last of its slice (:mod:`model.sim.node`). So a process that had to wait
+    finds what has arrived meanwhile, and works in larger batches.
 
     Linux (EEVDF, since 6.6) does nearly that with short turns. A process that wakes up does not interrupt one that runs until that has
     had its due or used up its slice (``RUN_TO_PARITY``, on by default: kernel/sched/features.h). A slice is 0.7 ms (0.75 ms at first)
     times 1 + log2 of the CPUs, of eight at most: 1.4 ms on two, 2.8 ms on eight (``sysctl_sched_base_slice`` and
-    ``get_update_sysctl_factor``: kernel/sched/fair.c), and most turns are shorter. Left out: among those that wait it chooses the earliest
-    virtual deadline of those that are owed time and not the first to ask; and who has had more than its due, or is beyond its slice in
-    a long turn, gives way at the next wake-up or tick.
+    ``get_update_sysctl_factor``: kernel/sched/fair.c). Left out: among those that wait it chooses the earliest virtual deadline of those
+    that are owed time and not the first to ask; and who has had more than its due, or is beyond its slice in a long turn, gives way at the
+    next wake-up or tick.
     """
 
     __slots__ = ("_free", "_kernel", "_waiting")
