@@ -224,7 +224,8 @@ def calibrate(out: Path, seconds: float, as_json: bool) -> int:
 def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: bool) -> int:
     """Predict what the calibration has not seen, play it live, compare.
 
-    The machine must be idle; it takes about half an hour. Exit code: 0 all promises kept, 1 one broken, 3 the harness failed somewhere.
+    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken, 3 the harness
+    failed somewhere.
     """
     from reports import validation
     from scenarios.validating.command import validated

@@ -44,6 +44,8 @@ from scenarios.running.replicate import Figures, Place, common, cpu, simulated
 
 BACK: Final = 0.95
 """The share of those who were cut off after whose return a storm is over."""
+MESSAGES_US: Final = 100
+"""What business does for a log-in beside its work: an attachment and what answers it, generously."""
 PEAK_US: Final = 100_000
 """The window in which attempts are counted for their peak: jitter within a second would not show in a longer one."""
 
@@ -87,17 +89,20 @@ DOORS: Final = Axis(
 
 
 def _sized(label: str, users: int, gateways: int) -> Choice:
-    """The same storm with more users: the work of a log-in, and what a door lets in, go with them."""
+    """The same storm with more users: the work of a log-in, and what a door lets in, go with them, as far as a log-in's own messages let
+    them: at 1M those cost more than its work."""
     account_us = 5_000 * 4_000 / users
+    work_us = account_us + MESSAGES_US
     one = (Cut(f"gateway-{k}", at_s=5.0) for k in range(1, gateways + 1))
     other = (Kill(f"gateway-{k}", at_s=5.0, back_s=7.0) for k in range(1, gateways, 2))
-    under_way = round(1e6 / account_us / gateways)  # a second of work for business in all
+    under_way = round(1e6 / work_us / gateways)  # a second of work for business in all
     changes = {
         "gateways": gateways,
         "population.users": users,
+        "ramp_s": max(60.0, 3 * users * work_us / 1e6),
         "login.account_us": account_us,
         "login.handshake_us": 300.0 * 2_000 * gateways / users,
-        "timers.login_interval_us": round(account_us * gateways),
+        "timers.login_interval_us": round(work_us * gateways),
         "timers.logins_max": under_way,
         "timers.login_burst": under_way // 2,
         "faults": list(one if users // gateways > CONNECTIONS_MAX // 2 else other),

@@ -227,7 +227,7 @@ class Outbox:
     def _write(self, stream: _Stream, outstanding: _Outstanding, now: int, out: list[ClientEffect]) -> None:
         outstanding.tries += 1
         outstanding.written = now
-        outstanding.due = now + self._ack_timeout(stream)
+        outstanding.due = now + self._ack_timeout(stream, outstanding.tries)
         self.due = min(self.due, outstanding.due)
         out.append(Write(self.connection, outstanding.frame))
 
@@ -236,15 +236,18 @@ class Outbox:
         if answered.tries == 1:
             stream.took, stream.in_vain = now - answered.written, 0
 
-    def _ack_timeout(self, stream: _Stream) -> int:
+    def _ack_timeout(self, stream: _Stream, tries: int) -> int:
         timers = self._timers
         if self._policies.send == "bounded":
             return timers.ack_timeout_us
-        timeout = min(timers.ack_timeout_max_us, max(timers.ack_timeout_us, 3 * stream.took) << min(stream.in_vain, 20))
-        if not stream.in_vain:
-            return timeout
+        least = min(timers.ack_timeout_max_us, max(timers.ack_timeout_us, 3 * stream.took))
+        doublings = max(stream.in_vain, int(tries > 1))
+        if not doublings:
+            return least
+        timeout = min(timers.ack_timeout_max_us, least << min(doublings, 20))
+        least = max(least, timeout // 2)  # never shorter than an answer takes
         self._draws += 1  # spread repetitions, so that a crowd does not repeat in step
-        return timeout // 2 + int(self._draw(draws.ACK_TIMEOUT, self._draws) * timeout / 2)
+        return least + int(self._draw(draws.ACK_TIMEOUT, self._draws) * (timeout - least))
 
     def _begin_round(self, hint_us: int, now: int) -> None:
         """What was written was in vain: all of it is written again, once, however many answers say so."""

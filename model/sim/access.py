@@ -42,8 +42,8 @@ class SimGateway(Node):
         super().__init__(kernel, number, times.gateway_turn_us, host, times.rests_us("gateway"))
         self._times, self._policies, self._timers, self._check_token = times, policies, timers, check_token
         self._local_us = round(times.local_us)
-        self._frame_writing_us = 0.0
-        """What each frame of a turn that writes several takes of the writing."""
+        self._each_us = 0.0
+        """What each connection takes of a turn's writing, if it writes to several."""
         self._byte_us = times.gateway_kib_us / KIB
         self._frame_us = {
             kind: times.gateway_own_us if kind in GATEWAY_KINDS else times.gateway_forward_us for kind in sorted(CLIENT_KINDS)
@@ -253,29 +253,31 @@ class SimGateway(Node):
         self.sent += frames
         connections = len(set(written)) if frames > 1 else frames
         writing = frames * times.gateway_frame_out_us + connections * times.gateway_write_us + payload * self._byte_us
-        self.writing_us, self._frame_writing_us = (round(writing), writing / frames) if frames > 1 else (0, 0.0)
+        self.writing_us, self._each_us = (round(writing), writing / connections) if connections > 1 else (0, 0.0)
         return writing
 
     def release(self, out: list[Any]) -> None:
         for trap in self.traps:
             out = trap(out)
-        links, each_us, lag_us = self._links, self._frame_writing_us, 0.0
+        links, each_us, lags_us = self._links, self._each_us, dict[int, int]()
         envelopes: list[Any] = []
         for effect in out:
             kind = type(effect)
             if kind is Write:
-                lag_us += each_us
-                link = links.get(effect.connection)
+                number = effect.connection
+                link = links.get(number)
                 if link is not None:
-                    link.down.carry(int(lag_us), link.end.receive, link, effect.frame)
+                    lag_us = lags_us.setdefault(number, int((len(lags_us) + 1) * each_us)) if each_us else 0
+                    link.down.carry(lag_us, link.end.receive, link, effect.frame)
             elif kind is TellBusiness:
                 envelopes.append(effect.envelope)
             elif kind is Close:
                 link = links.pop(effect.connection, None)
                 if link is not None:
-                    link.down.carry(int(lag_us), link.end.hung_up, link)
+                    link.down.carry(lags_us.get(effect.connection, 0), link.end.hung_up, link)
         if envelopes and self._business is not None and self._known_link == self._business_link:
-            self.kernel.at(self.kernel.now + self._local_us, self._business.told, self._business_link, envelopes)
+            written_us = self.kernel.now + int(len(lags_us) * each_us)  # clients come first
+            self.kernel.at(written_us + self._local_us, self._business.told, self._business_link, envelopes)
 
     def deadline(self) -> int:
         return self._machine.deadline

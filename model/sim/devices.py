@@ -211,10 +211,15 @@ class DeviceWorld:
                 self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, gateway, tries + 1)
         elif gateway.accepts:
             gateway.connect(link)
-            link.down.carry(0, device.opened, link)
+            self._answer(link, device.opened)
             if self.lives is not None and (end_us := self.lives.end_us(device.session.device, link, self.kernel.now)):
                 self.kernel.at(end_us, device.lose, link)
-        elif gateway.deaf:
-            link.down.carry(0, device.opened, link)
         else:
-            link.down.carry(0, device.hung_up, link)
+            self._answer(link, device.opened if gateway.deaf else device.hung_up)
+
+    def _answer(self, link: Link, call: Callable[[Link], None]) -> None:
+        """A connection request is answered; who has a load process learns of it when that gets to it."""
+        if self.generator is None:
+            link.down.carry(0, call, link)
+        else:
+            link.down.carry(0, self.generator.receive, link, None, call, link)

@@ -3,8 +3,8 @@
 A live run's latencies contain what its generator adds, so a prediction of them must, too. Left out where the question is about users,
 whose devices have a CPU each. What is modelled:
 
-- An iteration of its loop takes the frames that have come, one after another, then what is due, and what either wrote leaves together at
-  its end, as uvloop writes. What comes meanwhile waits for the next iteration. A process that slept takes a wake-up more.
+- An iteration of its loop takes the frames that have come, one after another, then what is due, and what either wrote leaves together
+  when all of it is done, as uvloop writes. What comes meanwhile waits for the next iteration. A process that slept takes a wake-up more.
 - One timer serves the schedule and all devices (:mod:`loadgen.asyncio_driver`), and libuv counts whole milliseconds: it is due at the
   clock's millisecond plus the wait, rounded up, and looked at after frames that came, or when the process has slept as many whole
   milliseconds as were missing when it went to sleep (``uv_timer_start``, ``uv__next_timeout``, ``uv__io_poll``). So what is due is done up
@@ -161,16 +161,17 @@ class LoadProcess:
 
     def _do_due(self) -> None:
         planned, now = self._planned, self._kernel.now
-        self._due = limits.NEVER_US
+        self._due = 0  # so that nothing sets the timer meanwhile
         while planned and planned[0][0] <= now:
             callback, args = heappop(planned)[2]
             callback(*args)
-        if planned and planned[0][0] < self._due:
+        self._due = limits.NEVER_US
+        if planned:
             self._set_timer()
 
     def _end(self) -> None:
         self._flush()
-        if self._inbox:
+        if self._inbox or (self._planned and self._target <= self._kernel.now):
             self._iterate()
             return
         self._busy = False

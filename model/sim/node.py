@@ -3,8 +3,8 @@
 Work that arrives while the CPU is busy is taken together in the next turn, up to ``TURN_US_MAX`` of it, as an event loop takes what its
 sockets hold: a turn has a fixed cost and a cost per item in and out, so a busy node works in larger batches and more cheaply. The fixed
 cost comes first: who has to wake up takes what has arrived by the time it is awake. The machine decides then and its effects leave at the
-end of the turn, or one after another in the part of it that is spent on writing; a node that is killed in between leaves nothing behind
-but what had left before.
+end of the turn, or one after another in the part of it that is spent on writing; a node that is killed before leaves nothing behind but
+what had left before. One that is killed or paused while it writes, some hundred microseconds, still writes it all.
 
 Waking up does not always take the same time, live: caches, other processes, the interpreter. ``factors`` say how much longer or shorter
 than on average it takes each time.
@@ -199,16 +199,16 @@ class Node(ABC):
         self.turns += 1
         end = now + round(cost)
         if self.writing_us:
-            self.kernel.at(end - self.writing_us, self._write, self.life, out)
+            self.kernel.at(end - self.writing_us, self._write, self.life, out, self.writing_us)
         else:
             self.kernel.at(end, self._finish if self._host is None else self._leave, self.life, out)
 
-    def _write(self, life: int, out: list[Any]) -> None:
+    def _write(self, life: int, out: list[Any], writing_us: int) -> None:
         """Of several effects, each leaves in its turn."""
         if life == self.life and not self.is_paused:
             self.release(out)
             out = []
-        self.kernel.at(self.kernel.now + self.writing_us, self._finish if self._host is None else self._leave, life, out)
+        self.kernel.at(self.kernel.now + writing_us, self._finish if self._host is None else self._leave, life, out)
 
     def _leave(self, life: int, out: list[Any]) -> None:
         """The end of a turn on a core of the host, which a node that has more to do keeps for as long as its slice lasts."""

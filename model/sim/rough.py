@@ -161,7 +161,7 @@ class RoughLane(Lane):
         luck = link.air.luck
         super().__init__(kernel, luck, luck.place(key, direction))
         self._link, self._direction = link, direction
-        self._waiting: deque[tuple[int, Callback, tuple[Any, ...]]] = deque()
+        self._waiting: deque[tuple[int, int, Callback, tuple[Any, ...]]] = deque()  # size, when it is written, what then
         self._turn = 0  # which segment is being put on the wire; another number: begun anew
         self._wire_free_at = 0
         self._bytes = 0
@@ -189,15 +189,16 @@ class RoughLane(Lane):
         if self._direction == DOWN and not self._full and self._bytes > SOCKET_BYTES_MAX:
             self._full = True
             link.gateway.congested(link)
+        written_us = self._kernel.now + lag_us
         if self._waiting:
-            self._waiting.append((size, callback, args))
+            self._waiting.append((size, written_us, callback, args))
             return
-        end = self._on_wire_us(size, lag_us)
-        if end - self._kernel.now <= COMMITTED_US:
+        end = self._on_wire_us(size, written_us)
+        if end - written_us <= COMMITTED_US:
             self._wire_free_at = end
             self._launch(end, size, callback, args)
         else:
-            self._waiting.append((size, callback, args))
+            self._waiting.append((size, written_us, callback, args))
             self._next()
 
     def rerate(self) -> None:
@@ -207,19 +208,20 @@ class RoughLane(Lane):
 
     # the wire ----------------------------------------------------------------------------------------------------------------------
 
-    def _on_wire_us(self, size: int, lag_us: int = 0) -> int:
-        """When so many bytes have been put on the wire that begin in ``lag_us``, or when it is free."""
-        begin, rate = max(self._kernel.now + lag_us, self._wire_free_at), self._link.bit_s(self._direction)
+    def _on_wire_us(self, size: int, written_us: int) -> int:
+        """When so many bytes have been put on the wire that are written then, or when it is free."""
+        begin, rate = max(self._kernel.now, written_us, self._wire_free_at), self._link.bit_s(self._direction)
         return begin + round(size * 8e6 / rate) if rate else begin
 
     def _next(self) -> None:
         self._turn += 1
-        self._kernel.at(self._on_wire_us(self._waiting[0][0]), self._sent, self._turn)
+        self._kernel.at(self._on_wire_us(*self._waiting[0][:2]), self._sent, self._turn)
 
     def _sent(self, turn: int) -> None:
         if turn == self._turn and self._waiting:
             self._wire_free_at = self._kernel.now
-            self._launch(self._kernel.now, *self._waiting.popleft())
+            size, _, callback, args = self._waiting.popleft()
+            self._launch(self._kernel.now, size, callback, args)
             if self._waiting:
                 self._next()
 

@@ -178,7 +178,9 @@ class SimStorage:
         return True
 
     def _work_on(self, host: Cores, cpu_us: int, sync_us: int, done: Callable[..., None], args: tuple[object, ...]) -> None:
-        """Statement by statement, each of which lets others have the core."""
+        """Statement by statement, each of which lets others have the core; not of a process that has died."""
+        if args[0] != self._life:
+            return
         if cpu_us > STATEMENT_US:
             host.work(STATEMENT_US, self._work_on, host, cpu_us - STATEMENT_US, sync_us, done, args)
         else:
@@ -188,7 +190,7 @@ class SimStorage:
         """For the disk, and then for a core again: results are told by a thread that runs."""
         if self._host is None:
             self._kernel.at(self._kernel.now + wait_us, done, *args)
-        else:
+        elif args[0] == self._life:
             self._kernel.at(self._kernel.now + wait_us, self._host.work, 0, done, *args)
 
     def _finish(self, life: int, rows: list[Row], results: list[StorageResult], reads: list[ReadAfter]) -> None:

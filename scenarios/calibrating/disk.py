@@ -22,6 +22,8 @@ SYNC_VALUES: Final = 100
 """Equally likely waits that a calibration keeps: the rarest is one in a hundred commits."""
 SMALL: Final = 5
 """Messages in the groups whose waits are kept: what commits hold under load. Twenty wait a quarter longer."""
+LARGE: Final = 1024
+"""Bytes of messages whose commits only tell what pages they write."""
 PAGES: Final = 1000
 """In the log at a checkpoint: ``reference_server.storage.database.CHECKPOINT_PAGES``."""
 WRITES: Final = ("commit", "conversation", "kib")
@@ -60,11 +62,11 @@ class Disk(msgspec.Struct, frozen=True):
     """(KiB of payload since the last one, elapsed, CPU in microseconds)."""
 
     def sync_us(self) -> tuple[tuple[float, ...], ...]:
-        """Waits of small groups without a rest and after one of each length: each as ``SYNC_VALUES`` equally likely ones, the middles of as
-        many equal parts."""
+        """Waits of small groups of small messages without a rest and after one of each length: each as ``SYNC_VALUES`` equally likely
+        ones, the middles of as many equal parts."""
         middles = (np.arange(SYNC_VALUES) + 0.5) / SYNC_VALUES
         found: dict[int, list[float]] = defaultdict(list)
-        for kind in (kind for kind in self.commits if kind.rows <= SMALL):
+        for kind in (kind for kind in self.commits if kind.rows <= SMALL and kind.payload < LARGE):
             waited = [max(0.0, e - c) for e, c in zip(kind.elapsed_us, kind.cpu_us, strict=True)]
             found[rest_class(round(kind.rest_us))] += waited
         return tuple(tuple(round(float(wait), 1) for wait in np.quantile(found[rest], middles)) for rest in sorted(found))
@@ -72,14 +74,14 @@ class Disk(msgspec.Struct, frozen=True):
     def checkpoints_of(self) -> dict[str, float]:
         """The part of a checkpoint that each of ``WRITES`` brings about."""
         points = [Point("pages", kind.counts, sum(kind.pages)) for kind in self.commits]
-        return {name: pages / PAGES for name, pages in fit(points, WRITES).costs.items()}
+        return {name: pages / PAGES for name, pages in fit(points, WRITES, floor=1.0).costs.items()}
 
     def checkpoint_wait_us(self) -> tuple[float, float]:
         """How long one waits for the disk: whatever is in it, and for each KiB."""
         if not self.checkpoints:
             return 0.0, 0.0
         points = [Point("wait", {"checkpoint": 1, "kib": kib}, max(0.0, e - c)) for kib, e, c in self.checkpoints]
-        costs = fit(points, ("checkpoint", "kib")).costs
+        costs = fit(points, ("checkpoint", "kib"), floor=100.0).costs
         return costs["checkpoint"], costs["kib"]
 
     def points(self) -> list[Point]:

@@ -52,15 +52,16 @@ class Fit(msgspec.Struct, frozen=True):
         return max((abs(r.error) for r in self.residuals if r.measured_us > FLOOR_US), default=0.0)
 
 
-def fit(points: Sequence[Point], terms: Sequence[str]) -> Fit:
-    """The costs of ``terms`` that explain the points best. A term that no point has costs nothing. ValueError for no points."""
+def fit(points: Sequence[Point], terms: Sequence[str], floor: float = FLOOR_US) -> Fit:
+    """The costs of ``terms`` that explain the points best. A term that no point has costs nothing; ``floor`` is that of what is
+    explained, see ``FLOOR_US``. ValueError for no points."""
     from scipy.optimize import nnls
 
     if not points:
         raise ValueError("no points: costs cannot be told from nothing")
     counts = np.array([[float(point.counts.get(term, 0.0)) for term in terms] for point in points])
     cpu = np.array([point.cpu_us for point in points])
-    weight = 1 / (cpu + FLOOR_US)
+    weight = 1 / (cpu + floor)
     scale = np.maximum(counts.max(axis=0), 1.0)  # columns of like size, so that the solver's tolerance means the same for each
     found, _ = nnls(counts / scale * weight[:, None], cpu * weight)
     costs = found / scale

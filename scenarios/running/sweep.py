@@ -165,9 +165,10 @@ def _check_free(settings: Sequence[str], plan: Sweep) -> None:
         setting.partition("=")[0]: axis.name for axis in plan.axes for choice in axis.choices for setting in choice.settings
     }
     for setting in settings:
-        axis = varied.get(setting.partition("=")[0])
-        if axis is not None:
-            raise CannotRun(f"--set {setting}: the axis '{axis}' varies that; choose from it with --axis {axis}=...")
+        field = setting.partition("=")[0]
+        for other, axis in varied.items():
+            if f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}."):
+                raise CannotRun(f"--set {setting}: the axis '{axis}' varies that; choose from it with --axis {axis}=...")
 
 
 def contract(result: SweepResult) -> Row:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from model.core import limits
 from model.core.codes import Code
 from model.core.effects import ClientEffect, Write
@@ -122,6 +124,24 @@ def slow(timeout_us: int, answer_us: int) -> int:
 def test_a_server_slower_than_the_time_out_is_not_kept_slow_by_repetitions() -> None:
     """Each send that were repeated after the first wait would have all others repeated with it."""
     assert slow(timeout_us=1_000, answer_us=800) < 4 * 200
+    assert slow(timeout_us=1_000, answer_us=1_500) < 5 * 200
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_wait_after_one_in_vain_is_not_shorter_than_an_answer_takes(share: float) -> None:
+    outbox, out = Outbox(1, Policies(), Timers(), lambda purpose, counter: share), list[ClientEffect]()
+    outbox.attached(1, 0, out)
+    outbox.submit(7, b"hello", 0, out)
+    took = Timers().ack_timeout_us - 1
+    outbox.acked(SendAck(7, 1, Code.OK, True, 1, 1, 1), took, out)
+    outbox.submit(7, b"hello", took, out)
+    instants = [took]
+    written(out)
+    while len(instants) < 6:
+        now = outbox.due
+        outbox.on_deadline(now, out)
+        instants += [now] * written(out)
+    assert min(later - earlier for earlier, later in pairwise(instants)) >= 3 * took
 
 
 def test_an_answer_to_a_send_that_was_written_once_ends_the_waits_in_vain() -> None:

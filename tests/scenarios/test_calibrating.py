@@ -207,7 +207,7 @@ def test_rates_follow_from_the_load_of_another_point() -> None:
 
 
 def commits(rest_us: float, rows: int, elapsed_us: float, cpu_us: float, pages: float = 1.0, count: int = 2) -> Commits:
-    return Commits(rest_us, rows, min(rows, 70), 1024, (elapsed_us,) * count, (cpu_us,) * count, (pages,) * count)
+    return Commits(rest_us, rows, min(rows, 70), 512, (elapsed_us,) * count, (cpu_us,) * count, (pages,) * count)
 
 
 def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu_by_the_rest_before_it() -> None:
@@ -222,13 +222,13 @@ def test_the_wait_for_the_disk_is_what_is_elapsed_and_no_cpu_by_the_rest_before_
     assert set(rested) == {400.0}
     points = found.points()[:-1]
     assert [point.cpu_us for point in points] == [200, 200, 2_000, 200]
-    assert points[2].counts == {"commit": 2, "row": 200, "conversation": 140, "kib": 200}
+    assert points[2].counts == {"commit": 2, "row": 200, "conversation": 140, "kib": 100}
     assert points[3].counts["rest_short"] == 2
 
 
 def test_checkpoints_follow_from_the_pages_that_commits_write() -> None:
     """A commit writes 2 pages, a conversation in it 1 more, and a KiB another 3."""
-    kinds = tuple(commits(0.0, rows, 1.0, 1.0, pages=2 + min(rows, 70) + 3 * rows) for rows in (1, 5, 100, 200))
+    kinds = tuple(commits(0.0, rows, 1.0, 1.0, pages=2 + min(rows, 70) + 1.5 * rows) for rows in (1, 5, 100, 200))
     shares = Disk(kinds, ()).checkpoints_of()
     assert shares == {name: pytest.approx(pages / PAGES, rel=1e-6) for name, pages in zip(WRITES, (2, 1, 3), strict=True)}
     point = with_checkpoints(Point("load", {"commit": 100, "conversation": 200, "kib": 200}, 1.0), shares)

@@ -107,6 +107,13 @@ class TestCost:
         assert found["cost"] == {"gateway": {"cpu_us": 200 + 100 + 90, "cpu_us_per_delivery": 195.0}}
         assert found["resident_bytes_max"] == {"gateway-1": 30, "gateway-2": 5}
 
+    def test_cpu_is_read_between_samples(self) -> None:
+        samples = [
+            Sample(t_us, "business", "business", 1, cpu_us, 1) for t_us, cpu_us in ((0, 0), (100, 40), (200, 100), (300, 100))
+        ]
+        found = metrics.of_live(samples, deliveries([(150, Via.LIVE)]), 50, 250)
+        assert found["cost"]["business"]["cpu_us"] == 100 - 20
+
     def test_a_cost_of_nothing_delivered_is_not_a_number(self) -> None:
         found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], deliveries([]), 0, 100)
         assert found["cost"]["business"]["cpu_us_per_delivery"] is None

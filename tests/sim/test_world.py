@@ -135,5 +135,5 @@ def test_roles_that_share_a_core_take_longer_than_roles_that_do_not() -> None:
     own, shared, enough = (run(msgspec.structs.replace(BASE, cores=cores), "cursor", 1) for cores in (None, 1, 4))
     assert own.messages_delivered == shared.messages_delivered == enough.messages_delivered
     ends = [int(result.rows["t_us"][result.rows["kind"] == Kind.DELIVER].sum()) for result in (own, shared, enough)]
-    assert ends[1] - ends[0] > 50 * own.messages_delivered
+    assert ends[1] - ends[0] > 10 * own.messages_delivered
     assert abs(ends[2] - ends[0]) <= 5 * own.messages_delivered  # what comes at one instant may be taken in another order
