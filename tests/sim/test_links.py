@@ -15,7 +15,7 @@ from model.scenario import NETWORKS, HalfOpen, Network, Scenario
 from model.sim.kernel import Kernel
 from model.sim.network import TABLE, Link, Luck
 from model.sim.paths import Paths
-from model.sim.rough import DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLink, Weather
+from model.sim.rough import COMMITTED_US, DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLink, Weather
 from model.sim.sizes import link_bytes
 
 QUIET = Network(delay_us=1000, jitter_us=0)
@@ -298,3 +298,14 @@ def test_a_mix_gives_its_shares_and_a_device_keeps_its_network() -> None:
     again = Paths(Kernel(), scenario, 1)
     assert [device for device in range(1, 2001) if again.air(device).plan == NETWORKS["3g"]] == slow
     assert {UP, DOWN} == {0, 1}
+
+
+@pytest.mark.parametrize("bit_s", [0.0, 1e9])
+def test_what_is_written_later_leaves_later_however_much_later(bit_s: float) -> None:
+    """A gateway that writes to thousands takes longer than what a lane commits to the wire ahead of time."""
+    ends = Ends(Network(delay_us=0, jitter_us=0, down_bit_s=bit_s, nat_idle_us=1e9))
+    lags = (9_000, COMMITTED_US - 1, COMMITTED_US + 500, 50_000)
+    for device, lag in enumerate(lags, 1):
+        ends.link(device).down.carry(lag, ends.arrive, device)
+    assert ends.play() == pytest.approx(lags, abs=5)
+    assert [device for _, device in ends.arrived] == [1, 2, 3, 4]

@@ -208,7 +208,11 @@ def test_a_commit_gives_way_after_each_statement_and_needs_a_core_again_to_tell(
     assert found == [1_000 + 2 * STATEMENT_US + 500]
 
 
-def test_what_goes_to_several_leaves_one_after_another_while_it_is_written() -> None:
+@pytest.mark.parametrize(
+    ("to", "leaves_us"), [((1, 2, 3), [10, 20, 30]), ((1, 1, 2), [10, 10, 20]), ((1, 1), [0, 0]), ((3,), [0])]
+)
+def test_what_goes_to_several_leaves_one_after_another_while_it_is_written(to: tuple[int, ...], leaves_us: list[int]) -> None:
+    """What goes to one leaves together."""
     kernel, came = Kernel(), list[tuple[int, int]]()
     node = SimGateway(kernel, 2, costing(gateway_turn_us=5.0, gateway_write_us=10.0), Policies(), Timers(), lambda *_: True)
     node.start()
@@ -222,13 +226,13 @@ def test_what_goes_to_several_leaves_one_after_another_while_it_is_written() -> 
 
     for device in (1, 2, 3):
         node.connect(Link(kernel, Luck(Network(delay_us=0, jitter_us=0), 1), End(), device, 1))
-    out = [Write(number, SendAck(1, 1, 0)) for number in (1, 2, 3)]
+    out = [Write(number, SendAck(1, 1, 0)) for number in to]
     costs = list[float]()
     kernel.at(1_000, lambda: costs.append(node.cost(out)))
     kernel.at(1_000, node.release, out)
     kernel.play()
-    assert costs == [30]
-    assert came[:3] == [(1, 1_010), (2, 1_020), (3, 1_030)]
+    assert costs == [10 * len(set(to))]
+    assert came[: len(to)] == [(number, 1_000 + leaves) for number, leaves in zip(to, leaves_us, strict=True)]
 
 
 def test_what_a_scenario_says_of_log_ins_comes_on_top_of_what_was_measured() -> None:
@@ -371,6 +375,15 @@ def test_a_frame_has_the_timer_looked_at_once_the_clock_has_its_millisecond() ->
     assert timed(1_200, frames_us=(1_500, 2_100)) == [(1_200, 2_100)]
     assert timed(1_200, frames_us=(1_500,)) == [(1_200, 2_500)]  # it slept again, for the one millisecond that was missing
     assert timed(3_200, frames_us=(2_500, 4_100)) == [(3_200, 4_100)]
+
+
+def test_the_timer_does_not_ring_for_what_was_done_when_it_rang() -> None:
+    kernel = Kernel()
+    load_process = LoadProcess(kernel, costing())
+    load_process.plan(100, lambda: load_process.plan(50_000, lambda: None))
+    load_process.plan(200, lambda: None)
+    kernel.play()
+    assert load_process.wakes == 2
 
 
 def test_what_is_written_when_the_timer_rings_leaves_together() -> None:
