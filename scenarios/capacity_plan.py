@@ -11,9 +11,9 @@ Set-up
     a message costs both what its frames and envelopes cost, a turn of the loop each left out.
 
 Expectation
-    A gateway writes some 40,000 frames a second, so each takes about 400 messages to a hundred people. Below the knee the delay hardly
-    changes; above it grows without end. M/M/c finds the knee and is too quick before it: turns cost more while they are short, a
-    fan-out is a burst and no Poisson stream, and deliveries of one message wait for each other.
+    A message to a hundred people costs a gateway a hundred writes, 5 to 10 us each on a machine like ours, so it takes about a thousand
+    a second. Below the knee the delay hardly changes; above it grows without end. M/M/c finds the knee and is too quick before it: waking
+    up costs, a fan-out is a burst and no Poisson stream, and deliveries of one message wait for each other.
 
 What would surprise us
     A second gateway that does not help; a knee more than a quarter away from that of M/M/c.
@@ -26,7 +26,7 @@ from typing import Final
 
 import pandas as pd
 
-from model.analysis import estimates, queues
+from model.analysis import queues
 from model.history.schema import Contract, LatencyPromise
 from model.scenario import Scenario
 from model.scenario.networks import sole
@@ -56,7 +56,7 @@ SCENARIO = Scenario(
 )
 
 SWEEP = Sweep(
-    axes=(axis("gateways", 1, 2, 3), axis("workload.rate_per_s", 50, 100, 200, 300, 400, 500, 600, 800, 1000)),
+    axes=(axis("gateways", 1, 2, 3), axis("workload.rate_per_s", 100, 300, 600, 900, 1200, 1600, 2000)),
     measures=(
         Measure("end_to_end_p99_ms", "p99, simulated", "ms"),
         Measure("mmc_p99_ms", "p99, M/M/c", "ms"),
@@ -67,7 +67,7 @@ SWEEP = Sweep(
     pictures=(Curves(("end_to_end_p99_ms", "mmc_p99_ms"), x="workload.rate_per_s", log_x=False),),
     replications=3,
     short_settings=("duration_s=1", "warm_up_s=0.2"),
-    short_axes=(axis("gateways", 1, 2), axis("workload.rate_per_s", 100, 600)),
+    short_axes=(axis("gateways", 1, 2), axis("workload.rate_per_s", 100, 900, 1600)),
 )
 
 
@@ -121,13 +121,13 @@ def formula_ms(scenario: Scenario, times: ServiceTimes, q: float) -> float:
         behind = queues.mm1(rate, business).response
     except queues.TheoryError:
         return float("inf")
-    commit = times.storage_commit_us + times.storage_row_us + fmean(times.storage_sync_us[0])
+    commit = times.storage_commit_us + times.storage_row_us + times.storage_conversation_us + fmean(times.storage_sync_us[0])
     return (wait + gateway + behind + commit + 2 * sole(scenario.network).delay_us) / 1e3
 
 
 def conclusion(table: pd.DataFrame) -> str:
-    """For each rate the least number of gateways that keeps the promise in the whole interval."""
-    lines = [f"gateways needed for p99 within {PROMISE_MS:g} ms, by the upper end of its interval:"]
+    """For each rate the least number of gateways that kept the promise in every replication."""
+    lines = [f"gateways needed for p99 within {PROMISE_MS:g} ms in every replication:"]
     for rate, rows in table.groupby("workload.rate_per_s", sort=False):
         found = [_least(rows, name) for name in ("end_to_end_p99_ms", "mmc_p99_ms")]
         lines.append(f"  {rate} messages a second: {found[0]} by simulation, {found[1]} by M/M/c")
@@ -136,9 +136,7 @@ def conclusion(table: pd.DataFrame) -> str:
 
 def _least(rows: pd.DataFrame, name: str) -> str:
     for gateways, part in rows.groupby("gateways", sort=False):
-        values = part[name].astype(float).tolist()
-        worst = estimates.mean(values).high if len(values) > 1 and max(values) < float("inf") else max(values)
-        if worst <= PROMISE_MS:
+        if part[name].astype(float).max() <= PROMISE_MS:
             return str(gateways)
     return "more than all tried"
 

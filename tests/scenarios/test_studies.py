@@ -105,8 +105,10 @@ class TestPollingOrPush:
 
 class TestCapacityPlan:
     @pytest.mark.slow
-    def test_a_second_gateway_moves_the_knee(self, tmp_path: Path) -> None:
-        """Whatever was measured: well below the knee of the formula, and well above it, where fuller turns help no more."""
+    def test_a_second_gateway_moves_the_knee(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Well below the knee of the formula, and well above it, where fuller turns help no more."""
+        monkeypatch.setattr("scenarios.running.replicate.asked_for", lambda: PINNED)
+        monkeypatch.setattr(capacity_plan, "asked_for", lambda: PINNED)
         knee = next(rate for rate in range(20, 100_000, 20) if self.by_formula(rate) == math.inf)
         low, high = str(knee // 5), str(4 * knee)
         runs = short("capacity_plan", tmp_path, "gateways=1,2", f"workload.rate_per_s={low},{high}")
@@ -121,10 +123,10 @@ class TestCapacityPlan:
     @staticmethod
     def by_formula(rate: int) -> float:
         asked = settings.apply(capacity_plan.SCENARIO, [f"workload.rate_per_s={rate}"])
-        return capacity_plan.formula_ms(asked, load(), 0.99)
+        return capacity_plan.formula_ms(asked, PINNED, 0.99)
 
     def test_the_formula_knows_its_knee(self) -> None:
-        times = load()
+        times = PINNED
         gateway, business = capacity_plan.services_us(capacity_plan.SCENARIO, times)
         frames = 99 * (times.gateway_write_us + times.gateway_frame_out_us)
         ack = times.gateway_forward_us + 2 * times.gateway_envelope_us + frames / 99
