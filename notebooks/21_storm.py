@@ -20,7 +20,7 @@
 #
 # The rules are the real ones, those of the live clients and gateways (`model/core`); costs and links are the scenario's
 # (`scenarios/reconnect_storm.py`, whose docstring says where they come from). This page uses its short form: a seventh of the time, a seventh of
-# the users, the same storm. To run it without a browser:
+# the users, the same storm in small. To run it without a browser:
 # `jupytext --to ipynb --execute notebooks/21_storm.py --output storm.ipynb`.
 #
 # The first cell only looks for the newest sweep below `IMBENCH_RUNS` or `reports/runs`, and has a short one made where there is none.
@@ -78,7 +78,8 @@ print(sweeps.told(folder))
 #
 # Down: how a client waits before it tries again. Across: whom a gateway lets in. *Open* is everyone; a *bucket* counts so many log-ins a
 # second; a *queue* so many under way. Hints tell the refused when to come back: one wait for all, or a place in a line of their own.
-# "never" is not a large number: with an open door and clients that come back after a fixed second, the storm does not end.
+# "never" is not a large number: with an open door and clients that come back after a fixed second, the storm does not end
+# in the full form; in the short one, with a few hundred clients, it ends late.
 
 # %%
 record, summary = sweeps.read(folder)

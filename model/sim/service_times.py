@@ -22,6 +22,10 @@ FORMAT = 3
 commit, no checkpoints, one wait for the disk whatever the rest."""
 
 
+COST_MAX_US = 1e9
+"""More than any cost, wait or start: a quarter of an hour."""
+
+
 class CalibrationError(ValueError):
     """A calibration cannot be used. The text is one line: which file, what is wrong, what to do."""
 
@@ -228,8 +232,8 @@ def impossible(times: ServiceTimes) -> str:
     for name in times.__struct_fields__:
         value = getattr(times, name)
         for number in chain(*value) if name == "storage_sync_us" else (value,):
-            if isinstance(number, float) and name != "unexplained_us" and not 0 <= number < float("inf"):
-                return f"{name} is {number:g}, and a cost is 0 or more"
+            if isinstance(number, float) and name != "unexplained_us" and not 0 <= number <= COST_MAX_US:
+                return f"{name} is {number:g}, and a cost is 0 to {COST_MAX_US:g}"
     given = times.storage_sync_us and all(times.storage_sync_us)
     return "" if given else "storage_sync_us is empty, and a commit takes some time"
 

@@ -29,7 +29,7 @@ from model.sim.clocks import Clocked, clock_of
 from model.sim.devices import DeviceWorld, Lives, SimDevice
 from model.sim.faults import Nemesis
 from model.sim.generator import LoadProcess
-from model.sim.kernel import Kernel, seldom_collecting
+from model.sim.kernel import GARBAGE, Kernel, seldom_collecting
 from model.sim.node import Node, uneven
 from model.sim.paths import Paths
 from model.sim.pending import Pending
@@ -285,5 +285,6 @@ def run(
     live run (:mod:`model.sim.generator`). ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`);
     None: that of asking.
     """
+    GARBAGE.collect()
     with seldom_collecting():
         return World(scenario, preset, seed, times or load(), generator, pending).run(progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ SEEDS = 1000
 
 def last(first: int, last: int | None, seeds: int | None, seconds: float | None) -> int | None:
     """The last seed to play; None for no bound but time. Raises :class:`CannotRun` where the options contradict each other."""
+    if seconds is not None and math.isnan(seconds):
+        raise CannotRun("--seconds nan is no time; give a number of seconds")
     if last is None:
         return None if seeds is None and seconds is not None else first + (seeds or SEEDS) - 1
     if seeds is not None:

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import combinations, count, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,22 +153,41 @@ def swept(
     plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
     check_presets([plan.preset])
+    _check_apart(plan)
     _check_free(settings, plan)
     with interruptible(), progressing() as progress:
         read_and_warn(chosen(None), progress)
         return run(apply(scenario, settings), plan, root, jobs, progress)
 
 
+def _check_apart(plan: Sweep) -> None:
+    """Raises :class:`CannotRun` for two axes of which one sets what the other does: the comparison would be false."""
+    for one, other in combinations(plan.axes, 2):
+        for field, further in product(sorted(_fields(one)), sorted(_fields(other))):
+            if _overlap(field, further):
+                raise CannotRun(
+                    f"--axis {one.name} and --axis {other.name}: both set {max(field, further)}; leave one of them out"
+                )
+
+
+def _fields(axis: Axis) -> set[str]:
+    return {setting.partition("=")[0] for choice in axis.choices for setting in choice.settings}
+
+
+def _overlap(field: str, other: str) -> bool:
+    """Whether the one is the other, or lies within it."""
+    return f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}.")
+
+
 def _check_free(settings: Sequence[str], plan: Sweep) -> None:
     """Raises :class:`CannotRun` for a setting of a field that an axis varies: one of the two would be ignored."""
-    varied = {
-        setting.partition("=")[0]: axis.name for axis in plan.axes for choice in axis.choices for setting in choice.settings
-    }
     for setting in settings:
         field = setting.partition("=")[0]
-        for other, axis in varied.items():
-            if f"{field}.".startswith(f"{other}.") or f"{other}.".startswith(f"{field}."):
-                raise CannotRun(f"--set {setting}: the axis '{axis}' varies that; choose from it with --axis {axis}=...")
+        for axis in plan.axes:
+            if any(_overlap(field, other) for other in sorted(_fields(axis))):
+                raise CannotRun(
+                    f"--set {setting}: the axis '{axis.name}' varies that; choose from it with --axis {axis.name}=..."
+                )
 
 
 def contract(result: SweepResult) -> Row:

@@ -89,6 +89,10 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*SWEEP, "--axis", "network.los=0,0.1"), ("--axis network.los=0", "no field 'los'", "did you mean 'loss'")),
         ((*SWEEP, "--axis", "network.loss=0,2"), ("network.loss is 2",)),
         ((*SWEEP, "--axis", "gateways=1,2", "--set", "gateways=3"), ("--set gateways=3", "the axis 'gateways' varies that")),
+        (
+            (*SWEEP, "--axis", "network.loss=0,0.1", "--axis", "network=4g,lan"),
+            ("--axis network.loss and --axis network", "leave one"),
+        ),
         ((*SWEEP, "--axis", "network=4g,3g", "--set", "network.loss=0.3"), ("the axis 'network' varies that",)),
         ((*SWEEP, "--axis", "population.users=8,9", "--set", 'population={"users":50}'), ("the axis 'population.users' varies",)),
         ((*SWEEP, "--axis", "network.loss"), ("--axis network.loss", "field=value,value")),

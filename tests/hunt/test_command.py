@@ -77,6 +77,7 @@ def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:
         (("--seeds", "0"), ("0 is not in the range",)),
         (("--seeds", "many"), ("'many' is not a valid integer",)),
         (("--jobs", "0"), ("0 is not in the range",)),
+        (("--seconds", "nan"), ("--seconds nan is no time",)),
         (("--seconds", "0"), ("0.0 is not in the range",)),
         (("--first", "9", "--last", "3"), ("--last 3 is before --first 9",)),
         (("--last", "3", "--seeds", "3"), ("--last and --seeds", "leave out one")),

@@ -71,7 +71,8 @@ def test_the_committed_one_can_be_read() -> None:
     [
         ({"format": FORMAT + 1}, f"format {FORMAT + 1}, this program reads {FORMAT}"),
         ({"format": 1, "gateway_frame_in_us": 13.0}, "is a calibration of format 1"),
-        ({"gateway_turn_us": -1.0}, "gateway_turn_us is -1, and a cost is 0 or more"),
+        ({"gateway_turn_us": -1.0}, "gateway_turn_us is -1, and a cost is 0 to 1e+09"),
+        ({"gateway_turn_us": 1e300}, "gateway_turn_us is 1e+300"),
         ({"storage_sync_us": [[5.0, -2.0]]}, "storage_sync_us is -2"),
         ({"storage_sync_us": []}, "storage_sync_us is empty"),
         ({"storage_sync_us": [[1.0], []]}, "storage_sync_us is empty"),
