@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from model.sim import kernel
+from model.sim.world import World
 from scenarios.hunting import generator, kept, probes, search, shrink
 from scenarios.hunting.trial import play
 from tests.hunt.mutants import MUTANTS
@@ -100,3 +103,10 @@ def test_a_probe_without_its_line_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(LookupError, match=r"'sends are repeated' finds its text 0 times in Outbox\._repeat"):
         probes.traced(int)
     probes._lines.cache_clear()
+
+
+def test_worlds_of_earlier_trials_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is frozen for a run is not looked at by the collector again."""
+    monkeypatch.setattr(kernel, "RUNS_KEPT", 2)
+    search.hunt_seeds(range(30), "cursor")
+    assert sum(type(thing) is World for thing in gc.get_objects()) <= 2

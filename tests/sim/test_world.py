@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -14,8 +13,7 @@ import pytest
 from model.history.recorder import Rows
 from model.history.schema import Kind, Phase, Via
 from model.scenario import Cut, Kill, Scenario
-from model.sim import SimResult, kernel, run
-from model.sim.world import World
+from model.sim import SimResult, run
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -139,12 +137,3 @@ def test_roles_that_share_a_core_take_longer_than_roles_that_do_not() -> None:
     ends = [int(result.rows["t_us"][result.rows["kind"] == Kind.DELIVER].sum()) for result in (own, shared, enough)]
     assert ends[1] - ends[0] > 10 * own.messages_delivered
     assert abs(ends[2] - ends[0]) <= 5 * own.messages_delivered  # what comes at one instant may be taken in another order
-
-
-def test_worlds_of_earlier_runs_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is frozen for a run is not looked at by the collector again."""
-    monkeypatch.setattr(kernel, "RUNS_KEPT", 3)
-    small = msgspec.structs.replace(BASE, duration_s=0.5, warm_up_s=0.0)
-    for seed in range(12):
-        run(small, "cursor", seed)
-    assert sum(type(thing) is World for thing in gc.get_objects()) <= 3
