@@ -9,8 +9,8 @@ Rules of the file:
   to do, and a code of sysexits(3).
 - An exception that no handler expected is a bug. The role then ends with a traceback and ``SOFTWARE``, since a machine that was left
   half way is not to be trusted; a supervisor starts it again.
-- With ``--until-stdin-ends`` the role ends as on SIGTERM when its standard input does. The supervisor holds the other end of that
-  pipe, so not even ``kill -9`` of the supervisor leaves a child behind.
+- With ``--until-stdin-ends`` the role ends as on SIGTERM when its standard input does, and reads orders from it. The supervisor holds
+  the other end of that pipe, so not even ``kill -9`` of the supervisor leaves a child behind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import socket
 import sys
 import time
 import traceback
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,17 +47,37 @@ class Unusable(Exception):
         self.status = status
 
 
+class _Clock:
+    """What this process takes for the time: how far it is ahead of the host's clock, and who has to know when it jumps."""
+
+    __slots__ = ("ahead_us", "alarms")
+
+    def __init__(self) -> None:
+        self.ahead_us = 0
+        self.alarms: weakref.WeakSet[Alarm] = weakref.WeakSet()
+
+    def step(self, by_us: int) -> None:
+        """Jump; every machine looks again at what is due."""
+        self.ahead_us += by_us
+        for alarm in list(self.alarms):
+            alarm.ring()
+
+
+_CLOCK = _Clock()
+
+
 def clock_us() -> int:
-    """Microseconds of CLOCK_MONOTONIC."""
-    return time.monotonic_ns() // 1000
+    """Microseconds of CLOCK_MONOTONIC, and by how much this process's clock has been made to jump."""
+    return time.monotonic_ns() // 1000 + _CLOCK.ahead_us
 
 
 class Alarm:
     """The one timer of a machine: ``set`` it to the machine's deadline after every input; it calls ``ring`` at or after it."""
 
-    __slots__ = ("_due", "_handle", "_loop", "_ring")
+    __slots__ = ("__weakref__", "_due", "_handle", "_loop", "_ring")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        _CLOCK.alarms.add(self)
         self._loop = loop
         self._ring = ring
         self._due = limits.NEVER_US
@@ -69,9 +90,12 @@ class Alarm:
         if self._handle is not None:
             self._handle.cancel()
         self._due = deadline_us
-        self._handle = self._loop.call_later(max(0, deadline_us - clock_us()) / 1e6, self._rings)
+        self._handle = self._loop.call_later(max(0, deadline_us - clock_us()) / 1e6, self.ring)
 
-    def _rings(self) -> None:
+    def ring(self) -> None:
+        """It is time, or may be."""
+        if self._handle is not None:
+            self._handle.cancel()
         self._due = limits.NEVER_US
         self._handle = None
         self._ring()
@@ -145,14 +169,25 @@ async def _serve(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], un
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if until_stdin_ends:
-        loop.add_reader(sys.stdin.fileno(), _read_to_end, loop, stop)
+        loop.add_reader(sys.stdin.fileno(), _read_orders, loop, stop, bytearray())
     return await serve(stop)
 
 
-def _read_to_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
+def _read_orders(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, rest: bytearray) -> None:
+    """``step MICROSECONDS``, a line, has the clock jump, which is said on stdout; the end is the end."""
+    chunk = os.read(sys.stdin.fileno(), 4096)
+    if not chunk:
         loop.remove_reader(sys.stdin.fileno())
         stop.set()
+        return
+    rest += chunk
+    *lines, last = bytes(rest).split(b"\n")
+    rest[:] = last
+    for line in lines:
+        verb, _, by_us = line.partition(b" ")
+        if verb == b"step":
+            _CLOCK.step(int(by_us))
+            print("stepped", flush=True)
 
 
 def _end_on_bug(name: str, context: dict[str, Any]) -> None:

@@ -4,11 +4,12 @@
 
 When everything serves it prints one line on stdout::
 
-    ready {"gateways":[{"name":"gateway-1","host":"127.0.0.1","port":40001,"pid":123}],"business":{"pid":122}}
+    ready {"gateways":[{"name":"gateway-1","host":"127.0.0.1","port":40001,"pid":123}],"business":{"pid":122,"socket":...}}
 
 SIGTERM and SIGINT stop it, gateways first; the exit code is then 0. With ``--control`` it takes commands on stdin (``kill gateway-1``,
-``start gateway-1``, ``kill business``, ``start business``, ``stop``) and prints one JSON event a line, each with the instant ``t_ns`` of
-CLOCK_MONOTONIC: ``{"event":"exited","role":"gateway-1","pid":123,"status":-9,"t_ns":1}``, ``{"event":"started",...,"port":40001,...}``,
+``drain gateway-1``, ``pause business``, ``resume business``, ``start business``, ``step business MICROSECONDS`` (its clock), ``stop``)
+and prints one JSON event a line, each with the instant ``t_ns`` of CLOCK_MONOTONIC:
+``{"event":"exited","role":"gateway-1","pid":123,"status":-9,"t_ns":1}``, ``{"event":"started",...,"port":40001,...}``,
 ``{"event":"refused","command":...,"text":...}``. The end of stdin stops it then.
 
 What cannot work is found before the first child is started, and told in one line with a code of sysexits(3): usage 64, a database
@@ -50,21 +51,24 @@ class ServeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 0
     control: bool = False
     logs: Path | None = None
+    links: Path | None = None
+    """A folder with a socket ``NAME.sock`` for each gateway, at which it is to look for business instead."""
 
 
 def serve(options: ServeOptions) -> int:
     """Run a server until it is told to stop. Returns the exit code; nothing is left running. Call it from the main thread."""
     try:
         with ExitStack() as held:
-            children = _prepare(options, held)
-            return Supervisor(children, options.host, control=options.control).run()
+            children, socket_path = _prepare(options, held)
+            return Supervisor(children, options.host, str(socket_path), control=options.control).run()
     except Unusable as error:
         print(f"imbench serve: {error}", file=sys.stderr, flush=True)
         return error.status
 
 
-def _prepare(options: ServeOptions, held: ExitStack) -> list[Child]:
-    """Check what can be checked, hold the ports, and say how every child is started. Raises :class:`Unusable`."""
+def _prepare(options: ServeOptions, held: ExitStack) -> tuple[list[Child], Path]:
+    """Check what can be checked, hold the ports, and say how every child is started, and where business listens. Raises
+    :class:`Unusable`."""
     load_config(options.config)
     if options.port and options.port + options.gateways - 1 > 65535:
         text = f"{options.gateways} gateways from port {options.port} go beyond 65535; take a lower --port"
@@ -76,7 +80,7 @@ def _prepare(options: ServeOptions, held: ExitStack) -> list[Child]:
     ports = [_hold(options.host, options.port + k if options.port else 0, held) for k in range(options.gateways)]
     socket_path = held.enter_context(_socket_path(options.data))
     children = [_business(options, socket_path)]
-    return children + [_gateway(options, socket_path, k + 1, port) for k, port in enumerate(ports)]
+    return children + [_gateway(options, socket_path, k + 1, port) for k, port in enumerate(ports)], socket_path
 
 
 def _can_be_awaited(descriptor: int) -> bool:
@@ -121,6 +125,8 @@ def _business(options: ServeOptions, socket_path: Path) -> Child:
 
 def _gateway(options: ServeOptions, socket_path: Path, number: int, port: int) -> Child:
     name = f"gateway-{number}"
+    if options.links is not None:
+        socket_path = options.links / f"{name}.sock"
     where = ("--host", options.host, "--port", port, "--business", socket_path, "--config", options.config)
     return Child(name, _command("reference_server.access", "--name", name, *where), port, options.logs)
 
@@ -138,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=whole(0, 65535), default=0, help="port of gateway-1, the others follow; 0: any (0)")
     parser.add_argument("--control", action="store_true", help="take commands on stdin, print events on stdout")
     parser.add_argument("--logs", type=Path, help="folder for the stderr of each role, instead of stderr")
+    parser.add_argument("--links", type=Path, help="folder of sockets, NAME.sock, at which gateways look for business instead")
     return parser
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import selectors
 import signal
 import socket
@@ -47,10 +48,15 @@ STEADY_S = 10.0
 """A child that served this long begins anew with the first delay."""
 
 
+VERBS = ("kill", "drain", "pause", "resume", "start", "step")
+"""What may be done to a child: SIGKILL, SIGTERM, SIGSTOP, SIGCONT, a new process, another time."""
+_WHOLE = re.compile(r"-?\d{1,15}")
+
+
 class Child:
     """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None."""
 
-    __slots__ = ("command", "delay_s", "ending", "log", "output", "port", "process", "ready_s", "restart_s", "role")
+    __slots__ = ("command", "delay_s", "ending", "log", "output", "paused", "port", "process", "ready_s", "restart_s", "role")
 
     def __init__(self, role: str, command: Sequence[str], port: int | None, logs: Path | None) -> None:
         self.role = role
@@ -61,6 +67,7 @@ class Child:
         self.output = b""
         self.ready_s: float | None = None  # since when it serves
         self.ending = False  # its end was asked for
+        self.paused = False  # it was last seen to stand still
         self.delay_s = RESTART_DELAY_S
         self.restart_s: float | None = None  # when it is to be started again
 
@@ -75,7 +82,7 @@ class Child:
     def start(self) -> IO[bytes]:
         """Start the process. Returns its stdout."""
         log = self.log.open("ab") if self.log else None
-        self.output, self.ready_s, self.ending, self.restart_s = b"", None, False, None
+        self.output, self.ready_s, self.ending, self.paused, self.restart_s = b"", None, False, False, None
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
         if log is not None:
@@ -84,10 +91,28 @@ class Child:
         return self.process.stdout
 
     def signal(self, number: int) -> None:
-        """Send a signal, if there is a process to send it to; its end is then no surprise."""
+        """Send a signal that ends it, if there is a process to send it to; its end is then no surprise."""
         if self.process is not None:
             self.ending = True
             self.process.send_signal(number)
+            self.process.send_signal(signal.SIGCONT)  # what stands still would not hear it
+
+    def pause(self, wanted: bool) -> None:
+        """Have it stand still, or go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP if wanted else signal.SIGCONT)
+
+    def step_clock(self, by_us: int) -> None:
+        """Have its clock jump; it says ``stepped`` when it has."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(b"step %d\n" % by_us)
+            self.process.stdin.flush()
+
+    def stands_still(self) -> bool:
+        """Whether the kernel says so."""
+        return self.process is not None and _state(self.process.pid) == "T"
 
     def reap(self) -> int | None:
         """The status of a process that has ended (minus its signal); None while it runs, or if there is none."""
@@ -111,7 +136,8 @@ class Child:
 class Supervisor:
     """The children of one server; business first, then the gateways. ``run`` returns the exit code."""
 
-    def __init__(self, children: Sequence[Child], host: str, *, control: bool) -> None:
+    def __init__(self, children: Sequence[Child], host: str, socket_path: str, *, control: bool) -> None:
+        self._socket_path = socket_path
         self._children = {child.role: child for child in children}
         self._host = host
         self._control = control
@@ -152,7 +178,8 @@ class Supervisor:
             for child in self._children.values()
             if child.port is not None
         ]
-        say_ready(_json({"gateways": gateways, "business": {"pid": self._children[BUSINESS].pid}}))
+        business = {"pid": self._children[BUSINESS].pid, "socket": self._socket_path}
+        say_ready(_json({"gateways": gateways, "business": business}))
         if self._control:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_commands)
 
@@ -189,21 +216,28 @@ class Supervisor:
         self._selector.register(output, selectors.EVENT_READ, partial(self._read_output, child, output))
 
     def _read_output(self, child: Child, output: IO[bytes]) -> None:
-        """A child speaks: its ready line, the only one, says that it serves."""
+        """A child speaks: its ready line says that it serves, any other that it has done what it was told."""
         chunk = os.read(output.fileno(), 4096)
-        child.output += chunk
         if not chunk:
             self._selector.unregister(output)
-        elif child.ready_s is None and b"\n" in child.output:
-            child.ready_s = time.monotonic()
-            if self._phase == "serving":
-                self._emit("started", role=child.role, pid=child.pid, port=child.port)
+            return
+        *lines, child.output = (child.output + chunk).split(b"\n")
+        for line in lines:
+            if line == b"stepped":
+                self._emit("stepped", role=child.role, pid=child.pid)
+            elif child.ready_s is None:
+                child.ready_s = time.monotonic()
+                if self._phase == "serving":
+                    self._emit("started", role=child.role, pid=child.pid, port=child.port)
 
     def _reap_children(self) -> None:
         for child in self._children.values():
             status = child.reap()
             if status is not None:
                 self._exited(child, status)
+            elif child.stands_still() != child.paused:
+                child.paused = not child.paused
+                self._emit("paused" if child.paused else "resumed", role=child.role, pid=child.pid)
 
     def _exited(self, child: Child, status: int) -> None:
         pid = child.pid
@@ -255,19 +289,25 @@ class Supervisor:
             self._selector.unregister(sys.stdin.fileno())
 
     def _obey(self, command: str) -> None:
-        verb, _, role = command.partition(" ")
+        verb, role, by_us = (*command.split(), "", "", "")[:3]
         child = self._children.get(role)
         if command == "stop":
             self._stops_asked += 1
-        elif child is None or verb not in ("kill", "start"):
+        elif child is None or verb not in VERBS or (verb == "step") != bool(_WHOLE.fullmatch(by_us)):
             roles = ", ".join(self._children)
-            self._emit("refused", command=command, text=f"expected kill ROLE, start ROLE or stop; roles are {roles}")
+            self._emit(
+                "refused", command=command, text=f"expected {' ROLE, '.join(VERBS)} ROLE MICROSECONDS or stop; roles are {roles}"
+            )
         elif (verb == "start") == (child.process is not None):
             self._emit("refused", command=command, text=f"{role} is {'running' if child.process else 'not running'}")
-        elif verb == "kill":
-            child.signal(signal.SIGKILL)
-        else:
+        elif verb == "start":
             self._start(child)
+        elif verb in ("kill", "drain"):
+            child.signal(signal.SIGKILL if verb == "kill" else signal.SIGTERM)
+        elif verb == "step":
+            child.step_clock(int(by_us))
+        else:
+            child.pause(verb == "pause")
 
     def _emit(self, event: str, **fields: object) -> None:
         if self._control and self._announced:
@@ -322,6 +362,13 @@ def _all_ended(children: Sequence[Child]) -> bool:
 def _signal_all(children: Sequence[Child], number: int) -> None:
     for child in children:
         child.signal(number)
+
+
+def _state(pid: int) -> str:
+    """What a process does, as one letter of proc(5); none where there is no such file."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 def _status_text(status: int) -> str:

@@ -70,8 +70,8 @@ class Kind(IntEnum):
     ONLINE = 34  # [device] switched on by the schedule
     # faults and processes
     FAULT_PLANNED = 40  # [node, value: id of the fault, code: FaultKind] t_us as planned
-    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind] proven to have taken effect at t_us
-    FAULT_HEALED = 42  # [node, value: id, code: FaultKind] proven healed at t_us
+    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind, seq: how many it strikes at first] proven to have taken effect at t_us
+    FAULT_HEALED = 42  # [node, value: id, code: FaultKind, seq: how many it struck in all] proven healed at t_us
     PROCESS_STARTED = 43  # [node, value: pid or incarnation]
     PROCESS_EXITED = 44  # [node, value: pid or incarnation, code: signal or status]
     # the phases of a run
@@ -138,6 +138,10 @@ class FaultKind(IntEnum):
     ROAM = 14  # clients of the node changed their address, it believes in their old connections; healed at once
     SLOW_CONSUMER = 15  # clients of the node read slowly
     STORAGE_STALL = 16  # the disk answers nothing
+    DELAY = 17  # all that passes between the node and its clients takes longer
+    REFUSE = 18  # the node's port refuses connections, those it has stay
+    DISK_FULL = 19  # the node ends at a commit for which there is no room
+    CLOCK_STEP = 20  # the node's clock jumps; healed at once
 
 
 ROW = np.dtype(

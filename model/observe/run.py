@@ -92,13 +92,13 @@ class RunObserver:
         """The scenario wants this fault."""
         self._record(Kind.FAULT_PLANNED, at_us, node=node, value=fault, code=kind)
 
-    def fault_begun(self, fault: int, kind: FaultKind, node: int, now: int) -> None:
-        """Proof that a fault took effect."""
-        self._record(Kind.FAULT_BEGUN, now, node=node, value=fault, code=kind)
+    def fault_begun(self, fault: int, kind: FaultKind, node: int, now: int, count: int) -> None:
+        """Proof that a fault took effect, on so many processes, connections, frames or bytes to begin with."""
+        self._record(Kind.FAULT_BEGUN, now, node=node, value=fault, code=kind, seq=count)
 
-    def fault_healed(self, fault: int, kind: FaultKind, node: int, now: int) -> None:
-        """Proof that a fault is over."""
-        self._record(Kind.FAULT_HEALED, now, node=node, value=fault, code=kind)
+    def fault_healed(self, fault: int, kind: FaultKind, node: int, now: int, count: int) -> None:
+        """Proof that a fault is over; ``count`` is how many it has struck in all."""
+        self._record(Kind.FAULT_HEALED, now, node=node, value=fault, code=kind, seq=count)
 
     def process_started(self, node: int, process: int, now: int) -> None:
         """A process serves; ``process`` is its pid, in sim its incarnation."""

@@ -15,12 +15,14 @@ from model.core.policies import PRESETS, Policies, Timers
 from model.history.schema import Contract
 from model.scenario import faults, networks
 from model.scenario.faults import (
-    FAULTS_BY_WORLD,
     AckLost,
     Blackhole,
+    ClockStep,
     ColdRoutes,
     Cut,
     Deaf,
+    Delay,
+    DiskFull,
     Drain,
     Fault,
     HalfOpen,
@@ -28,6 +30,7 @@ from model.scenario.faults import (
     NatDrop,
     Partition,
     Pause,
+    Refuse,
     Roam,
     RollingRestart,
     SlowConsumer,
@@ -42,16 +45,18 @@ from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
 __all__ = [
-    "FAULTS_BY_WORLD",
     "NETWORKS",
     "WORLDS",
     "AckLost",
     "Blackhole",
+    "ClockStep",
     "Clocks",
     "ColdRoutes",
     "Cut",
     "Deaf",
+    "Delay",
     "Disk",
+    "DiskFull",
     "Drain",
     "Fault",
     "HalfOpen",
@@ -61,6 +66,7 @@ __all__ = [
     "Network",
     "Partition",
     "Pause",
+    "Refuse",
     "Roam",
     "RollingRestart",
     "Scenario",

@@ -9,8 +9,8 @@ Rules of the file:
 - A :class:`RollingRestart` is a plan for several faults: ``steps`` puts them in its place, and they are what is recorded.
 - The kind of a fault in the history is ``kind``; the page on the model says what each does to bytes and to either end.
 
-Which world can do which: ``FAULTS_BY_WORLD``. Prior art: Jepsen's nemeses, and the toxics of Toxiproxy, each one failure at
-a time."""
+Both worlds do all of them, each with proof that it took effect. Prior art: Jepsen's nemeses, and the toxics of Toxiproxy, each one
+failure at a time."""
 
 from __future__ import annotations
 
@@ -93,6 +93,23 @@ class Pause(_Lasting, frozen=True, tag="pause"):
     strikes = "any"
 
 
+class DiskFull(_Restart, frozen=True, tag="disk_full"):
+    """There is no more room on the disk: business ends at the next commit rather than go on in doubt, and is started again when there
+    is room."""
+
+    kind = FaultKind.DISK_FULL
+    strikes = "business"
+
+
+class ClockStep(_Fault, frozen=True, tag="clock_step"):
+    """The clock that the node's process reads jumps, forward or back; a new process has the right one."""
+
+    kind = FaultKind.CLOCK_STEP
+    strikes = "any"
+
+    by_s: float = 60.0
+
+
 class StorageStall(_Lasting, frozen=True, tag="storage_stall"):
     """The disk answers nothing: commits and reads under way, and what comes after them, wait until it is healed."""
 
@@ -147,6 +164,21 @@ class Blackhole(_Lasting, frozen=True, tag="blackhole"):
 
     kind = FaultKind.BLACKHOLE
     direction: Direction = "both"
+
+
+class Refuse(_Lasting, frozen=True, tag="refuse"):
+    """A gateway's port refuses connections; those that it has go on."""
+
+    kind = FaultKind.REFUSE
+
+
+class Delay(_Lasting, frozen=True, tag="delay"):
+    """All that passes between a gateway and its devices takes longer, each way: by ``delay_s`` and, evenly spread, up to ``jitter_s`` more.
+    Nothing is overtaken."""
+
+    kind = FaultKind.DELAY
+    delay_s: float = 0.2
+    jitter_s: float = 0.0
 
 
 class Throttle(_Lasting, frozen=True, tag="throttle"):
@@ -218,12 +250,16 @@ Single = (
     | Deaf
     | Pause
     | StorageStall
+    | DiskFull
+    | ClockStep
     | Cut
     | HalfOpen
     | Roam
     | AckLost
     | TornFrame
     | Blackhole
+    | Refuse
+    | Delay
     | Throttle
     | SlowConsumer
     | NatDrop
@@ -233,11 +269,10 @@ Single = (
 """A fault of one node."""
 Fault = Single | RollingRestart
 
-SINGLE: tuple[type, ...] = Single.__args__  # a union knows its members
-FAULTS_BY_WORLD: dict[World, tuple[type, ...]] = {"sim": (*SINGLE, RollingRestart), "live": (Kill,)}
-"""What each world can do. A run whose world lacks a fault of its scenario is skipped, and says so."""
+FAULTS: tuple[type, ...] = Fault.__args__  # a union knows its members
+SINGLE: tuple[type, ...] = Single.__args__
 
-TAGS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in FAULTS_BY_WORLD["sim"])  # type: ignore[attr-defined]
+TAGS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in FAULTS)  # type: ignore[attr-defined]
 """What faults are called where scenarios are written."""
 
 _TIMES = ("at_s", "back_s", "heal_s", "idle_s", "down_s", "every_s")
@@ -284,6 +319,14 @@ def problems(fault: Fault) -> Iterator[str]:
     share, count, rate = getattr(fault, "share", 1.0), getattr(fault, "count", 1), getattr(fault, "bit_s", 1.0)
     if not 0 < share <= 1:
         yield f"share is {share:g}; give a share above 0, up to 1"
+    for name, least in (("delay_s", 0.0), ("jitter_s", 0.0), ("by_s", -86_400)):
+        value = getattr(fault, name, 0.0)
+        if not least <= value <= 86_400:
+            yield f"{name} is {value:g}; give {'seconds from 0' if not least else 'at most a day'}"
+    if isinstance(fault, ClockStep) and not fault.by_s:
+        yield "by_s is 0; give seconds, below 0 for a jump back"
+    if isinstance(fault, Delay) and not fault.delay_s + fault.jitter_s:
+        yield "delay_s and jitter_s are 0; give one of them"
     if count < 1:
         yield f"count is {count}; give at least 1"
     if not 0 < rate < math.inf:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 KILLED = -9
 LEFT = 0
+FAILED = 74
+"""EX_IOERR of sysexits(3): what business ends with when it cannot commit."""
 DRAIN_POLL_US = 1_000
 """Between two looks at whether a gateway that was asked to go has said so to everyone."""
 DIRECTIONS = {"up": (UP,), "down": (DOWN,), "both": (UP, DOWN)}
@@ -65,6 +67,8 @@ class Case:
         self.world = nemesis._world
         self._scenario, self._observer, self._kernel = nemesis._scenario, nemesis._observer, nemesis._kernel
         self.has_begun = self.has_healed = False
+        self.count = 0
+        """How many it has struck: processes, connections, frames."""
 
     @property
     def now(self) -> int:
@@ -88,17 +92,18 @@ class Case:
         if wait_us > 0:
             yield self._kernel.timeout(wait_us)
 
-    def begun(self) -> None:
-        """It took effect; said once."""
+    def begun(self, count: int = 1) -> None:
+        """It took effect on so many, or so many more; said once."""
+        self.count += count
         if not self.has_begun:
             self.has_begun = True
-            self._observer.fault_begun(self.number, self.fault.kind, self.node.number, self._kernel.now)
+            self._observer.fault_begun(self.number, self.fault.kind, self.node.number, self._kernel.now, self.count)
 
     def healed(self) -> None:
         """It is over, if it had begun; said once."""
         if self.has_begun and not self.has_healed:
             self.has_healed = True
-            self._observer.fault_healed(self.number, self.fault.kind, self.node.number, self._kernel.now)
+            self._observer.fault_healed(self.number, self.fault.kind, self.node.number, self._kernel.now, self.count)
 
     def struck_once(self, left: int) -> None:
         """One of several strikes; ``left`` of them are to come."""
@@ -180,6 +185,26 @@ def _pause(case: Case) -> Deed:
     case.healed()
 
 
+def _disk_full(case: Case) -> Deed:
+    """Business ends at the next commit; nothing of that is kept."""
+    business = case.world.business
+    if not business.alive or business.storage.on_full is not None:
+        return
+    business.storage.on_full = lambda: _gone(case, FAILED)
+    yield from case.until(case.fault.back_s)
+    business.storage.on_full = None
+    if case.has_begun:
+        yield from _back(case)
+
+
+def _clock_step(case: Case) -> Deed:
+    if case.node.alive:
+        case.node.step_clock(round(case.fault.by_s * 1e6))
+        case.begun()
+        case.healed()
+    yield from ()
+
+
 def _storage_stall(case: Case) -> Deed:
     storage = case.world.business.storage
     if storage.is_stalled:
@@ -195,8 +220,8 @@ def _storage_stall(case: Case) -> Deed:
 
 
 def _cut(case: Case) -> Deed:
-    if case.gateway.cut():
-        case.begun()
+    if struck := case.gateway.cut():
+        case.begun(struck)
         case.healed()
     yield from ()
 
@@ -210,8 +235,9 @@ def _roam(case: Case) -> Deed:
 
 
 def _each(case: Case, lose: Callable[[RoughLink], None]) -> Deed:
-    for link in case.struck():
-        case.begun()
+    if struck := case.struck():
+        case.begun(len(struck))
+    for link in struck:
         lose(link)
     case.healed()
     yield from ()
@@ -261,6 +287,28 @@ def _blackhole(case: Case) -> Deed:
     yield from _while_there(case, case.links())
 
 
+def _refuse(case: Case) -> Deed:
+    gateway = case.gateway
+    if not gateway.accepts:
+        return
+    life = gateway.life
+    gateway.accepts = False
+    case.begun()
+    yield from case.until(case.fault.heal_s)
+    if gateway.life == life:
+        gateway.accepts = True
+    case.healed()
+
+
+def _delay(case: Case) -> Deed:
+    door = case.world.paths.door(case.gateway)
+    if door.delay_us or door.jitter_us:
+        return
+    door.delay_us, door.jitter_us = round(case.fault.delay_s * 1e6), round(case.fault.jitter_s * 1e6)
+    yield from _while_there(case, case.links())
+    door.delay_us = door.jitter_us = 0
+
+
 def _throttle(case: Case) -> Deed:
     door = case.world.paths.door(case.gateway)
     if door.bit_s:
@@ -287,7 +335,7 @@ def _slow_consumer(case: Case) -> Deed:
 def _while_there(case: Case, struck: list[RoughLink]) -> Deed:
     """A fault of the network has begun where there is a connection to feel it."""
     if struck:
-        case.begun()
+        case.begun(len(struck))
     yield from case.until(case.fault.heal_s)
     case.healed()
 
@@ -383,12 +431,16 @@ DEEDS: dict[type, Callable[[Case], Deed]] = {
     f.Deaf: _deaf,
     f.Pause: _pause,
     f.StorageStall: _storage_stall,
+    f.DiskFull: _disk_full,
+    f.ClockStep: _clock_step,
     f.Cut: _cut,
     f.HalfOpen: _half_open,
     f.Roam: _roam,
     f.AckLost: _ack_lost,
     f.TornFrame: _torn_frame,
     f.Blackhole: _blackhole,
+    f.Refuse: _refuse,
+    f.Delay: _delay,
     f.Throttle: _throttle,
     f.SlowConsumer: _slow_consumer,
     f.NatDrop: _nat_drop,

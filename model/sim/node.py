@@ -85,6 +85,8 @@ class Node(ABC):
         self.is_paused = self._is_stuck = False
         self._held: list[Any] | None = None
         self._armed = limits.NEVER_US
+        self._ahead_us = 0
+        """By how much the clock that the process reads is ahead."""
 
     # what a role defines -----------------------------------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ class Node(ABC):
         self.alive = True
         self.life += 1
         self.starts += 1
+        self._ahead_us = 0
 
     def kill(self) -> int:
         """The process is gone, with everything it had not released. Returns how many connections or links it held."""
@@ -138,6 +141,11 @@ class Node(ABC):
             if self._inbox:
                 self._busy = True
                 self._ask()
+
+    def step_clock(self, by_us: int) -> None:
+        """The clock that the process reads jumps; its loop looks again at what is due."""
+        self._ahead_us += by_us
+        self.arrive("deadline")
 
     @property
     def is_busy(self) -> bool:
@@ -192,8 +200,9 @@ class Node(ABC):
         inbox, now = self._inbox, self.kernel.now
         out: list[Any] = []
         work = 0.0
+        shown = now + self._ahead_us
         while inbox and work < TURN_US_MAX:
-            work += self.take(inbox.popleft(), now, out)
+            work += self.take(inbox.popleft(), shown, out)
         cost = work + self.cost(out)
         self.cpu_us += cost
         self.turns += 1
@@ -229,7 +238,7 @@ class Node(ABC):
             return
         self._rests_since = self.kernel.now
         self.release(out)
-        if self.deadline() < self._armed:
+        if self.deadline() < self._armed or self._ahead_us:
             self._rearm()
         if not self._inbox:
             self._busy = False
@@ -240,15 +249,20 @@ class Node(ABC):
             self._ask()
 
     def _rearm(self) -> None:
-        due = self.deadline()
+        due = self._due_us()
         if due < self._armed:
             self._armed = due
             self.kernel.at(due, self._wake, self.life, due)
 
+    def _due_us(self) -> int:
+        """The machine's deadline, which it names on the clock that it reads."""
+        due = self.deadline()
+        return max(due - self._ahead_us, self.kernel.now) if self._ahead_us and due < limits.NEVER_US else due
+
     def _wake(self, life: int, armed: int) -> None:
         if life == self.life and armed == self._armed:
             self._armed = limits.NEVER_US
-            if self.deadline() <= self.kernel.now:
+            if self._due_us() <= self.kernel.now:
                 self.arrive("deadline")
             else:
                 self._rearm()

@@ -23,6 +23,7 @@ OF_LINKS = (
     faults.Roam,
     faults.TornFrame,
     faults.Blackhole,
+    faults.Delay,
     faults.Throttle,
     faults.SlowConsumer,
     faults.NatDrop,

@@ -111,12 +111,13 @@ class Tears:
 class Door:
     """What all connections of one gateway meet: set by faults, all off by default."""
 
-    __slots__ = ("bit_s", "blocked_until_us", "forgotten", "nat_idle_us", "tears")
+    __slots__ = ("bit_s", "blocked_until_us", "delay_us", "forgotten", "jitter_us", "nat_idle_us", "tears")
 
     def __init__(self) -> None:
         self.blocked_until_us = [0, 0]
         """By direction: until when nothing passes."""
         self.bit_s = 0.0
+        self.delay_us = self.jitter_us = 0
         self.nat_idle_us = 0
         self.forgotten: Callback = _nobody
         """Told of every connection that the NAT before this door has forgotten."""
@@ -239,6 +240,10 @@ class RoughLane(Lane):
         if self._dead or passes - begin > give_up_us or delay > give_up_us:
             self._die(begin + round(give_up_us))
             return
+        door = self._link.door
+        if door.delay_us or door.jitter_us:
+            luck = draws.draws(self._link.air.luck.seed, self._place)(draws.LINK_DELAY, self._direction)
+            delay += door.delay_us + round(luck * door.jitter_us)
         self._tried_at = passes
         self._free_at = arrival = max(passes + delay, self._free_at)
         self._kernel.at(arrival, self._arrive, size, callback, args)

@@ -74,6 +74,8 @@ class SimStorage:
         self._busy = False
         self.is_stalled = False
         """Whether it finishes nothing."""
+        self.on_full: Callable[[], None] | None = None
+        """Whom to tell of a commit for which there is no room; None: there is room."""
         self._held: tuple[Any, ...] | None = None
         self._life = 0
         self.vary: Callable[[int, float], float] = _as_measured
@@ -198,6 +200,9 @@ class SimStorage:
             return
         if self.is_stalled:
             self._held = (life, rows, results, reads)
+            return
+        if rows and self.on_full is not None:
+            self.on_full()
             return
         self._rests_since = self._kernel.now
         self.commits += bool(rows)

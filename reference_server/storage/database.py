@@ -42,6 +42,8 @@ DATABASE_NAME = "messages.sqlite3"
 LOCK_NAME = "lock"
 CHECKPOINT_PAGES = 1000
 """In the write-ahead log: SQLite's own default. With more, the commit that copies them is slower; with fewer, more commits are slow."""
+LOCK_WAIT_S = 86_400.0
+"""Wait for whoever else holds the database's lock: a stalled disk is waited for as well, and a commit that fails ends the node."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -212,7 +214,7 @@ def _lock(folder: Path) -> IO[bytes]:
 
 
 def _connect(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")

@@ -64,6 +64,13 @@ FIELDS: dict[type, Callable[[Agenda], dict[str, Any]]] = {
     faults.AckLost: _count,
     faults.TornFrame: lambda agenda: _count(agenda) | {"direction": agenda.dice.pick("torn", ("up", "down"))},
     faults.Blackhole: lambda agenda: {"direction": agenda.dice.pick("hole", ("up", "down", "both"))},
+    faults.Delay: lambda agenda: {
+        "delay_s": round(agenda.heartbeat_s * agenda.dice.log("delay", 0.01, 0.3), 6),
+        "jitter_s": round(agenda.heartbeat_s * agenda.dice.log("jitter", 0.01, 0.3), 6),
+    },
+    faults.ClockStep: lambda agenda: {
+        "by_s": round(agenda.heartbeat_s * agenda.dice.log("step", 0.1, 100.0) * agenda.dice.pick("step to", (-1, 1)), 6)
+    },
     faults.Throttle: _bandwidth,
     faults.SlowConsumer: lambda agenda: _share(agenda) | _bandwidth(agenda),
     faults.NatDrop: lambda agenda: {"idle_s": round(agenda.heartbeat_s * agenda.dice.log("idle", 0.1, 1.0), 6)},

@@ -115,7 +115,6 @@ ELSEWHERE: dict[str, str] = {
     "model.core.business.BusinessNode._is_recent": "policy recent",
     "model.core.business.BusinessNode._remember": "policy recent",
     "model.core.business.BusinessNode._resend": "policy pending",
-    "model.core.business.BusinessNode.on_deadline": "policy pending",
     "model.core.business._Pending.__init__": "policy pending",
     "model.core.inbox.Inbox._advance_shown": "policy arrival",
     "model.core.outbox.Outbox._give_up": "policy bounded, or a log that forgot",

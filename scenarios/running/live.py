@@ -1,18 +1,16 @@
 """The live world: one real server, one load process, real faults, on the loopback of this host.
 
-How a run goes: write the server's configuration; start the server and, once it is ready, the load process; once that is ready, write the
-instant at which the run begins, a second ahead, on CLOCK_MONOTONIC, which all processes share. From then on this process only waits: it
-tells the server to kill and to start nodes when the scenario says so, records what the server has proven, and samples what all processes
-cost. The run is over when the load process ends.
+How a run goes: write the server's configuration; start the server, the proxy if a fault needs one and, once they are ready, the load
+process; once that is ready, write the instant at which the run begins, a second ahead, on CLOCK_MONOTONIC, which all processes share. From
+then on this process only waits: it lets the nemesis act when the scenario says so, passes on what server and proxy have proven, and samples
+what all processes cost. The run is over when the load process ends.
 
 Rules of the file:
 
-- A kill has begun when it was ordered, once waitpid has proven it: its clients may notice before waitpid does. It is healed when the new
-  process has said that it serves. A fault whose proof does not come stays unproven, which the judges notice.
 - However the run ends (as it should, a process dies, a signal, an exception), every process is ended and what was recorded is kept.
   A load process that dies leaves a history that is salvaged and marked ``truncated``.
 - Where there are two cores or more, the load process has the last one to itself and the server shares the others, so that a gateway
-  that is started again does not delay the sends of everyone else.
+  that is started again does not delay the sends of everyone else. A proxy, which stands for the network, may run on any.
 - The secret and the database lie in a folder of the run that is deleted at its end. It is on the disk of the run folder, so that a
   durable commit costs what it costs there.
 """
@@ -24,6 +22,7 @@ import secrets
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,14 +36,15 @@ import psutil
 from model.core.policies import Policies
 from model.history.recorder import FileRecorder
 from model.history.run_folder import RunFolder
-from model.history.schema import FaultKind, Header, Kind, Phase
+from model.history.schema import Header, Kind, Phase
 from model.observe import RunObserver, header
-from model.scenario import Kill, Scenario
-from model.scenario.faults import steps
+from model.scenario import Scenario
 from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
 from model.scenario.script import AUDIT_BOUND_US
 from model.scenario.tally import TALLY_VARIABLE
 from model.workload.population import populate
+from scenarios.breaking.nemesis import Nemesis, Order, door_plans, needs_links
+from scenarios.breaking.proxy import ProxyJob
 from scenarios.running import metrics
 from scenarios.running.exits import IO_ERROR, UNAVAILABLE, CannotRun, Interrupted
 from scenarios.running.played import Played
@@ -54,6 +54,8 @@ from scenarios.running.progress import Progress
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SERVER_READY_S: Final = 45.0
 """Longest wait for the server to serve; it gives itself up before."""
+PROXY_READY_S: Final = 30.0
+"""Longest wait for the proxy to listen."""
 LOAD_READY_S: Final = 90.0
 """Longest wait for the load process: it imports Locust and plans the schedule."""
 Driver = Literal["locust", "asyncio"]
@@ -85,8 +87,9 @@ def play(
     """
     head = _header(scenario, preset, seed)
     folder.write_header(head)
-    with _workshop(folder) as shop, folder.recorder("runner") as recorder:
-        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress, meter or metrics.Meter())
+    with _workshop(folder) as shop, _links() as links, folder.recorder("runner") as recorder:
+        observer = RunObserver(recorder)
+        stage = _Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, meter or metrics.Meter())
         try:
             stage.play()
         except Interrupted as interruption:
@@ -128,6 +131,13 @@ def _workshop(folder: RunFolder) -> Iterator[Path]:
         shutil.rmtree(shop, ignore_errors=True)
 
 
+@contextmanager
+def _links() -> Iterator[Path]:
+    """A folder for sockets, whose paths must be short."""
+    with tempfile.TemporaryDirectory(prefix="imbench-") as folder:
+        yield Path(folder)
+
+
 class _ServerConfig(msgspec.Struct, frozen=True):
     """The server's configuration file, in its words (``reference_server.config``)."""
 
@@ -147,6 +157,7 @@ class _Stage:
     driver: Driver
     folder: RunFolder
     shop: Path
+    links: Path
     observer: RunObserver
     progress: Progress
     meter: metrics.Meter
@@ -154,10 +165,12 @@ class _Stage:
     notes: list[str] = field(default_factory=list)
     interrupted: int = 0
     server: Started | None = None
+    proxy: Started | None = None
     load: Started | None = None
+    nemesis: Nemesis | None = None
     start_ns: int = 0
-    ordered_us: dict[str, int] = field(default_factory=dict)
-    """Kills that were ordered and not yet proven, by role: when."""
+    pids: dict[str, int] = field(default_factory=dict)
+    """The server's processes, by role."""
     broken: bool = False
     """A process of the server has ended unasked."""
     cores: dict[str, list[int]] = field(default_factory=dict)
@@ -169,6 +182,7 @@ class _Stage:
         """From nothing to the end of the load process."""
         self.progress.at(None, "starting the server")
         ready = self._start_server()
+        self._start_proxy(ready)
         self.progress.at(None, "starting the load")
         self._start_load(ready)
         self._pin()
@@ -181,7 +195,9 @@ class _Stage:
 
     def stop(self) -> None:
         """End every process; the load first, so that nobody knocks at a closed door for long."""
-        for process in (self.load, self.server):
+        if self.nemesis is not None:
+            self.nemesis.close()
+        for process in (self.load, self.server, self.proxy):
             if process is not None:
                 process.stop()
 
@@ -223,6 +239,7 @@ class _Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+        command += ["--links", str(self.links)] if needs_links(self.scenario) else []
         self.server = Started(
             "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
         )
@@ -233,6 +250,21 @@ class _Stage:
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
         return _environment() | ({} if tallies is None else {TALLY_VARIABLE: str(tallies)})
+
+    def _start_proxy(self, ready: dict[str, Any]) -> None:
+        """Put a proxy before the gateways that ``ready`` names, or behind them, if a fault needs one."""
+        plans = door_plans(self.scenario, ready["gateways"], ready["business"]["socket"], self.links)
+        if not plans:
+            return
+        path = self.shop / "proxy.json"
+        path.write_bytes(msgspec.json.encode(ProxyJob(self.scenario, self.seed, plans)))
+        command = [sys.executable, "-m", "scenarios.breaking.proxy", str(path)]
+        log = self.folder.path / "logs" / "proxy.log"
+        self.proxy = Started("proxy", command, log, cwd=self.shop, env=_environment())
+        addresses = msgspec.json.decode(_await(self.proxy, "ready ", PROXY_READY_S).removeprefix("ready "))
+        ports = {plan.gateway: address[1] for plan, address in zip(plans, addresses, strict=True) if plan.side == "clients"}
+        for gateway in ready["gateways"]:
+            gateway["port"] = ports.get(gateway["name"], gateway["port"])
 
     def _start_load(self, ready: dict[str, Any]) -> None:
         endpoints = tuple(Endpoint(g["host"], g["port"], self._node(g["name"])) for g in ready["gateways"])
@@ -261,14 +293,14 @@ class _Stage:
         assert self.load is not None
         self.meter.watch("supervisor", "supervisor", self.server.pid)
         self.meter.watch("generator", "load", self.load.pid)
+        if self.proxy is not None:
+            self.meter.watch("proxy", "proxy", self.proxy.pid)
         for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + [("business", ready["business"]["pid"])]:
             self._serves(role, pid, 0)
-        for number, fault in enumerate(self.scenario.faults, 1):
-            if isinstance(fault, Kill):
-                self.observer.fault_planned(number, FaultKind.KILL, self._node(fault.node), self.scenario.at_us(fault.at_s))
 
     def _serves(self, role: str, pid: int, now: int) -> None:
         self.observer.process_started(self._node(role), pid, now)
+        self.pids[role] = pid
         self.meter.watch("gateway" if role.startswith("gateway") else role, role, pid)
 
     def _node(self, role: str) -> int:
@@ -279,7 +311,7 @@ class _Stage:
     def _conduct(self) -> None:
         """Wait for the load process to end, and meanwhile do what is due."""
         assert self.load is not None
-        orders, sample_us = _orders(self.scenario), 0
+        orders, sample_us = self._planned(), 0
         bound_us = self._bound_us()
         while self.load.status is None:
             now = self._now()
@@ -288,7 +320,7 @@ class _Stage:
                 sample_us = (now // self.meter.interval_us + 1) * self.meter.interval_us
                 self._show(now)
             while orders and now >= orders[0][0]:
-                self._order(orders.pop(0)[1])
+                orders.pop(0)[1]()
             if now > bound_us:
                 self.notes.append("the load process did not end within the bounds of the run; it was stopped")
                 return
@@ -302,63 +334,80 @@ class _Stage:
 
     def _bound_us(self) -> int:
         contract = self.scenario.contract
-        ends = [self.scenario.duration_s, *(fault.back_s for fault in self.scenario.faults if isinstance(fault, Kill))]
+        ends = [self.scenario.duration_s, *(fault.healed_s for fault in self.scenario.faults)]
         return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + AUDIT_BOUND_US + SLACK_US
 
     def _show(self, now: int) -> None:
         planned = self.scenario.at_us(self.scenario.duration_s) + self.scenario.contract.quiet_us
         self.progress.at(max(0.0, min(now / planned, 0.99)), _moment(self.scenario, now))
 
-    def _order(self, command: str) -> None:
+    def _planned(self) -> list[Order]:
+        """What the nemesis is to do, and when."""
         assert self.server is not None
-        verb, _, role = command.partition(" ")
-        if verb == "kill":
-            self.ordered_us[role] = self._now()
-        self.server.say(command)
+        proxy = self.proxy
+        tell = None if proxy is None else lambda command: proxy.say(msgspec.json.encode(command).decode())
+        observer, store = self.observer, self.shop / "data"
+        self.nemesis = Nemesis(
+            self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__
+        )
+        return self.nemesis.plan()
 
     def _hear(self, wait_us: int) -> bool:
-        """Note the server's next event, if one comes; False when the server is gone."""
+        """Note what the server and the proxy say next, if anything; False when one of them is gone."""
         assert self.server is not None
         line = self.server.line(min(max(wait_us, 0) / 1e6, TURN_S))
         if line is not None and line.startswith("{"):
             self._note(msgspec.json.decode(line))
-        if self.server.status is not None:
-            self._note_death(self.server)
-            return False
+        if self.proxy is not None:
+            self._hear_proxy(self.proxy)
+        for process in filter(None, (self.server, self.proxy)):
+            if process.status is not None:
+                self._note_death(process)
+                return False
         return not self.broken
+
+    def _hear_proxy(self, proxy: Started) -> None:
+        assert self.nemesis is not None
+        while line := proxy.line(0.0):
+            event = msgspec.json.decode(line)
+            self.nemesis.proven(event, self._on_clock(event))
 
     def _note_death(self, process: Started) -> None:
         end = _ended(process.status or 0)
         self.notes.append(f"the {process.name} process ended {end}, before the run did: {process.last_words()}")
 
+    def _on_clock(self, event: dict[str, Any]) -> int:
+        """When it happened, on the clock of the run."""
+        t_us: int = (event["t_ns"] - self.start_ns) // 1000
+        return t_us
+
     def _note(self, event: dict[str, Any]) -> None:
+        assert self.nemesis is not None
         if event["event"] == "refused":
             self.notes.append(f"the server refused '{event.get('command')}': {event.get('text')}")
             return
-        role, now = event["role"], (event["t_ns"] - self.start_ns) // 1000
-        if event["event"] == "exited":
-            self._note_end(role, event["pid"], event["status"], now)
-        elif event["event"] == "started":
-            self._serves(role, event["pid"], now)
-            if number := self._fault(role, now):
-                self.observer.fault_healed(number, FaultKind.KILL, self._node(role), now)
+        role, now = event["role"], self._on_clock(event)
+        match event["event"]:
+            case "exited":
+                self._note_end(role, event["pid"], event["status"], now)
+            case "started":
+                self._serves(role, event["pid"], now)
+                self.nemesis.started(role, now)
+            case "stepped":
+                self.nemesis.stepped(role, now)
+            case "paused":
+                self.nemesis.paused(role, now)
+            case "resumed":
+                self.nemesis.resumed(role, now)
 
     def _note_end(self, role: str, pid: int, status: int, now: int) -> None:
+        assert self.nemesis is not None
         self.observer.process_exited(self._node(role), pid, status, now)
-        ordered_us = self.ordered_us.pop(role, None)
-        number = self._fault(role, now)
-        if ordered_us is None:
-            self.broken = True  # nobody starts it again: what would follow says nothing of the scenario
-            end = f"{role} (pid {pid}) ended unasked, {_ended(status)}, at {(now - self.scenario.load_begin_us) / 1e6:.1f} s"
-            self.notes.append(f"{end}; the run was broken off (log: {self.folder.path / 'logs' / (role + '.log')})")
-        elif number and status == -signal.SIGKILL:
-            self.observer.fault_begun(number, FaultKind.KILL, self._node(role), ordered_us)
-
-    def _fault(self, role: str, now: int) -> int:
-        """Which fault an event of this role at this instant belongs to: the latest that was due; 0: none."""
-        faults = enumerate(steps(self.scenario.faults), 1)
-        due = [(fault.at_s, i) for i, fault in faults if fault.node == role and self.scenario.at_us(fault.at_s) <= now]
-        return max(due)[1] if due else 0
+        if self.nemesis.exited(role, status, now):
+            return
+        self.broken = True  # nobody starts it again: what would follow says nothing of the scenario
+        end = f"{role} (pid {pid}) ended unasked, {_ended(status)}, at {(now - self.scenario.load_begin_us) / 1e6:.1f} s"
+        self.notes.append(f"{end}; the run was broken off (log: {self.folder.path / 'logs' / (role + '.log')})")
 
     def _health(self) -> dict[str, float]:
         """What the load process says of itself; nothing where it died."""
@@ -380,14 +429,6 @@ def _load_module(driver: Driver, users: int) -> list[str]:
         return ["loadgen.asyncio_driver"]
     file = str(ROOT / "loadgen" / "locustfile.py")
     return ["locust", "-f", file, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
-
-
-def _orders(scenario: Scenario) -> list[tuple[int, str]]:
-    """What the server is told, and when, in order of time."""
-    kills = [fault for fault in scenario.faults if isinstance(fault, Kill)]
-    orders = [(scenario.at_us(fault.at_s), f"kill {fault.node}") for fault in kills]
-    orders += [(scenario.at_us(fault.back_s), f"start {fault.node}") for fault in kills]
-    return sorted(orders)
 
 
 def _moment(scenario: Scenario, now: int) -> str:

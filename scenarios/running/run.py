@@ -24,8 +24,7 @@ from model.history.columns import History, from_rows
 from model.history.machine import this_machine
 from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFolder
 from model.history.schema import Kind, Phase
-from model.scenario import FAULTS_BY_WORLD, Disk, LoginCost, Network, Scenario, World
-from model.scenario.faults import tag
+from model.scenario import Disk, LoginCost, Network, Scenario, World
 from model.sim.service_times import ServiceTimes
 from scenarios.running import live, sim
 from scenarios.running.exits import Interrupted
@@ -124,7 +123,6 @@ def run(
 
 def _missing(scenario: Scenario, world: World) -> list[str]:
     """What a scenario asks of a world that it cannot do."""
-    kinds = {tag(fault) for fault in scenario.faults if not isinstance(fault, FAULTS_BY_WORLD[world])}
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
         ("connections that end by themselves", bool(scenario.connection_life_s)),
@@ -132,7 +130,7 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
         ("clocks that are wrong", not scenario.clocks.perfect),
         ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
-    return [f"fault of kind {kind}" for kind in sorted(kinds)] + [name for name, asked in wishes if asked and world == "live"]
+    return [name for name, asked in wishes if asked and world == "live"]
 
 
 def _simulated(

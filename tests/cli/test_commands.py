@@ -79,13 +79,12 @@ class TestRun:
         answer = imbench(*CALM, "--json", "--out", tmp_path)
         assert answer.err == "access_restart cursor sim seed 1\n"
 
-    def test_a_fault_the_world_lacks_is_skipped_and_never_passes(self, imbench: Command, tmp_path: Path) -> None:
-        cut = 'faults=[{"fault":"cut","node":"gateway-1","at_s":1}]'
-        answer = imbench(*CALM, "--set", cut, "--world", "live", "--json", "--out", tmp_path)
+    def test_what_the_world_lacks_is_skipped_and_never_passes(self, imbench: Command, tmp_path: Path) -> None:
+        answer = imbench(*CALM, "--set", "network=satellite", "--world", "live", "--json", "--out", tmp_path)
         run = json.loads(answer.out)
         assert answer.status == 2
         assert (run["verdict"], run["folder"]) == ("skipped", None)
-        assert "the live world has no fault of kind cut" in answer.err
+        assert "the live world has no network but the loopback" in answer.err
 
 
 class TestCheck:

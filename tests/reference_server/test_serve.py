@@ -176,7 +176,7 @@ def alive(child: psutil.Process) -> bool:
 
 def test_what_was_closed_in_the_same_turn_is_not_read() -> None:
     """Two children that die together: their exits are noticed first, then nobody listens to their pipes any more."""
-    supervisor = Supervisor([], "127.0.0.1", control=False)
+    supervisor = Supervisor([], "127.0.0.1", "business.sock", control=False)
     selector, calls = supervisor._selector, list[str]()
     (first, to_first), (second, to_second) = socket.socketpair(), socket.socketpair()
     with first, to_first, second, to_second:

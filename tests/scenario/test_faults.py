@@ -11,7 +11,6 @@ import pytest
 
 from model.history.schema import FaultKind, Phase
 from model.scenario import (
-    FAULTS_BY_WORLD,
     NETWORKS,
     AckLost,
     Cut,
@@ -39,7 +38,7 @@ def least(kind: Any) -> Fault:
     return fault
 
 
-ALL = [least(kind) for kind in FAULTS_BY_WORLD["sim"]]
+ALL = [least(kind) for kind in faults.FAULTS]
 
 
 @pytest.mark.parametrize("fault", ALL, ids=faults.tag)

@@ -14,7 +14,7 @@ from model.history.columns import History
 from model.history.run_folder import RunFolder
 from model.history.schema import Kind, Phase
 from model.observe import RunObserver, header
-from model.scenario import Cut, Scenario
+from model.scenario import Scenario
 from scenarios.running import check, command, run
 from scenarios.running.exits import IO_ERROR, Interrupted, worst
 from scenarios.running.played import Played
@@ -96,8 +96,8 @@ def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world: 
     assert "[partial: interrupted]" in command.told(result)
 
 
-def test_a_fault_the_world_lacks_is_not_played(world: Replace, tmp_path: Path) -> None:
-    result = run_it(tmp_path, Scenario(name="cut", question="?", faults=(Cut("gateway-1", 1.0),)))
+def test_what_the_world_lacks_is_not_played(world: Replace, tmp_path: Path) -> None:
+    result = run_it(tmp_path, Scenario(name="satellite", question="?", network="satellite"))
     assert (result.verdict, result.folder) == ("skipped", None)
     assert list(tmp_path.iterdir()) == []
 
