@@ -56,7 +56,7 @@ def sweep(
     """Run the scenario NAME over a grid, in the simulated world.
 
     The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 130 or 143 after a signal.
+    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, 130 or 143 after a signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping
@@ -69,7 +69,9 @@ def sweep(
         print(sweeps.told(result.folder))
         print("\n".join(["", *sweeping.conclusion(name, result), f"folder: {near(result.folder)}"]))
         print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
-    return 128 + result.interrupted if result.interrupted else exits.VALID
+    if result.interrupted:
+        return 128 + result.interrupted
+    return exits.HARNESS_INVALID if result.worker_died else exits.VALID
 
 
 @cli.command()
@@ -224,8 +226,8 @@ def calibrate(out: Path, seconds: float, as_json: bool) -> int:
 def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: bool) -> int:
     """Predict what the calibration has not seen, play it live, compare.
 
-    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken, 3 the harness
-    failed somewhere.
+    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken or M/M/c not
+    beaten, else 3 if the harness failed at a point, else 2 if nothing was measured.
     """
     from reports import validation
     from scenarios.validating.command import validated
@@ -268,12 +270,18 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
 @cli.command()
 @click.option("--preset", default="cursor", show_default=True, help="Policies to hunt in.")
 @click.option(
-    "--seeds", type=click.IntRange(1, 10**9), metavar="N", help="Play seeds 1 to N, or N from --first on.  [default: 1000]"
+    "--seeds",
+    type=click.IntRange(1, 10**9),
+    metavar="N",
+    help="Play seeds 1 to N, or N from --first on.  [default: 1000; with --seconds alone: no end]",
 )
 @click.option("--first", type=click.IntRange(0, 2**31 - 1), metavar="A", default=1, show_default=True, help="First seed.")
 @click.option("--last", type=click.IntRange(0, 2**31 - 1), metavar="B", help="Last seed, instead of --seeds.")
 @click.option(
-    "--seconds", type=click.FloatRange(0, 10**6, min_open=True), metavar="S", help="Stop after so long, whatever is left."
+    "--seconds",
+    type=click.FloatRange(0, 10**6, min_open=True),
+    metavar="S",
+    help="Stop after so long at the latest: with --seeds or --last, whichever comes first.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="J", default=1, show_default=True, help="Processes at a time.")
 @click.option("--replay", type=click.IntRange(0, 2**31 - 1), metavar="SEED", help="Play this one seed again, and tell all of it.")
@@ -292,7 +300,7 @@ def hunt(
 ) -> int:
     """Search for bugs in the rules: random small runs with random faults, timers and order, each judged.
 
-    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 0.
+    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 3 if a worker process was killed, else 0.
     """
     from scenarios.hunting import command as hunting
     from scenarios.running.command import check_presets
