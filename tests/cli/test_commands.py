@@ -72,8 +72,25 @@ class TestRun:
 
     def test_without_json_a_person_reads_verdict_and_folder(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--out", tmp_path)
-        assert answer.out.startswith("access_restart cursor sim seed 1: valid (expected)\n")
-        assert str(tmp_path) in answer.out
+        first, counts, delays, last = answer.out.splitlines()
+        assert first == "access_restart cursor sim seed 1: valid (expected)"
+        assert counts.endswith(" messages: 0 lost, 0 shown twice, 0 out of order")
+        assert delays.startswith("  end to end: p50 ")
+        assert str(tmp_path) in last
+
+    def test_the_lines_for_a_person_say_what_the_verdict_holds(self, imbench: Command, tmp_path: Path) -> None:
+        kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
+        answer = imbench(*CALM, "--set", kill, "--set", "duration_s=6", "--preset", "naive", "--out", tmp_path)
+        _, counts, delays, fault, folder = answer.out.splitlines()
+        measures = RunFolder.open(Path(folder.strip())).read_json("verdict.json")["measures"]
+        live, (killed,) = measures["latency"]["end_to_end_live"], measures["recovery"]["faults"]
+        assert f"{measures['owed']['lost_messages']} lost" in counts
+        assert f"{measures['order']['out_of_order']} out of order" in counts
+        assert f"p50 {live['p50_us']:.0f} µs" in delays
+        assert f"max {live['max_us'] / 1e3:.3g} ms" in delays  # too few deliveries for a p99
+        assert killed["reconnection"]["n"] > 1
+        assert f"recovered after {killed['time_us'] / 1e6:.2f} s, {killed['reconnection']['n']} connections lost" in fault
+        assert fault.startswith("  kill of gateway-1: ")
 
     def test_progress_goes_to_stderr_as_plain_lines(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--json", "--out", tmp_path)
