@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis as Scale
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from model.history.run_folder import PARTIAL, RunFolderError
 from model.scenario.sweep import RECORD, SUMMARY, Axis, Curves, HeatMap, Measure, Sweep, SweepRecord
@@ -27,6 +29,8 @@ from reports.plots import write_figure
 
 Picture = HeatMap | Curves
 _CELL_INCH: Final = (1.02, 0.62)
+_MANY_TIMES: Final = 1e4
+"""A logarithmic scale is long from here on: 1, 2, 5, ... would make more than a dozen numbers."""
 _MARKERS: Final = "os^Dvp"
 _BELOW: Final = 3.0
 """How many times lower than the lowest mean an interval is drawn on a logarithmic scale."""
@@ -227,6 +231,8 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
         axes.set_xscale("log" if picture.log_x else "linear")
         axes.set_yscale("log" if picture.log_y else "linear")
         _lines(axes, sweep, picture, part, floor)
+        for scale in [axes.xaxis] * picture.log_x + [axes.yaxis] * picture.log_y:
+            _plain_ticks(scale)
         axes.set_xlabel(_of_x(sweep, picture.x))
         axes.set_ylabel("" if i else _of_y(sweep, picture))
         if panel:
@@ -235,6 +241,14 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
     if rows["low"].notna().any():
         figure.suptitle(f"mean of {int(rows['n'].max())} seeds, shaded: 95 % interval", fontsize=11)
     return figure
+
+
+def _plain_ticks(scale: Scale) -> None:
+    """Ticks of a logarithmic scale as plain numbers, at 1, 2, 5, 10, ...; only at powers of ten where it has many of them."""
+    low, high = scale.get_view_interval()
+    scale.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0) if high / low < _MANY_TIMES else (1.0,), numticks=12))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    scale.set_minor_formatter(NullFormatter())
 
 
 def _floor(rows: pd.DataFrame) -> float:

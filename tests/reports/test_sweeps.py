@@ -93,6 +93,22 @@ def test_curves_have_a_panel_for_each_choice_they_do_not_show_and_units(tmp_path
         assert word in text
 
 
+def test_the_ticks_of_a_logarithmic_scale_are_plain_numbers_and_more_than_one(tmp_path: Path) -> None:
+    folder(tmp_path, LINE, [float(n) for n in range(2, 14)])
+    record, rows = sweeps.read(tmp_path)
+    figure = sweeps.draw(record.sweep, LINE.pictures[0], rows)
+    figure.canvas.draw()
+    for scale in (scale for axes in figure.axes for scale in (axes.xaxis, axes.yaxis)):
+        low, high = scale.get_view_interval()
+        told = [
+            label.get_text()
+            for value, label in zip(scale.get_ticklocs(), scale.get_ticklabels(), strict=True)
+            if low <= value <= high
+        ]
+        assert len(told) >= 2
+        assert [str(float(text)) for text in told]
+
+
 @pytest.mark.parametrize(
     ("mean", "low", "high", "never", "told"),
     [
