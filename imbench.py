@@ -40,6 +40,7 @@ cli.add_command(run)
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in."
 )
+@click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(
@@ -50,6 +51,7 @@ def sweep(
     settings: tuple[str, ...],
     short: bool,
     jobs: int,
+    service_times: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
@@ -61,7 +63,8 @@ def sweep(
     from reports import sweeps
     from scenarios.running import sweep as sweeping
 
-    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=runs_root(out))
+    root = runs_root(out)
+    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=root, service_times=service_times)
     pictures = sweeps.write_pictures(result.folder)
     if as_json:
         print(json.dumps(sweeping.contract(result)))

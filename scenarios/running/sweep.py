@@ -46,7 +46,7 @@ from scenarios.running.progress import shown as progressing
 from scenarios.running.run import commit
 from scenarios.running.settings import apply
 from scenarios.running.signals import interruptible
-from scenarios.running.times import asked_for, chosen, read_and_warn
+from scenarios.running.times import asked_for, asking, chosen, option, read_and_warn
 
 POINTS_MAX: Final = 10_000
 """Of a grid: one more is a slip of the pen."""
@@ -149,6 +149,7 @@ def swept(
     short: bool,
     jobs: int,
     root: Path,
+    service_times: Path | None = None,
 ) -> SweepResult:
     """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
     scenario = catalog.short(name) if short else catalog.load(name)
@@ -160,8 +161,9 @@ def swept(
     _check_apart(plan)
     _check_free(settings, plan)
     with interruptible("tables that were written already are in the folder that ends in .partial"), progressing() as progress:
-        read_and_warn(chosen(None), progress)
-        return run(apply(scenario, settings), plan, root, jobs, progress)
+        read_and_warn(chosen(service_times), progress)
+        with asking(service_times):
+            return run(apply(scenario, settings), plan, root, jobs, progress)
 
 
 def _check_apart(plan: Sweep) -> None:
@@ -258,7 +260,10 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(delayed(_row_of_a_worker)(task) for task in planned)
+    times = option()  # here, for joblib asks for tasks in a thread of its own, which does not know it
+    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(
+        delayed(_row_of_a_worker)(task, times) for task in planned
+    )
 
 
 def _row(task: Task) -> Row:
@@ -266,10 +271,11 @@ def _row(task: Task) -> Row:
     return {**task.place, "seed": task.seed, **figures}
 
 
-def _row_of_a_worker(task: Task) -> Row:
+def _row_of_a_worker(task: Task, service_times: Path | None) -> Row:
     """A Ctrl-C reaches the whole group of processes; what becomes of it is the parent's to decide."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _row(task)
+    with asking(service_times):
+        return _row(task)
 
 
 def _end_workers() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from model.history.run_folder import RunFolder
 from scenarios.running.exits import IO_ERROR, MISSING, VALID
-from tests.cli.conftest import Command
+from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
 from tests.sim.times import PINNED
 
@@ -210,19 +210,23 @@ class TestSweep:
         assert [line.split()[0] for line in answer.out.splitlines()[4:6]] == ["1", "2"]
         assert answer.err == "sweep access_restart, 4 runs\n"
 
-    def test_it_is_simulated_with_the_service_times_that_the_environment_names(
-        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("how", "jobs"), [("environment", 1), ("option", 1), ("option", 2)])
+    def test_it_is_simulated_with_the_service_times_that_are_asked_for(
+        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, jobs: int
     ) -> None:
+        def swept(times: Path, root: Path) -> Answer:
+            monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(times if how == "environment" else tmp_path / "ignored.json"))
+            option = ("--service-times", times) if how == "option" else ()
+            return imbench(*self.GRID[:-1], jobs, "--seeds", 4, *option, "--out", root, "--json")
+
         slow = tmp_path / "slow.json"
         slow.write_bytes(msgspec.json.encode(msgspec.structs.replace(PINNED, business_send_us=50_000.0)))
-        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(slow))
-        answer = imbench(*self.GRID, "--out", tmp_path, "--json")
+        answer = swept(slow, tmp_path)
         cpu_s = [row["mean"] for row in json.loads(answer.out)["summary"] if row["measure"] == "business_cpu_s"]
         assert min(cpu_s) > 0.05
         (folder,) = (tmp_path / "access_restart").iterdir()
         assert json.loads((folder / "sweep.json").read_text())["service_times"]["command"] == PINNED.provenance.command
-        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(tmp_path / "none.json"))
-        refused = imbench(*self.GRID, "--out", tmp_path / "refused")
+        refused = swept(tmp_path / "none.json", tmp_path / "refused")
         assert refused.status == MISSING
         assert "none.json: cannot be read" in refused.err
         assert not (tmp_path / "refused").exists()

@@ -109,7 +109,9 @@ class TestCapacityPlan:
         """Well below the knee of the formula, and well above it, where fuller turns help no more."""
         monkeypatch.setattr("scenarios.running.replicate.asked_for", lambda: PINNED)
         monkeypatch.setattr(capacity_plan, "asked_for", lambda: PINNED)
-        monkeypatch.setattr(capacity_plan, "PROMISE_MS", 50.0)  # a message costs ten times as much there as with the committed times
+        monkeypatch.setattr(
+            capacity_plan, "PROMISE_MS", 50.0
+        )  # a message costs ten times as much there as with the committed times
         knee = next(rate for rate in range(20, 100_000, 20) if self.by_formula(rate) == math.inf)
         low, high = str(knee // 5), str(4 * knee)
         runs = short("capacity_plan", tmp_path, "gateways=1,2", f"workload.rate_per_s={low},{high}")
