@@ -31,7 +31,11 @@ cli.add_command(run)
 @cli.command()
 @click.argument("name")
 @click.option(
-    "--axis", "axes", multiple=True, metavar="FIELD=V,V,...", help="Choices of a field, or of an axis the scenario declares."
+    "--axis",
+    "axes",
+    multiple=True,
+    metavar="FIELD=V,V,...",
+    help="Choices of a field, or of an axis that the scenario declares (imbench list names them).",
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Replications of each point, with seeds 1 to this.")
 @click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
@@ -69,7 +73,7 @@ def sweep(
     if as_json:
         print(json.dumps(sweeping.contract(result)))
     else:
-        print(sweeps.told(result.folder))
+        print(sweeps.told(result.folder, shutil.get_terminal_size((120, 24)).columns))
         print("\n".join(["", *sweeping.conclusion(name, result), f"folder: {near(result.folder)}"]))
         print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
     if result.interrupted:
@@ -104,11 +108,13 @@ def demo(out: Path | None) -> int:
 
 @cli.command("list")
 def list_() -> None:
-    """Show all scenarios with their questions."""
+    """Show all scenarios with their questions, and the axes of those that declare a sweep."""
     from scenarios.running import catalog
 
     for name in catalog.names():
         print(f"{name}\n    {catalog.load(name).question}")
+        if axes := catalog.sweep(name).axes:
+            print(f"    sweep over {', '.join(axis.name for axis in axes)}")
 
 
 @cli.command()

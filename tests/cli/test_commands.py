@@ -29,6 +29,8 @@ def test_list_shows_every_scenario_with_its_question(imbench: Command) -> None:
     answer = imbench("list")
     assert answer.status == VALID
     assert "access_restart\n    A gateway is killed under load" in answer.out
+    assert "\n    sweep over size, policies.backoff, admission\n" in answer.out
+    assert answer.out.count("sweep over") == 3
 
 
 def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
@@ -207,7 +209,10 @@ class TestSweep:
         assert answer.status == VALID
         (folder,) = (tmp_path / "access_restart").iterdir()
         assert f"folder: {folder}" in answer.out
-        assert [line.split()[0] for line in answer.out.splitlines()[4:6]] == ["1", "2"]
+        lines = answer.out.splitlines()
+        below = next(i for i, line in enumerate(lines) if line.startswith("───")) + 1
+        assert [line.split()[0] for line in lines[below : below + 2]] == ["1", "2"]
+        assert max(map(len, lines[: lines.index(f"folder: {folder}")])) <= 120
         assert answer.err == "sweep access_restart, 4 runs\n"
 
     @pytest.mark.parametrize(("how", "jobs"), [("environment", 1), ("option", 1), ("option", 2)])
