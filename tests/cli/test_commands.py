@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def test_list_shows_every_scenario_with_its_question(imbench: Command) -> None:
     assert "access_restart\n    A gateway is killed under load" in answer.out
     assert "\n    sweep over size, policies.backoff, admission\n" in answer.out
     assert answer.out.count("sweep over") == 3
+
+
+def test_validate_has_the_same_exit_codes_in_its_help_as_on_its_page(imbench: Command) -> None:
+    for text in (imbench("validate", "--help").out, (ROOT / "docs" / "calibration.md").read_text()):
+        (codes,) = re.findall(r"Exit code: (.*?)(?:\n\n|\n[A-Z])", text, re.DOTALL)
+        assert sorted(re.findall(r"\b[0-9]\b", codes)) == ["0", "1", "2", "3"]
+        assert "M/M/c not beaten" in " ".join(codes.split())
 
 
 def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
