@@ -31,7 +31,11 @@ cli.add_command(run)
 @cli.command()
 @click.argument("name")
 @click.option(
-    "--axis", "axes", multiple=True, metavar="FIELD=V,V,...", help="Choices of a field, or of an axis the scenario declares."
+    "--axis",
+    "axes",
+    multiple=True,
+    metavar="FIELD=V,V,...",
+    help="Choices of a field, or of an axis that the scenario declares (imbench list names them).",
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Replications of each point, with seeds 1 to this.")
 @click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
@@ -40,6 +44,7 @@ cli.add_command(run)
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in."
 )
+@click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(
@@ -50,26 +55,30 @@ def sweep(
     settings: tuple[str, ...],
     short: bool,
     jobs: int,
+    service_times: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
     """Run the scenario NAME over a grid, in the simulated world.
 
     The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 130 or 143 after a signal.
+    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, 130 or 143 after a signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping
 
-    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=runs_root(out))
+    root = runs_root(out)
+    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=root, service_times=service_times)
     pictures = sweeps.write_pictures(result.folder)
     if as_json:
         print(json.dumps(sweeping.contract(result)))
     else:
-        print(sweeps.told(result.folder))
+        print(sweeps.told(result.folder, shutil.get_terminal_size((120, 24)).columns))
         print("\n".join(["", *sweeping.conclusion(name, result), f"folder: {near(result.folder)}"]))
         print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
-    return 128 + result.interrupted if result.interrupted else exits.VALID
+    if result.interrupted:
+        return 128 + result.interrupted
+    return exits.HARNESS_INVALID if result.worker_died else exits.VALID
 
 
 @cli.command()
@@ -99,11 +108,13 @@ def demo(out: Path | None) -> int:
 
 @cli.command("list")
 def list_() -> None:
-    """Show all scenarios with their questions."""
+    """Show all scenarios with their questions, and the axes of those that declare a sweep."""
     from scenarios.running import catalog
 
     for name in catalog.names():
         print(f"{name}\n    {catalog.load(name).question}")
+        if axes := catalog.sweep(name).axes:
+            print(f"    sweep over {', '.join(axis.name for axis in axes)}")
 
 
 @cli.command()
@@ -224,8 +235,8 @@ def calibrate(out: Path, seconds: float, as_json: bool) -> int:
 def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: bool) -> int:
     """Predict what the calibration has not seen, play it live, compare.
 
-    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken, 3 the harness
-    failed somewhere.
+    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken or M/M/c not
+    beaten, else 3 if the harness failed at a point, else 2 if nothing was measured.
     """
     from reports import validation
     from scenarios.validating.command import validated
@@ -268,12 +279,18 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
 @cli.command()
 @click.option("--preset", default="cursor", show_default=True, help="Policies to hunt in.")
 @click.option(
-    "--seeds", type=click.IntRange(1, 10**9), metavar="N", help="Play seeds 1 to N, or N from --first on.  [default: 1000]"
+    "--seeds",
+    type=click.IntRange(1, 10**9),
+    metavar="N",
+    help="Play seeds 1 to N, or N from --first on.  [default: 1000; with --seconds alone: no end]",
 )
 @click.option("--first", type=click.IntRange(0, 2**31 - 1), metavar="A", default=1, show_default=True, help="First seed.")
 @click.option("--last", type=click.IntRange(0, 2**31 - 1), metavar="B", help="Last seed, instead of --seeds.")
 @click.option(
-    "--seconds", type=click.FloatRange(0, 10**6, min_open=True), metavar="S", help="Stop after so long, whatever is left."
+    "--seconds",
+    type=click.FloatRange(0, 10**6, min_open=True),
+    metavar="S",
+    help="Stop after so long at the latest: with --seeds or --last, whichever comes first.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="J", default=1, show_default=True, help="Processes at a time.")
 @click.option("--replay", type=click.IntRange(0, 2**31 - 1), metavar="SEED", help="Play this one seed again, and tell all of it.")
@@ -292,7 +309,7 @@ def hunt(
 ) -> int:
     """Search for bugs in the rules: random small runs with random faults, timers and order, each judged.
 
-    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 0.
+    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 3 if a worker process was killed, else 0.
     """
     from scenarios.hunting import command as hunting
     from scenarios.running.command import check_presets

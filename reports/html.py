@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from model.checkers.amounts import NOTHING, duration
 from model.checkers.kinds import KINDS
 from model.checkers.life import WORLDS, Explainer
 from model.history.schema import HistoryError
@@ -395,7 +396,7 @@ def _machine(run: Run) -> str:
 def _contract(run: Run) -> str:
     contract = run.scenario.get("contract") or {}
     numbers = [
-        f"{key.removesuffix('_us').replace('_', ' ')} {table.duration(value)}"
+        f"{key.removesuffix('_us').replace('_', ' ')} {duration(value)}"
         for key, value in contract.items()
         if key.endswith("_us") and value is not None
     ]
@@ -421,7 +422,7 @@ def _origin(run: Run) -> list[str]:
     health = _health(manifest.generator)
     cells = [
         manifest.scenario_digest,
-        (manifest.trace_digest or table.NOTHING)[:16],
+        (manifest.trace_digest or NOTHING)[:16],
         _commit(manifest.commit),
         manifest.started[:19].replace("T", " "),
         command,
@@ -442,5 +443,5 @@ def _unbroken(text: str) -> str:
 def _health(generator: Mapping[str, float]) -> str:
     """How busy the load generator was; what else it counted is in the manifest."""
     busy = [f"{generator['cpu_max']:.0%} of a core at the most"] if "cpu_max" in generator else []
-    busy += [f"{table.duration(generator['cpu_us_total'])} of CPU"] if "cpu_us_total" in generator else []
+    busy += [f"{duration(generator['cpu_us_total'])} of CPU"] if "cpu_us_total" in generator else []
     return f"generator: {', '.join(busy)}" if busy else ""

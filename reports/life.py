@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from model.checkers.amounts import duration
 from model.checkers.life import Event, Life, Proof
 from model.history.schema import Kind
 from reports.files import write_text
 from reports.markup import line
 from reports.spacetime import svg
-from reports.table import duration
 
 DEVICES_MAX: Final = 8
 """Devices that a line names."""

@@ -17,10 +17,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from model.checkers.amounts import duration
 from model.checkers.life import Event, Life
 from model.history.schema import Basis, Kind, Via
 from reports.markup import escape
-from reports.table import duration
 
 DEVICES_MAX: Final = 8
 """Lanes for devices beside the sender's; those that something is wrong with come first."""

@@ -8,6 +8,7 @@ Beside each picture stands the table that it is drawn from.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis as Scale
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from model.history.run_folder import PARTIAL, RunFolderError
 from model.scenario.sweep import RECORD, SUMMARY, Axis, Curves, HeatMap, Measure, Sweep, SweepRecord
@@ -27,6 +30,10 @@ from reports.plots import write_figure
 
 Picture = HeatMap | Curves
 _CELL_INCH: Final = (1.02, 0.62)
+_MANY_TIMES: Final = 1e4
+"""A logarithmic scale is long from here on: 1, 2, 5, ... would make more than a dozen numbers."""
+_HEADING_MIN: Final = 12
+"""Letters that a heading may have on a line before it is broken."""
 _MARKERS: Final = "os^Dvp"
 _BELOW: Final = 3.0
 """How many times lower than the lowest mean an interval is drawn on a logarithmic scale."""
@@ -46,8 +53,10 @@ def write_pictures(folder: Path) -> list[Path]:
     return written
 
 
-def told(folder: Path) -> str:
-    """The summary of a sweep as a table: a line for each point, a column for each measure."""
+def told(folder: Path, width: int = 120) -> str:
+    """The summary of a sweep as a table: a line for each point, a column for each measure. Where lines would be longer than ``width``,
+    headings are broken and the measures stand in several tables, one below the other.
+    """
     record, summary = read(folder)
     if summary.empty:
         return "no replication came to its end"
@@ -59,7 +68,7 @@ def told(folder: Path) -> str:
         lines.append([*(str(part[axis.name].iloc[0]) for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
     legend = "\n".join(_legend(summary))
     partial = "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
-    return f"{record.question}\n\n{_aligned(lines)}\n{legend}{partial}"
+    return f"{record.question}\n\n{_fitted(lines, len(axes), width)}\n{legend}{partial}"
 
 
 def _legend(summary: pd.DataFrame) -> Iterator[str]:
@@ -78,10 +87,43 @@ def _legend(summary: pd.DataFrame) -> Iterator[str]:
         yield "withheld: too few samples"
 
 
-def _aligned(lines: list[list[str]]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    rows = ["  ".join(text.ljust(size) for text, size in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([rows[0], "─" * len(rows[0]), *rows[1:]])
+def _fitted(lines: list[list[str]], axes: int, width: int) -> str:
+    """A table of lines, the first its heading; the first ``axes`` columns say which point a line is and are in every part."""
+    columns = [list(column) for column in zip(*lines, strict=True)]
+    if _width(columns) <= width:
+        return _aligned(columns)
+    broken = [[_broken_heading(heading, max(map(len, cells))), *cells] for heading, *cells in columns]
+    parts: list[list[list[str]]] = [[]]
+    for column in broken[axes:]:
+        if parts[-1] and _width([*broken[:axes], *parts[-1], column]) > width:
+            parts.append([])
+        parts[-1].append(column)
+    return "\n\n".join(_aligned(broken[:axes] + part) for part in parts)
+
+
+def _broken_heading(text: str, width: int) -> str:
+    """Broken at spaces and behind underscores, to be hardly wider than what stands below it."""
+    lines = textwrap.wrap(text.replace("_", "_ "), max(width, _HEADING_MIN), break_long_words=False)
+    return "\n".join(line.replace("_ ", "_") for line in lines)
+
+
+def _width(columns: list[list[str]]) -> int:
+    return sum(map(_size, columns)) + 2 * (len(columns) - 1)
+
+
+def _size(column: list[str]) -> int:
+    return max(len(line) for cell in column for line in cell.split("\n"))
+
+
+def _aligned(columns: list[list[str]]) -> str:
+    headings = [column[0].split("\n") for column in columns]
+    height = max(map(len, headings))
+    cells = [[""] * (height - len(heading)) + heading + column[1:] for heading, column in zip(headings, columns, strict=True)]
+    sizes = [_size(column) for column in columns]
+    rows = [
+        "  ".join(text.ljust(size) for text, size in zip(line, sizes, strict=True)).rstrip() for line in zip(*cells, strict=True)
+    ]
+    return "\n".join([*rows[:height], "─" * _width(columns), *rows[height:]])
 
 
 def read(folder: Path) -> tuple[SweepRecord, pd.DataFrame]:
@@ -227,6 +269,8 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
         axes.set_xscale("log" if picture.log_x else "linear")
         axes.set_yscale("log" if picture.log_y else "linear")
         _lines(axes, sweep, picture, part, floor)
+        for scale in [axes.xaxis] * picture.log_x + [axes.yaxis] * picture.log_y:
+            _plain_ticks(scale)
         axes.set_xlabel(_of_x(sweep, picture.x))
         axes.set_ylabel("" if i else _of_y(sweep, picture))
         if panel:
@@ -235,6 +279,14 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
     if rows["low"].notna().any():
         figure.suptitle(f"mean of {int(rows['n'].max())} seeds, shaded: 95 % interval", fontsize=11)
     return figure
+
+
+def _plain_ticks(scale: Scale) -> None:
+    """Ticks of a logarithmic scale as plain numbers, at 1, 2, 5, 10, ...; only at powers of ten where it has many of them."""
+    low, high = scale.get_view_interval()
+    scale.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0) if high / low < _MANY_TIMES else (1.0,), numticks=12))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    scale.set_minor_formatter(NullFormatter())
 
 
 def _floor(rows: pd.DataFrame) -> float:

@@ -18,16 +18,15 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from model.checkers import amounts
+from model.checkers.amounts import NOTHING, count, duration, number
 from reports.results import Run, load_all
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-NOTHING: Final = "–"
 BY_POSITION: Final = "session_nonmonotonic"
 """What can be computed where there are positions, and only there."""
-NEVER: Final = "> run"
-"""How an infinite latency reads: longer than the run."""
 LEGEND: Final = (
     "lost, shown twice, out of order: in messages. end to end: from the intended send to the first showing, receiver connected. "
     "max: too few samples for that quantile, the largest instead. > run: never came. ≥: not over at the end."
@@ -119,7 +118,7 @@ def row_of(run: Run) -> Row:
         p50=_quantile(run.measure("latency", "end_to_end_live"), "p50_us"),
         p99=_quantile(run.measure("latency", "end_to_end_live"), "p99_us"),
         reconnect_p90=_quantile(run.measure("reconnect"), "p90_us"),
-        reconnect_max_us=_number(run.measure("reconnect", "max_us")),
+        reconnect_max_us=number(run.measure("reconnect", "max_us")),
         outages={name: _outage(found) for name, found in sorted(gateways.items())},
         notes=_notes(run),
         folder=run.path,
@@ -151,47 +150,20 @@ def _unknown(run: Run) -> int | None:
 
 
 def _outage(found: Mapping[str, Any]) -> Outage:
-    return Outage(_number(found.get("longest_outage_us")), bool(found.get("at_least", False)))
-
-
-def _number(value: Any) -> float | None:
-    """A measured time; the judges write ``">run"`` for what never came, null for what is withheld."""
-    if value is None:
-        return None
-    return float("inf") if isinstance(value, str) else float(value)
+    return Outage(number(found.get("longest_outage_us")), bool(found.get("at_least", False)))
 
 
 def _quantile(found: Mapping[str, Any] | None, key: str) -> Quantile:
     values = found or {}
-    return Quantile(_number(values.get(key)), _number(values.get("max_us")))
+    return Quantile(number(values.get(key)), number(values.get("max_us")))
 
 
 # values as text ---------------------------------------------------------------------------------------------------------
 
 
-def count(value: int | None) -> str:
-    """``1,213``; a dash for what was not measured."""
-    return NOTHING if value is None else f"{value:,}"
-
-
-def duration(value_us: float | None) -> str:
-    """``340 µs``, ``4.1 ms``, ``2.31 s``: three digits at most; ``> run`` for an infinite one, a dash for None."""
-    if value_us is None:
-        return NOTHING
-    if value_us == float("inf"):
-        return NEVER
-    for unit, size in (("s", 1e6), ("ms", 1e3)):
-        if value_us >= size * 0.9995:
-            value = value_us / size
-            return f"{value:.{max(0, 2 - (value >= 9.995) - (value >= 99.95))}f} {unit}"
-    return f"{value_us:.0f} µs"
-
-
 def quantile(value: Quantile) -> str:
     """A quantile; where it is withheld, the largest value, marked as such."""
-    if value.value_us is None and value.max_us is not None:
-        return f"max {duration(value.max_us)}"
-    return duration(value.value_us)
+    return amounts.quantile(value.value_us, value.max_us)
 
 
 def _expected(row: Row) -> str:

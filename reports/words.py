@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from model.checkers.amounts import count, duration
 from model.checkers.kinds import KINDS
 from model.history.columns import History
 from model.history.schema import Kind, Phase, Via
 from reports.results import Anomaly, Run
 from reports.series import Fault, Series, when_written
-from reports.table import BY_POSITION, count, duration
+from reports.table import BY_POSITION
 
 PRESETS: Final[Mapping[str, str]] = {
     "naive": "written once and shown as sent; nothing is acknowledged, repeated, deduped or fetched later",

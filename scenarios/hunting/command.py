@@ -1,4 +1,5 @@
-"""``imbench hunt``: what its options ask for, done and told. Exit codes: 0 nothing fails, 1 something does."""
+"""``imbench hunt``: what its options ask for, done and told. Exit codes: 0 nothing fails, 1 something does, 3 a worker process was
+killed and nothing failed until then."""
 
 from __future__ import annotations
 
@@ -71,7 +72,7 @@ def hunt(
     total = None if last is None else last + 1 - first
     began, stop, known = time.monotonic(), 0, set[int]()
     tally, small = Tally(failures=[], reached=set()), list[tuple[int, Trial, Outcome, int]]()
-    with interruptible(), shown() as progress:
+    with interruptible("seeds that were found to fail stand above, and no more is told"), shown() as progress:
         progress.begin(f"hunt {preset} from seed {first}")
 
         def tell(so_far: Tally) -> None:
@@ -110,7 +111,12 @@ def hunt(
     if stop:
         print("imbench: interrupted; what was found before is told", file=sys.stderr)
         return 128 + stop
-    return exits.INVALID if tally.failures else exits.VALID
+    if tally.worker_died:
+        print(
+            "imbench: a worker process was killed; what was found before is told. Is memory short? Try fewer --jobs",
+            file=sys.stderr,
+        )
+    return exits.INVALID if tally.failures else exits.HARNESS_INVALID if tally.worker_died else exits.VALID
 
 
 def replay(seed: int, preset: str, as_json: bool) -> int:

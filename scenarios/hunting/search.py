@@ -1,6 +1,7 @@
 """Many trials, in several processes: which seeds fail, and how.
 
-A worker takes a few seeds at a time and returns what it found; nothing is shared, so any number of jobs finds the same.
+A worker takes a few seeds at a time and returns what it found; nothing is shared, so any number of jobs finds the same. Where a worker is
+killed from outside, as by a system that is out of memory, the hunt ends with what came before.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
@@ -42,6 +44,8 @@ class Tally(msgspec.Struct):
     failures: list[Failure] = []
     probed: int = 0
     reached: set[str] = set()
+    worker_died: bool = False
+    """Whether a worker process ended before its time, and the hunt with it."""
 
     def add(self, other: Tally) -> None:
         """Put another one's to this."""
@@ -85,8 +89,12 @@ def hunt(
     """Play the trials of ``seeds``, until they or the ``seconds`` are over. ``tell`` hears of the tally as it grows."""
     until = None if seconds is None else time.monotonic() + seconds
     tally = Tally(failures=[], reached=set())
-    for part in _parts(iter(seeds), preset, jobs, until):
-        tally.add(part)
+    try:
+        for part in _parts(iter(seeds), preset, jobs, until):
+            tally.add(part)
+            tell(tally)
+    except BrokenProcessPool:
+        tally.worker_died = True
         tell(tally)
     return tally
 
@@ -109,9 +117,14 @@ def _parts(seeds: Iterator[int], preset: str, jobs: int, until: float | None) ->
             if not waiting:
                 return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from (future.result() for future in sorted(done, key=_failed))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _failed(future: Future[Tally]) -> bool:
+    """Comes last, so that what others found at the same time is not lost."""
+    return future.exception() is not None
 
 
 def _deaf_to_ctrl_c() -> None:
@@ -125,6 +138,7 @@ def plain(tally: Tally) -> dict[str, Any]:
         "seeds": tally.seeds,
         "messages": tally.messages,
         "failures": [msgspec.to_builtins(failure) for failure in tally.failures],
+        "worker_died": tally.worker_died,
         "probed": tally.probed,
         "never_reached": probes.never(tally.reached) if tally.probed else None,
     }

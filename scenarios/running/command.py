@@ -11,10 +11,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -69,6 +69,8 @@ def run(
 
     Exit code: 0 valid, 1 invalid, 2 unknown, 3 the harness failed; of several runs, the worst.
     """
+    from scenarios.running.told import told
+
     scenario = _scenario(name, short, settings)
     presets = presets or (DEFAULT_PRESET,)
     check_presets(presets)
@@ -136,21 +138,6 @@ def runs_root(out: Path | None) -> Path:
     from scenarios.running.run import ROOT
 
     return chosen(out, os.environ, ROOT).absolute()
-
-
-def told(result: RunResult) -> str:
-    """A result on two lines, for people."""
-    expected = "" if result.expected is None else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
-    found = ", ".join(_amount(anomaly) for anomaly in result.anomalies if anomaly["fails"])
-    partial = " [partial: interrupted]" if result.interrupted else ""
-    head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
-    return f"{head}{': ' + found if found else ''}\n  {near(result.folder) if result.folder else result.reasons[0]}"
-
-
-def _amount(anomaly: Mapping[str, Any]) -> str:
-    """``41 lost (27 messages)``: instances, and of how many messages, where that is another number."""
-    count, messages = anomaly["count"], anomaly["messages"]
-    return f"{count} {anomaly['kind']}" + (f" ({messages} messages)" if messages and messages != count else "")
 
 
 def near(path: Path) -> Path:

@@ -8,8 +8,9 @@ what the worlds can play. Nothing is guessed: what does not fit is refused, with
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
@@ -18,15 +19,19 @@ from model.core.policies import Policies
 from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
 from scenarios.running.exits import CannotRun, suggestion
 
+GATEWAYS_MAX: Final = 64
+PROBLEMS_TOLD: Final = 8
+"""Of one scenario: all that a person makes by hand, and not one for each of a thousand faults."""
+
 
 def apply(scenario: Scenario, settings: Sequence[str], option: str = "--set") -> Scenario:
     """The scenario with settings ``field=value`` applied in turn. Raises :class:`CannotRun`, whose text names the ``option`` that they came
     from."""
     for setting in settings:
         scenario = _applied(scenario, setting, f"{option} {setting}")
-    problem = next(_problems(scenario), None)
-    if problem is not None:
-        raise CannotRun(f"the scenario cannot be played: {problem}")
+    if problems := list(_problems(scenario)):
+        more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
+        raise CannotRun(f"the scenario cannot be played: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
     return scenario
 
 
@@ -43,7 +48,7 @@ def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
     try:
         return msgspec.convert(plain, Scenario)
     except msgspec.ValidationError as error:
-        raise CannotRun(f"{said}: {_plain(error)}") from None
+        raise CannotRun(f"{said}: {_plain(error)}{_fields_of_a_fault(str(error), plain)}") from None
 
 
 def _value(said: str, text: str) -> Any:
@@ -93,17 +98,33 @@ def _plain(error: msgspec.ValidationError) -> str:
     return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
 
 
+def _fields_of_a_fault(error: str, plain: Any) -> str:
+    """All fields that the fault has of which the error speaks, for msgspec names the first that is wrong."""
+    found = re.search(r"at `\$\.faults\[(\d+)\]", error)
+    fault = plain["faults"][int(found[1])] if found else None
+    tag = fault.get("fault") if isinstance(fault, dict) else None
+    if tag not in faults.TAGS:
+        return ""
+    fields = msgspec.structs.fields(faults.FAULTS_BY_WORLD["sim"][faults.TAGS.index(tag)])
+    needed = [field.name for field in fields if field.required]
+    others = [field.name for field in fields if not field.required]
+    return f" (a {tag} needs {', '.join(needed)}{' and may have ' if others else ''}{', '.join(others)})"
+
+
 # what no world can play ------------------------------------------------------------------------------------------------------------
 
 
 def _problems(scenario: Scenario) -> Iterator[str]:
-    """What is wrong with a scenario, in words, the first first."""
-    return (text for holds, text in _conditions(scenario) if not holds)
+    """What is wrong with a scenario, in words; faults are measured by its gateways and its length, if those are right."""
+    yield from (text for holds, text in _conditions(scenario) if not holds)
+    if 1 <= scenario.gateways <= GATEWAYS_MAX and _within(scenario.duration_s, 0, math.inf):
+        for i, fault in enumerate(scenario.faults):
+            yield from (text for holds, text in _fault_conditions(scenario, f"faults.{i}", fault) if not holds)
 
 
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
-    yield 1 <= scenario.gateways <= 64, f"gateways is {scenario.gateways}; give 1 to 64"
+    yield 1 <= scenario.gateways <= GATEWAYS_MAX, f"gateways is {scenario.gateways}; give 1 to {GATEWAYS_MAX}"
     yield 2 <= people.users <= 1_000_000, f"population.users is {people.users}; give 2 to 1000000"
     yield people.group_size >= 2, f"population.group_size is {people.group_size}; give at least 2"
     yield people.groups_per_user >= 0, f"population.groups_per_user is {people.groups_per_user}; give at least 0"
@@ -115,7 +136,7 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
     yield (
-        _within(scenario.warm_up_s, 0, scenario.duration_s),
+        not scenario.duration_s > 0 or _within(scenario.warm_up_s, 0, scenario.duration_s),
         f"warm_up_s is {scenario.warm_up_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
     )
     yield scenario.short_scale > 0, f"short_scale is {scenario.short_scale:g}; give more than 0"
@@ -133,14 +154,14 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
     wrong = kinds.problem(scenario.contract)
     yield wrong is None, str(wrong)
-    for i, fault in enumerate(scenario.faults):
-        yield from _fault_conditions(scenario, f"faults.{i}", fault)
 
 
 def _policies(changed: dict[str, str]) -> Iterator[tuple[bool, str]]:
     names = Policies.__struct_fields__
     for name, value in changed.items():
         yield name in names, f"policies names '{name}'{suggestion(name, names)} (policies: {', '.join(names)})"
+        if name not in names:
+            continue
         choices = [str(choice) for choice in get_args(get_type_hints(Policies)[name])]
         yield value in choices, f"policies.{name} is '{value}'{suggestion(value, choices)} (choices: {', '.join(choices)})"
 

@@ -1,11 +1,13 @@
 """Signals: the first Ctrl-C, SIGTERM or SIGHUP asks for a partial result, the second ends everything at once.
 
 The first one raises :class:`Interrupted` in the main thread, wherever that is; a run then stops its processes, keeps what was recorded,
-judges it and says that it is partial. The second one kills the processes that were started and ends with the code of the signal.
+judges it and says that it is partial. The second one kills the processes that were started, says what is lost, and ends with the code of
+the signal; it does so until the program ends, for the partial result is still being told when the block is over.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -20,8 +22,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Within the block signals act as described above; afterwards as before. Main thread only."""
+def interruptible(left: str = "what was recorded is in the run folder that ends in .partial") -> Iterator[None]:
+    """Within the block signals act as described above; afterwards as before, unless one came. ``left`` says what a second one leaves. Main
+    thread only."""
     count = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -29,7 +32,9 @@ def interruptible() -> Iterator[None]:
         count += 1
         if count > 1:
             kill_all()
-            os.write(2, b"imbench: ended at once; what was recorded is in the run folder that ends in .partial\n")
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            os.write(2, f"imbench: ended at once; {left}\n".encode())
             os._exit(128 + number)
         raise Interrupted(number)
 
@@ -37,5 +42,5 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if not count else ():
             signal.signal(number, handler)

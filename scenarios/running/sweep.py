@@ -14,7 +14,7 @@ Rules of the file:
 - Everything is checked before anything runs; a wrong axis makes no folder.
 - The tables do not depend on the number of processes, nor on which of them was faster.
 - Points share their seeds, and all luck is keyed, so comparisons are made by pairs (common random numbers).
-- After a signal the folder keeps what was run, and its name ends in ``.partial``.
+- After a signal, or the death of a worker process, the folder keeps what was run, and its name ends in ``.partial``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ from scenarios.running.progress import shown as progressing
 from scenarios.running.run import commit
 from scenarios.running.settings import apply
 from scenarios.running.signals import interruptible
-from scenarios.running.times import asked_for, chosen, read_and_warn
+from scenarios.running.times import asked_for, asking, chosen, option, read_and_warn
 
 POINTS_MAX: Final = 10_000
 """Of a grid: one more is a slip of the pen."""
@@ -73,6 +74,9 @@ class SweepResult:
     table: pd.DataFrame
     """A row for each replication."""
     interrupted: int = 0
+    """The signal that ended it early; 0: none."""
+    worker_died: bool = False
+    """Whether a worker process ended before its time, and the sweep with it."""
 
 
 def parsed(text: str) -> Axis:
@@ -145,6 +149,7 @@ def swept(
     short: bool,
     jobs: int,
     root: Path,
+    service_times: Path | None = None,
 ) -> SweepResult:
     """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
     scenario = catalog.short(name) if short else catalog.load(name)
@@ -155,9 +160,10 @@ def swept(
     check_presets([plan.preset])
     _check_apart(plan)
     _check_free(settings, plan)
-    with interruptible(), progressing() as progress:
-        read_and_warn(chosen(None), progress)
-        return run(apply(scenario, settings), plan, root, jobs, progress)
+    with interruptible("tables that were written already are in the folder that ends in .partial"), progressing() as progress:
+        read_and_warn(chosen(service_times), progress)
+        with asking(service_times):
+            return run(apply(scenario, settings), plan, root, jobs, progress)
 
 
 def _check_apart(plan: Sweep) -> None:
@@ -194,13 +200,18 @@ def contract(result: SweepResult) -> Row:
     """The object that ``imbench sweep --json`` prints: a measure's infinite or withheld mean is null there."""
     rows = summary(result.table, result.sweep)
     plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
-    return {"folder": str(result.folder), "runs": len(result.table), "interrupted": bool(result.interrupted), "summary": plain}
+    return {"folder": str(result.folder), "runs": len(result.table), "interrupted": is_part(result), "summary": plain}
 
 
 def conclusion(name: str, result: SweepResult) -> list[str]:
     """What the scenario's file concludes from a sweep that was run to its end, on lines of its own."""
     conclude = catalog.conclusion(name)
-    return [conclude(result.table), ""] if conclude is not None and not result.interrupted else []
+    return [conclude(result.table), ""] if conclude is not None and not is_part(result) else []
+
+
+def is_part(result: SweepResult) -> bool:
+    """Whether it ended before all of it was run."""
+    return bool(result.interrupted) or result.worker_died
 
 
 # running ---------------------------------------------------------------------------------------------------------------------------
@@ -225,7 +236,7 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
     folder.write_json(RECORD, record)
     folder.write_json("scenario.json", scenario)
     progress.begin(f"sweep {scenario.name}, {len(planned)} runs")
-    rows, stop = list[Row](), 0
+    rows, stop, died = list[Row](), 0, False
     try:
         for row in _rows(planned, jobs):
             rows.append(row)
@@ -233,7 +244,13 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
     except Interrupted as interruption:
         stop = interruption.number
         _end_workers()
-    return _concluded(folder, record, rows, stop)
+        progress.say("imbench: interrupted; the tables hold what was run before")
+    except BrokenProcessPool:  # joblib's is one, too
+        died = True
+        progress.say(
+            "imbench: a worker process was killed; the tables hold what was run before. Is memory short? Try fewer --jobs"
+        )
+    return _concluded(folder, record, rows, stop, died)
 
 
 def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
@@ -243,7 +260,10 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(delayed(_row_of_a_worker)(task) for task in planned)
+    times = option()  # here, for joblib asks for tasks in a thread of its own, which does not know it
+    yield from Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(
+        delayed(_row_of_a_worker)(task, times) for task in planned
+    )
 
 
 def _row(task: Task) -> Row:
@@ -251,10 +271,11 @@ def _row(task: Task) -> Row:
     return {**task.place, "seed": task.seed, **figures}
 
 
-def _row_of_a_worker(task: Task) -> Row:
+def _row_of_a_worker(task: Task, service_times: Path | None) -> Row:
     """A Ctrl-C reaches the whole group of processes; what becomes of it is the parent's to decide."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _row(task)
+    with asking(service_times):
+        return _row(task)
 
 
 def _end_workers() -> None:
@@ -263,16 +284,16 @@ def _end_workers() -> None:
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
-def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: int) -> SweepResult:
+def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: int, died: bool) -> SweepResult:
     table, sweep = pd.DataFrame(rows), record.sweep
     _write(folder.path / REPLICATIONS, table)
     _write(folder.path / SUMMARY, pd.DataFrame(summary(table, sweep)))
     _write(folder.path / DIFFERENCES, pd.DataFrame(differences(table, sweep)))
-    folder.write_json(RECORD, msgspec.structs.replace(record, finished=_now(), runs=len(rows), interrupted=bool(stop)))
+    folder.write_json(RECORD, msgspec.structs.replace(record, finished=_now(), runs=len(rows), interrupted=bool(stop) or died))
     path = folder.path
-    if not stop:
+    if not stop and not died:
         path = path.rename(path.with_name(path.name.removesuffix(PARTIAL)))
-    return SweepResult(path, sweep, table, stop)
+    return SweepResult(path, sweep, table, stop, died)
 
 
 # tables ----------------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ only where a prediction of this machine is asked for, since every other run is a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from scenarios.running.progress import Progress
 
 VARIABLE = "IMBENCH_SERVICE_TIMES"
 OPTION = "--service-times"
+_option: ContextVar[Path | None] = ContextVar("option", default=None)
 
 
 def chosen(option: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -40,9 +43,24 @@ def _kept(path: Path) -> ServiceTimes:
     return read(path)
 
 
+@contextmanager
+def asking(option: Path | None) -> Iterator[None]:
+    """Within the block :func:`asked_for` gives the times of this file, if it is one."""
+    token = _option.set(option)
+    try:
+        yield
+    finally:
+        _option.reset(token)
+
+
+def option() -> Path | None:
+    """What the command line asks for: to be handed on to a process that runs a part of it."""
+    return _option.get()
+
+
 def asked_for() -> ServiceTimes:
-    """Those that the environment asks for, read once: a sweep's, whose replications have no command line. Raises :class:`CannotRun`."""
-    return _kept(chosen(None))
+    """Those that a sweep is asked for, whose replications have no command line; read once. Raises :class:`CannotRun`."""
+    return _kept(chosen(option()))
 
 
 def read_and_warn(path: Path, progress: Progress, *, always: bool = False) -> ServiceTimes:

@@ -70,6 +70,29 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
             ("faults.0.nodes.0 is 'gatway-1'", "did you mean 'gateway-1'"),
         ),
         ((*RUN, "--set", 'faults=[{"fault":"roam","node":"gateway-1","at_s":1,"share":0}]'), ("faults.0.share is 0",)),
+        (
+            (
+                *RUN,
+                "--set",
+                'faults=[{"fault":"pause","node":"gatway-1","at_s":70,"heal_s":3},{"fault":"cut","node":"x","at_s":-1}]',
+            ),
+            (
+                "faults.0.node is 'gatway-1'",
+                "; faults.0.at_s is 70",
+                "; faults.0.heal_s is 3",
+                "; faults.1.node is 'x'",
+                "; faults.1.at_s",
+            ),
+        ),
+        (
+            (*RUN, "--set", "duration_s=-1", "--set", "gateways=0"),
+            ("played: gateways is 0; give 1 to 64; duration_s is -1; give",),
+        ),
+        (
+            (*RUN, "--set", 'faults=[{"fault":"roam"}]'),
+            ("field node for faults[0] (a roam needs node, at_s and may have share)",),
+        ),
+        ((*RUN, "--set", "faults=[" + ",".join(['{"fault":"cut","node":"x","at_s":-1}'] * 9) + "]"), ("; and 10 more",)),
         ((*RUN, "--set", "network=6g"), ("network is '6g'", "presets are", "4g")),
         ((*RUN, "--set", "network.delay_us=-1"), ("network.delay_us is -1",)),
         ((*RUN, "--set", "network.delay_us=1e99"), ("network.delay_us is 1e+99", "a day")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from model.history.run_folder import RunFolder
 from scenarios.running.exits import IO_ERROR, MISSING, VALID
-from tests.cli.conftest import Command
+from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
 from tests.sim.times import PINNED
 
@@ -29,6 +30,15 @@ def test_list_shows_every_scenario_with_its_question(imbench: Command) -> None:
     answer = imbench("list")
     assert answer.status == VALID
     assert "access_restart\n    A gateway is killed under load" in answer.out
+    assert "\n    sweep over size, policies.backoff, admission\n" in answer.out
+    assert answer.out.count("sweep over") == 3
+
+
+def test_validate_has_the_same_exit_codes_in_its_help_as_on_its_page(imbench: Command) -> None:
+    for text in (imbench("validate", "--help").out, (ROOT / "docs" / "calibration.md").read_text()):
+        (codes,) = re.findall(r"Exit code: (.*?)(?:\n\n|\n[A-Z])", text, re.DOTALL)
+        assert sorted(re.findall(r"\b[0-9]\b", codes)) == ["0", "1", "2", "3"]
+        assert "M/M/c not beaten" in " ".join(codes.split())
 
 
 def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
@@ -72,8 +82,38 @@ class TestRun:
 
     def test_without_json_a_person_reads_verdict_and_folder(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--out", tmp_path)
-        assert answer.out.startswith("access_restart cursor sim seed 1: valid (expected)\n")
-        assert str(tmp_path) in answer.out
+        first, counts, delays, last = answer.out.splitlines()
+        assert first == "access_restart cursor sim seed 1: valid (expected)"
+        assert counts.endswith(" messages: 0 lost, 0 shown twice, 0 out of order")
+        assert delays.startswith("  end to end: p50 ")
+        assert str(tmp_path) in last
+
+    def test_the_lines_for_a_person_say_what_the_verdict_holds(self, imbench: Command, tmp_path: Path) -> None:
+        kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
+        answer = imbench(
+            *CALM,
+            "--set",
+            kill,
+            "--set",
+            "duration_s=6",
+            "--set",
+            "population.group_size=8",
+            "--preset",
+            "naive",
+            "--out",
+            tmp_path,
+        )
+        _, counts, delays, fault, folder = answer.out.splitlines()
+        measures = RunFolder.open(Path(folder.strip())).read_json("verdict.json")["measures"]
+        live, (killed,) = measures["latency"]["end_to_end_live"], measures["recovery"]["faults"]
+        lost, late = measures["owed"]["lost_messages"], measures["order"]["out_of_order"]
+        assert lost > 0
+        assert counts == f"  {measures['sends']['intended']} messages: {lost} lost, 0 shown twice, {late} out of order"
+        assert f"p50 {live['p50_us']:.0f} µs" in delays
+        assert f"max {live['max_us'] / 1e3:.3g} ms" in delays  # too few deliveries for a p99
+        assert killed["reconnection"]["n"] > 1
+        assert f"recovered after {killed['time_us'] / 1e6:.2f} s, {killed['reconnection']['n']} connections lost" in fault
+        assert fault.startswith("  kill of gateway-1: ")
 
     def test_progress_goes_to_stderr_as_plain_lines(self, imbench: Command, tmp_path: Path) -> None:
         answer = imbench(*CALM, "--json", "--out", tmp_path)
@@ -189,22 +229,29 @@ class TestSweep:
         assert answer.status == VALID
         (folder,) = (tmp_path / "access_restart").iterdir()
         assert f"folder: {folder}" in answer.out
-        assert [line.split()[0] for line in answer.out.splitlines()[4:6]] == ["1", "2"]
+        lines = answer.out.splitlines()
+        below = next(i for i, line in enumerate(lines) if line.startswith("───")) + 1
+        assert [line.split()[0] for line in lines[below : below + 2]] == ["1", "2"]
+        assert max(map(len, lines[: lines.index(f"folder: {folder}")])) <= 120
         assert answer.err == "sweep access_restart, 4 runs\n"
 
-    def test_it_is_simulated_with_the_service_times_that_the_environment_names(
-        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("how", "jobs"), [("environment", 1), ("option", 1), ("option", 2)])
+    def test_it_is_simulated_with_the_service_times_that_are_asked_for(
+        self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, jobs: int
     ) -> None:
+        def swept(times: Path, root: Path) -> Answer:
+            monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(times if how == "environment" else tmp_path / "ignored.json"))
+            option = ("--service-times", times) if how == "option" else ()
+            return imbench(*self.GRID[:-1], jobs, "--seeds", 4, *option, "--out", root, "--json")
+
         slow = tmp_path / "slow.json"
         slow.write_bytes(msgspec.json.encode(msgspec.structs.replace(PINNED, business_send_us=50_000.0)))
-        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(slow))
-        answer = imbench(*self.GRID, "--out", tmp_path, "--json")
+        answer = swept(slow, tmp_path)
         cpu_s = [row["mean"] for row in json.loads(answer.out)["summary"] if row["measure"] == "business_cpu_s"]
         assert min(cpu_s) > 0.05
         (folder,) = (tmp_path / "access_restart").iterdir()
         assert json.loads((folder / "sweep.json").read_text())["service_times"]["command"] == PINNED.provenance.command
-        monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(tmp_path / "none.json"))
-        refused = imbench(*self.GRID, "--out", tmp_path / "refused")
+        refused = swept(tmp_path / "none.json", tmp_path / "refused")
         assert refused.status == MISSING
         assert "none.json: cannot be read" in refused.err
         assert not (tmp_path / "refused").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from scenarios.running.exits import Interrupted
 from tests.cli.conftest import Command, imbench
 
 __all__ = ["imbench"]
+
+LAST_PLAYED = 4 * search.SEEDS_AT_A_TIME
+"""What two jobs have in hand at once: a seed after it is played only when something has come back."""
 
 
 def test_a_hunt_that_finds_nothing_says_how_much_that_means(imbench: Command) -> None:
@@ -61,6 +66,29 @@ def test_a_signal_ends_a_hunt_with_what_it_has_found_and_is_no_finding_itself(
     assert "cursor: 20 seeds" in answer.out
     assert "0 fail" in answer.out
     assert "imbench: interrupted" in answer.err
+
+
+def played_or_killed(seeds: list[int], preset: str) -> search.Tally:
+    """What a worker does whom the system kills at some seed."""
+    if seeds[0] > LAST_PLAYED:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return search.Tally(seeds=len(seeds), failures=[search.Failure(9, ("lost",), ("m1",), "")] if preset == "naive" else [])
+
+
+@pytest.mark.parametrize(("preset", "status"), [("cursor", 3), ("naive", 1)])
+def test_a_killed_worker_is_one_line_and_ends_a_hunt_with_what_it_has_found(
+    imbench: Command, monkeypatch: pytest.MonkeyPatch, preset: str, status: int
+) -> None:
+    monkeypatch.setattr(search, "hunt_seeds", played_or_killed)
+    monkeypatch.setattr(command, "SHRUNK_MAX", 0)
+    answer = imbench("hunt", "--preset", preset, "--seeds", 200, "--jobs", 2, "--json")
+    told = json.loads(answer.out)
+    assert answer.status == status
+    assert told["worker_died"]
+    assert search.SEEDS_AT_A_TIME <= told["seeds"] <= LAST_PLAYED
+    assert bool(told["failures"]) == (preset == "naive")
+    assert answer.err.splitlines()[-1].startswith("imbench: a worker process was killed; what was found before is told")
+    assert "Traceback" not in answer.err
 
 
 def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from model.checkers import judge
+from model.checkers.amounts import NOTHING
 from model.history import at_rest
-from reports import figures, html, results, table
+from reports import figures, html, results
 from tests.checkers.planting import Planting
 from tests.corpus.files import FOLDER
 from tests.docs.test_foreign import block
@@ -116,7 +117,7 @@ def test_a_foreign_log_has_a_page_without_what_it_does_not_tell(foreign: Path) -
     cells = dict(
         zip(("world", "verdict", "sent", "ok", "unknown", "lost", "twice", "order"), Parsed(page).rows[1][1:], strict=False)
     )
-    assert cells["ok"] == cells["unknown"] == cells["order"] == table.NOTHING
+    assert cells["ok"] == cells["unknown"] == cells["order"] == NOTHING
     assert (cells["sent"], cells["lost"]) == ("3", "1")
     assert "receiver connected (n=6, 1 missing)" in text
     assert "receiver away" not in text

@@ -54,6 +54,21 @@ def test_a_table_has_a_line_for_each_point_and_an_interval_with_each_mean(tmp_pa
     assert [line.split("  ")[-1].strip() for line in lines[4:8]] == ["12 ± 0.5", "3 ± 0.5", "never in 1 of 3", "1,234 ± 0.5"]
 
 
+def test_a_table_that_is_too_wide_breaks_its_headings_and_then_stands_in_parts_with_all_points_in_each(tmp_path: Path) -> None:
+    many = tuple(Measure(f"m{k}", f"the measure with the number {k}", "ms") for k in range(4))
+    wide = Sweep(axes=(axis("gateways", 1, 2),), measures=many)
+    folder(tmp_path, wide, [float(n) for n in range(11, 19)])
+    broken, parts = (sweeps.told(tmp_path, width).partition("\n3 seeds")[0].splitlines()[2:] for width in (70, 40))
+    assert max(map(len, sweeps.told(tmp_path, 200).splitlines())) > 120
+    assert max(map(len, broken)) <= 70
+    assert max(map(len, parts)) <= 40
+    assert sum(line.startswith("1 ") for line in broken) == 1
+    assert sum(line.startswith("1 ") for line in parts) == 2
+    for cell in range(11, 19):
+        assert f"{cell} ± 0.5" in "\n".join(broken)
+        assert f"{cell} ± 0.5" in "\n".join(parts)
+
+
 def test_a_table_explains_the_signs_that_stand_in_it_and_no_others(tmp_path: Path) -> None:
     told = sweeps.told(folder(tmp_path, PLAN, [12.0, 3.0, math.inf, math.nan]))
     assert "\nnever: " in told
@@ -91,6 +106,22 @@ def test_curves_have_a_panel_for_each_choice_they_do_not_show_and_units(tmp_path
     text = svg.read_text()
     for word in ("gateways 1", "gateways 2", "rate per s (1/s)", "p99 (ms)", "formula"):
         assert word in text
+
+
+def test_the_ticks_of_a_logarithmic_scale_are_plain_numbers_and_more_than_one(tmp_path: Path) -> None:
+    folder(tmp_path, LINE, [float(n) for n in range(2, 14)])
+    record, rows = sweeps.read(tmp_path)
+    figure = sweeps.draw(record.sweep, LINE.pictures[0], rows)
+    figure.canvas.draw()
+    for scale in (scale for axes in figure.axes for scale in (axes.xaxis, axes.yaxis)):
+        low, high = scale.get_view_interval()
+        told = [
+            label.get_text()
+            for value, label in zip(scale.get_ticklocs(), scale.get_ticklabels(), strict=True)
+            if low <= value <= high
+        ]
+        assert len(told) >= 2
+        assert [str(float(text)) for text in told]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from model.checkers.amounts import duration
 from model.history.run_folder import RunFolderError
 from reports import table
 from tests.reports.conftest import MakeRun, measures
@@ -139,7 +140,7 @@ def test_more_runs_than_fit_are_shown_whole_all_the_same(make_run: MakeRun) -> N
     ],
 )
 def test_durations_have_three_digits_and_a_unit(value_us: float | None, text: str) -> None:
-    assert table.duration(value_us) == text
+    assert duration(value_us) == text
 
 
 def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path: Path) -> None:

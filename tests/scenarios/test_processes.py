@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +20,22 @@ from scenarios.running.exits import Interrupted
 from scenarios.running.metrics import Meter, Sample
 from scenarios.running.processes import Started
 from scenarios.running.progress import Lines
-from scenarios.running.signals import interruptible
+from scenarios.running.signals import STOPPING, interruptible
 
+ROOT = Path(__file__).resolve().parents[2]
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
-
+TWICE = """
+import multiprocessing, os, signal, time
+from contextlib import suppress
+from scenarios.running.exits import Interrupted
+from scenarios.running.signals import interruptible
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+worker.start()
+with suppress(Interrupted), interruptible("two of nine were kept"):
+    signal.raise_signal(signal.SIGTERM)
+signal.raise_signal(signal.SIGTERM)
+"""
+"""A program that tells its partial result, and is asked to stop once more."""
 
 Start = Callable[[str], Started]
 
@@ -63,12 +76,33 @@ def test_what_it_says_last_is_kept(start: Start) -> None:
     child.say("nobody hears this")
 
 
-def test_the_first_signal_is_an_exception_and_the_old_handlers_come_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Puts the handlers of signals back."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_first_signal_is_an_exception(handlers: None) -> None:
     with interruptible(), pytest.raises(Interrupted) as caught:
         signal.raise_signal(signal.SIGTERM)
     assert caught.value.number == signal.SIGTERM
+
+
+def test_without_a_signal_the_old_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with interruptible():
+        assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_second_signal_ends_it_all_at_once_and_says_what_is_left() -> None:
+    # it returns when nobody has its pipes any more: when the worker has ended, too
+    ended = subprocess.run([sys.executable, "-c", TWICE], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 143
+    assert ended.stderr == "imbench: ended at once; two of nine were kept\n"
 
 
 def test_progress_is_a_plain_line_every_while() -> None:

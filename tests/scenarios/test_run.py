@@ -19,6 +19,7 @@ from scenarios.running import check, command, run
 from scenarios.running.exits import IO_ERROR, Interrupted, worst
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress, Silent
+from scenarios.running.told import told
 
 SCENARIO = Scenario(name="quiet", question="Does nothing happen?", expected={"cursor": "unknown"})
 
@@ -93,7 +94,7 @@ def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world: 
     result = run_it(tmp_path)
     assert folder_of(result).manifest().interrupted
     assert command.exit_code([result]) == 143
-    assert "[partial: interrupted]" in command.told(result)
+    assert "[partial: interrupted]" in told(result)
 
 
 def test_what_the_world_lacks_is_not_played(world: Replace, tmp_path: Path) -> None:

@@ -109,6 +109,9 @@ class TestCapacityPlan:
         """Well below the knee of the formula, and well above it, where fuller turns help no more."""
         monkeypatch.setattr("scenarios.running.replicate.asked_for", lambda: PINNED)
         monkeypatch.setattr(capacity_plan, "asked_for", lambda: PINNED)
+        monkeypatch.setattr(
+            capacity_plan, "PROMISE_MS", 50.0
+        )  # a message costs ten times as much there as with the committed times
         knee = next(rate for rate in range(20, 100_000, 20) if self.by_formula(rate) == math.inf)
         low, high = str(knee // 5), str(4 * knee)
         runs = short("capacity_plan", tmp_path, "gateways=1,2", f"workload.rate_per_s={low},{high}")
@@ -124,6 +127,17 @@ class TestCapacityPlan:
     def by_formula(rate: int) -> float:
         asked = settings.apply(capacity_plan.SCENARIO, [f"workload.rate_per_s={rate}"])
         return capacity_plan.formula_ms(asked, PINNED, 0.99)
+
+    def test_its_short_form_has_a_rate_for_one_gateway_and_one_for_two(self) -> None:
+        """By the formula, with the committed service times, so that nothing must be simulated."""
+        rates = next(axis for axis in capacity_plan.SWEEP.short().axes if axis.name == "workload.rate_per_s").choices
+
+        def promised(gateways: int, rate: str) -> bool:
+            asked = settings.apply(capacity_plan.SCENARIO, [f"gateways={gateways}", f"workload.rate_per_s={rate}"])
+            return capacity_plan.formula_ms(asked, load(), 0.99) < capacity_plan.PROMISE_MS
+
+        assert promised(1, rates[0].label)
+        assert [promised(gateways, rates[-1].label) for gateways in (1, 2)] == [False, True]
 
     def test_the_formula_knows_its_knee(self) -> None:
         times = PINNED

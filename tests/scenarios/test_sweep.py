@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,17 @@ class TestRun:
         assert result.folder.name.endswith(".partial")
         assert len(pd.read_csv(result.folder / REPLICATIONS)) == 2
         assert json.loads((result.folder / RECORD).read_text())["runs"] == 2
+
+    def test_a_killed_worker_leaves_what_was_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def rows(*arguments: object) -> Iterator[dict[str, Any]]:
+            yield {"gateways": "1", "network.loss": "0", "seed": 1, "late": 1.0}
+            raise BrokenProcessPool
+
+        monkeypatch.setattr(sweep, "_rows", rows)
+        result = swept(tmp_path)
+        assert (result.worker_died, sweep.is_part(result), result.interrupted) == (True, True, 0)
+        assert result.folder.name.endswith(".partial")
+        assert len(pd.read_csv(result.folder / REPLICATIONS)) == 1
 
     def test_two_sweeps_of_one_second_have_folders_of_their_own(self, tmp_path: Path) -> None:
         small = Sweep(axes=(axis("gateways", 1),), replications=1)

@@ -1,0 +1,59 @@
+"""A run in a few lines, for the person who waits for it: the verdict, what users got, how it took its faults, and where the rest is.
+
+Every figure is one of ``verdict.json``'s; nothing is computed here. The table of several runs, with what its columns mean, is
+``imbench report``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from model.checkers.amounts import count, duration, number, quantile
+from scenarios.running.command import near
+
+if TYPE_CHECKING:
+    from scenarios.running.run import RunResult
+
+Values = Mapping[str, Any]
+
+
+def told(result: RunResult) -> str:
+    """A result on a few lines."""
+    expected = "" if result.expected is None else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
+    found = ", ".join(_amount(anomaly) for anomaly in result.anomalies if anomaly["fails"])
+    partial = " [partial: interrupted]" if result.interrupted else ""
+    head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
+    last = str(near(result.folder)) if result.folder else result.reasons[0]
+    return "\n  ".join([f"{head}{': ' + found if found else ''}", *_figures(result.measures), last])
+
+
+def _amount(anomaly: Values) -> str:
+    """``41 lost (27 messages)``: instances, and of how many messages, where that is another number."""
+    many, messages = anomaly["count"], anomaly["messages"]
+    return f"{many} {anomaly['kind']}" + (f" ({messages} messages)" if messages and messages != many else "")
+
+
+def _figures(measures: Values) -> Iterator[str]:
+    """Nothing where the judge crashed, or nothing was played."""
+    if not measures:
+        return
+    twice, order = measures["duplicates"]["shown_twice"], measures["order"]["out_of_order"]
+    yield (
+        f"{count(measures['sends']['intended'])} messages: {count(measures['owed']['lost_messages'])} lost,"
+        f" {count(twice)} shown twice, {count(order)} out of order"
+    )
+    yield f"end to end: {_quantiles(measures['latency']['end_to_end_live'])}"
+    yield from map(_fault, measures["recovery"]["faults"])
+
+
+def _quantiles(summary: Values) -> str:
+    largest = number(summary["max_us"])
+    return ", ".join(f"{name} {quantile(number(summary[f'{name}_us']), largest)}" for name in ("p50", "p99"))
+
+
+def _fault(fault: Values) -> str:
+    recovered = "no recovery shown" if fault["time_us"] is None else f"recovered after {duration(fault['time_us'])}"
+    lost, back = fault["reconnection"]["n"], number(fault["reconnection"]["max_us"])
+    again = f", {count(lost)} connections lost, the last ready again after {duration(back)}" if lost else ""
+    return f"{fault['kind']} of {fault['node']}: {recovered}{again}"
