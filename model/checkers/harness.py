@@ -25,12 +25,15 @@ LAG_LEAST_US = 5_000
 """A generator may always be this late (p99)."""
 LAG_SHARE = 0.05
 """Of the reported p50 of acks, if that is more."""
+STEAL_MAX = 0.10
+"""Share of the host's CPU that others may have in any second: beyond it both the load and the server are slower than they are."""
 CPU_MAX = 0.70
 """Share of its core above which a generator no longer sends on time for sure."""
 
 
 def judge(case: Case) -> Part:
     """Every kind that concerns the harness, and ``unreachable``."""
+    header = case.history.header
     findings = (
         _clock_fault(case),
         *_generator_lag(case),
@@ -39,7 +42,7 @@ def judge(case: Case) -> Part:
         *_truncated(case),
         _unreachable(case),
     )
-    return Part(findings, {"generator": {"cpu_max": case.history.header.generator_cpu_max}}, _notes(case))
+    return Part(findings, {"generator": {"cpu_max": header.generator_cpu_max, "steal_max": header.steal_max}}, _notes(case))
 
 
 def _notes(case: Case) -> tuple[str, ...]:
@@ -120,6 +123,9 @@ def _generator_lag(case: Case) -> list[Finding]:
     cpu = case.history.header.generator_cpu_max
     if cpu is not None and cpu > CPU_MAX:
         texts.append(f"the load generator used {cpu:.0%} of its core, more than {CPU_MAX:.0%}")
+    steal = case.history.header.steal_max
+    if steal is not None and steal > STEAL_MAX:
+        texts.append(f"other machines were given {steal:.0%} of this host's CPU in a second, more than {STEAL_MAX:.0%}")
     return [of_the_run("generator_lag", text, fails=None if judged else False) for text in texts]
 
 

@@ -232,6 +232,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the schedule begins; before it, connections are made. Reports count seconds from here."""
     generator_cpu_max: float | None = None
     """Largest share of its core the load generator used in any second; None where nothing was measured (sim)."""
+    steal_max: float | None = None
+    """Largest share of the host's CPU that a hypervisor gave to others in any second; None where nothing was measured."""
     truncated: bool = False
     """The recording ended before the run did; what is here is the salvaged part."""
     schema: str = SCHEMA

@@ -207,9 +207,10 @@ class _Stage:
         rows = self.folder.rows()
         ended = bool(((rows["kind"] == Kind.PHASE) & (rows["code"] == Phase.END)).any())
         health = self._health()
-        head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), truncated=not ended)
+        steal = metrics.steal_max(self.meter.host)
+        head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), steal_max=steal, truncated=not ended)
         begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
-        costs = metrics.of_live(self.meter.samples, rows, begin_us, end_us)
+        costs = metrics.of_live(self.meter.samples, self.meter.host, rows, begin_us, end_us)
         costs["driver"], costs["generator"], costs["cores"] = self.driver, health, self.cores
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
 

@@ -1,9 +1,12 @@
-"""What a live run costs: CPU time and memory of every process, sampled once a second, and the CPU a delivered message takes.
+"""What a live run costs, and how the machine was meanwhile: every process sampled once a second, and the CPU a delivered message takes.
 
 CPU time is what the kernel has counted for the process (user and system). A process that is killed has spent what its last sample says,
 at most one interval too little; the runner samples right before it kills. The cost of a role is its CPU time from the beginning of the
 load to the drain, so connecting and reading back are not in it, but heartbeats are, and so is the start of a process that was started
 again meanwhile. A role is what the process does: ``gateway``, ``business``, ``supervisor``, ``generator``.
+
+How the machine was: for each process its memory, its descriptors and how long it was ready to run and had no core (Linux's
+``/proc/<pid>/schedstat``); for the host, how much CPU the hypervisor gave to others (*steal*), and what was left of its memory.
 
 A meter that is given a folder of tallies (:mod:`model.scenario.tally`) also notes what each role of the server has done so far, and CPU
 by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/schedstat): what a calibration is fitted to.
@@ -12,6 +15,7 @@ by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/sc
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +39,9 @@ class Sample(msgspec.Struct, frozen=True):
     pid: int
     cpu_us: int
     resident_bytes: int
+    descriptors: int = 0
+    waited_us: float = 0.0
+    """Time for which its main thread was ready to run and had no core, since its start; 0 where the kernel does not tell."""
     main_us: float = 0.0
     """CPU of the main thread, which runs the loop; with tallies only, as what follows."""
     others_us: float = 0.0
@@ -44,6 +51,15 @@ class Sample(msgspec.Struct, frozen=True):
     tally: tuple[int, ...] = ()
 
 
+class HostSample(msgspec.Struct, frozen=True):
+    """One look at the host: time of all its cores since it was started, and of it what others were given; memory that is left."""
+
+    t_us: int
+    cpu_us: int
+    steal_us: int
+    available_bytes: int
+
+
 class Meter:
     """Looks at processes by pid, every ``interval_s``. ``watch`` them when they start; ``sample`` skips those that are gone."""
 
@@ -51,6 +67,7 @@ class Meter:
         self.interval_us = round(interval_s * 1e6)
         self.tallies = tallies
         self.samples: list[Sample] = []
+        self.host: list[HostSample] = []
         self._watched: dict[int, tuple[str, str, psutil.Process]] = {}
 
     def watch(self, role: str, name: str, pid: int) -> None:
@@ -61,17 +78,32 @@ class Meter:
             return
 
     def sample(self, t_us: int) -> None:
-        """Look at every process."""
+        """Look at the host and at every process."""
+        self.host.append(_host(t_us))
         for pid, (role, name, process) in list(self._watched.items()):
             try:
                 with process.oneshot():
-                    times, memory = process.cpu_times(), process.memory_info()
+                    times, memory, descriptors = process.cpu_times(), process.memory_info(), process.num_fds()
             except psutil.Error:
                 del self._watched[pid]
                 continue
             cpu_us = round((times.user + times.system) * 1e6)
             closely = () if self.tallies is None else _closely(pid, self.tallies)
-            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss, *closely))
+            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss, descriptors, _waited_us(pid), *closely))
+
+
+def _host(t_us: int) -> HostSample:
+    times = psutil.cpu_times()
+    idle_and_busy = sum(times) - times.guest - times.guest_nice  # which Linux counts as user time as well
+    return HostSample(t_us, round(idle_and_busy * 1e6), round(times.steal * 1e6), psutil.virtual_memory().available)
+
+
+def _waited_us(pid: int) -> float:
+    """Of the main thread, which runs the loop."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1000
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _closely(pid: int, tallies: Path) -> tuple[float, float, int, tuple[int, ...]]:
@@ -97,15 +129,25 @@ def _sleeps(status: Path) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:")), 0)
 
 
-def of_live(samples: list[Sample], rows: Rows, begin_us: int, end_us: int) -> dict[str, Any]:
+def steal_max(host: list[HostSample]) -> float | None:
+    """Largest share of the host's CPU that others were given between two looks; None where there were none."""
+    shares = [(b.steal_us - a.steal_us) / (b.cpu_us - a.cpu_us) for a, b in pairwise(host) if b.cpu_us > a.cpu_us]
+    return round(max(shares), 4) if shares else None
+
+
+def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us: int, end_us: int) -> dict[str, Any]:
     """The metrics of a live run whose load lay between two instants."""
     deliveries = _deliveries(rows, begin_us, end_us)
     return {
         "deliveries": deliveries,
         "load_us": [begin_us, end_us],
         "cost": {role: _cost(cpu_us, deliveries) for role, cpu_us in sorted(_cpu_by_role(samples, begin_us, end_us).items())},
-        "resident_bytes_max": _resident(samples),
+        "resident_bytes_max": _largest(samples, "resident_bytes"),
+        "descriptors_max": _largest(samples, "descriptors"),
+        "waited_share_max": _waited(samples),
+        "steal_max": steal_max(host),
         "samples": samples,
+        "host": host,
     }
 
 
@@ -137,8 +179,21 @@ def _cpu_at(samples: list[Sample], t_us: int) -> float:
     return float(np.interp(t_us, [sample.t_us for sample in samples], [sample.cpu_us for sample in samples]))
 
 
-def _resident(samples: list[Sample]) -> dict[str, int]:
+def _largest(samples: list[Sample], name: str) -> dict[str, int]:
     largest: dict[str, int] = {}
     for sample in samples:
-        largest[sample.name] = max(largest.get(sample.name, 0), sample.resident_bytes)
+        largest[sample.name] = max(largest.get(sample.name, 0), getattr(sample, name))
+    return largest
+
+
+def _waited(samples: list[Sample]) -> dict[str, float]:
+    """The largest share of the time between two looks for which each process wanted a core and had none."""
+    largest: dict[str, float] = {}
+    last: dict[int, Sample] = {}
+    for sample in samples:
+        before = last.get(sample.pid)
+        if before is not None and sample.t_us > before.t_us:
+            share = (sample.waited_us - before.waited_us) / (sample.t_us - before.t_us)
+            largest[sample.name] = max(largest.get(sample.name, 0.0), round(share, 4))
+        last[sample.pid] = sample
     return largest

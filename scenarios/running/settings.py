@@ -105,7 +105,7 @@ def _fields_of_a_fault(error: str, plain: Any) -> str:
     tag = fault.get("fault") if isinstance(fault, dict) else None
     if tag not in faults.TAGS:
         return ""
-    fields = msgspec.structs.fields(faults.FAULTS_BY_WORLD["sim"][faults.TAGS.index(tag)])
+    fields = msgspec.structs.fields(faults.FAULTS[faults.TAGS.index(tag)])
     needed = [field.name for field in fields if field.required]
     others = [field.name for field in fields if not field.required]
     return f" (a {tag} needs {', '.join(needed)}{' and may have ' if others else ''}{', '.join(others)})"

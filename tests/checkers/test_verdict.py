@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -337,6 +338,20 @@ def test_a_contract_that_can_be_meant_is_none_of_our_business(changes: dict[str,
 @pytest.mark.parametrize("cpu", [-7.0, 71.0, float("nan"), float("inf")])
 def test_a_share_of_a_core_that_is_none_is_refused(cpu: float) -> None:
     assert str(header_problem(Header(world="sim", generator_cpu_max=cpu))).startswith("generator_cpu_max is")
+
+
+def test_a_share_of_the_host_that_is_none_is_refused() -> None:
+    assert str(header_problem(Header(world="live", steal_max=1.5))).startswith("steal_max is 1.5")
+
+
+@pytest.mark.parametrize(("steal", "verdict"), [(0.1, "valid"), (0.11, "harness_invalid")])
+def test_a_host_that_others_were_given_has_measured_nothing(steal: float, verdict: str) -> None:
+    p = Planting()
+    three(p)
+    p.promise(latency=(LatencyPromise("ack", 0.5, 1_000_000),))
+    history = p.history()
+    stolen = dataclasses.replace(history, header=msgspec.structs.replace(history.header, steal_max=steal))
+    assert judge(stolen).verdict == verdict
 
 
 def test_a_header_is_judged_with_its_contract() -> None:

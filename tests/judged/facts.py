@@ -30,6 +30,7 @@ class Facts:
     def __init__(self, history: History) -> None:
         self.contract = history.header.contract
         self.cpu = history.header.generator_cpu_max
+        self.steal = history.header.steal_max
         self.rows = rows_of(history)
         self.devices, self.rooms = list(history.names.devices), list(history.names.conversations)
         by_name: dict[str, list[Row]] = {}

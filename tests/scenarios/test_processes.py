@@ -17,7 +17,7 @@ from model.history.recorder import MemoryRecorder, Rows
 from model.history.schema import Kind, Via
 from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
-from scenarios.running.metrics import Meter, Sample
+from scenarios.running.metrics import HostSample, Meter, Sample
 from scenarios.running.processes import Started
 from scenarios.running.progress import Lines
 from scenarios.running.signals import STOPPING, interruptible
@@ -125,6 +125,26 @@ class TestCost:
         assert (sample.role, sample.pid, sample.t_us) == ("generator", os.getpid(), 5)
         assert sample.resident_bytes > 0
 
+    def test_how_the_machine_was_is_noted(self) -> None:
+        meter = Meter()
+        meter.watch("generator", "load", os.getpid())
+        meter.sample(0)
+        meter.sample(1_000_000)
+        found = metrics.of_live(meter.samples, meter.host, deliveries([]), 0, 1_000_000)
+        assert found["descriptors_max"]["load"] >= 3
+        assert found["waited_share_max"]["load"] >= 0
+        assert [sample.t_us for sample in found["host"]] == [0, 1_000_000]
+        assert all(sample.available_bytes > 0 for sample in found["host"])
+
+    def test_the_worst_second_of_steal_counts(self) -> None:
+        host = [HostSample(0, 100, 5, 1), HostSample(1, 300, 5, 1), HostSample(2, 400, 35, 1), HostSample(3, 400, 35, 1)]
+        assert metrics.steal_max(host) == 0.3
+        assert metrics.steal_max(host[:1]) is None
+
+    def test_the_worst_wait_for_a_core_counts_of_each_process(self) -> None:
+        samples = [Sample(t, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 50.0), (100, 60.0), (200, 100.0))]
+        assert metrics.of_live(samples, [], deliveries([]), 0, 200)["waited_share_max"] == {"gateway-1": 0.4}
+
     def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self) -> None:
         samples = [
             Sample(0, "gateway", "gateway-1", 1, 500, 10),
@@ -136,7 +156,7 @@ class TestCost:
             Sample(500, "gateway", "gateway-1", 3, 999, 5),  # the drain
         ]
         rows = deliveries([(150, Via.LIVE), (160, Via.SYNC), (170, Via.OWN), (450, Via.LIVE)])
-        found = metrics.of_live(samples, rows, 100, 400)
+        found = metrics.of_live(samples, [], rows, 100, 400)
         assert found["deliveries"] == 2
         assert found["cost"] == {"gateway": {"cpu_us": 200 + 100 + 90, "cpu_us_per_delivery": 195.0}}
         assert found["resident_bytes_max"] == {"gateway-1": 30, "gateway-2": 5}
@@ -145,11 +165,11 @@ class TestCost:
         samples = [
             Sample(t_us, "business", "business", 1, cpu_us, 1) for t_us, cpu_us in ((0, 0), (100, 40), (200, 100), (300, 100))
         ]
-        found = metrics.of_live(samples, deliveries([(150, Via.LIVE)]), 50, 250)
+        found = metrics.of_live(samples, [], deliveries([(150, Via.LIVE)]), 50, 250)
         assert found["cost"]["business"]["cpu_us"] == 100 - 20
 
     def test_a_cost_of_nothing_delivered_is_not_a_number(self) -> None:
-        found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], deliveries([]), 0, 100)
+        found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], [], deliveries([]), 0, 100)
         assert found["cost"]["business"]["cpu_us_per_delivery"] is None
 
 
