@@ -16,6 +16,7 @@ import msgspec
 from model.checkers import kinds
 from model.core.policies import Policies
 from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
+from model.workload import amounts, arrivals, population, schedule
 from scenarios.running.exits import CannotRun, suggestion
 
 
@@ -89,7 +90,9 @@ def _inside(said: str, at: Any, name: str) -> Any:
 def _plain(error: msgspec.ValidationError) -> str:
     """msgspec's words without its notation: what was expected, and where."""
     text, _, where = str(error).partition(" - at `$.")
-    known = f" (faults: {', '.join(faults.TAGS)})" if text.startswith("Invalid value") and where.endswith(".fault`") else ""
+    tags = {"fault": faults.TAGS, "shape": arrivals.TAGS, "spread": amounts.TAGS}
+    of = where.rstrip("`").rpartition(".")[2]
+    known = f" ({of}s: {', '.join(tags[of])})" if text.startswith("Invalid value") and of in tags else ""
     return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
 
 
@@ -104,14 +107,6 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= 64, f"gateways is {scenario.gateways}; give 1 to 64"
-    yield 2 <= people.users <= 1_000_000, f"population.users is {people.users}; give 2 to 1000000"
-    yield people.group_size >= 2, f"population.group_size is {people.group_size}; give at least 2"
-    yield people.groups_per_user >= 0, f"population.groups_per_user is {people.groups_per_user}; give at least 0"
-    yield _within(load.rate_per_s, 0, 1e6), f"workload.rate_per_s is {load.rate_per_s:g}; give 0 to 1000000"
-    yield 1 <= load.payload_bytes <= 16_384, f"workload.payload_bytes is {load.payload_bytes}; give 1 to 16384"
-    yield _within(load.direct_share, 0, 1), f"workload.direct_share is {load.direct_share:g}; give 0 to 1"
-    yield load.spacing_us >= 0, f"workload.spacing_us is {load.spacing_us}; give at least 0"
-    yield load.burst >= 1, f"workload.burst is {load.burst}; give at least 1"
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
     yield (
@@ -129,6 +124,8 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         yield many >= 1, f"timers.{name} is {many}; give at least 1"
     yield from _policies(scenario.policies)
     yield from _durations(scenario)
+    yield from ((False, f"population.{text}") for text in population.problems(people))
+    yield from ((False, f"workload.{text}") for text in schedule.problems(load, scenario.duration_s))
     yield from ((False, text) for text in networks.problems(scenario.network))
     yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
     wrong = kinds.problem(scenario.contract)
