@@ -101,7 +101,17 @@ class Spike(_Shape, frozen=True, tag="spike"):
         return msgspec.structs.replace(self, from_s=self.from_s * factor, to_s=self.to_s * factor)
 
 
-Arrivals = Poisson | Bursts | Ramp | Steps | Spike
+class Replay(_Shape, frozen=True, tag="replay"):
+    """The instants of a recorded trace (:mod:`model.workload.trace`); the planned rate plays no part. A shorter run plays its beginning."""
+
+    path: str
+    sha256: str = ""
+    """The first 16 digits of the file's digest; given when the scenario is made ready, then checked where it is played."""
+
+
+Drawn = Poisson | Bursts | Ramp | Steps | Spike
+Arrivals = Drawn | Replay
+"""How the rate varies, or what is played again."""
 
 TAGS: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in Arrivals.__args__)
 """What shapes are called where scenarios are written."""
@@ -135,7 +145,7 @@ class Profile:
         return np.asarray(self.begin_us[piece] + offset)
 
 
-def instants(shape: Arrivals, rate_per_s: float, begin_us: int, end_us: int, rng: np.random.Generator) -> Instants:
+def instants(shape: Drawn, rate_per_s: float, begin_us: int, end_us: int, rng: np.random.Generator) -> Instants:
     """The arrivals of a shape within [begin, end), in order."""
     if isinstance(shape, Poisson):
         count = int(rng.poisson(rate_per_s * (end_us - begin_us) / 1e6))

@@ -27,7 +27,7 @@ from model.core import draws, limits
 from model.core.log import Conversation
 from model.workload import amounts, arrivals, personas
 from model.workload.amounts import Spread
-from model.workload.arrivals import Arrivals, Poisson
+from model.workload.arrivals import Arrivals, Poisson, Replay
 from model.workload.personas import Apps, Crowd, Mix
 from model.workload.population import Population
 
@@ -96,7 +96,10 @@ class Schedule:
 
 
 def plan(population: Population, workload: WorkloadPlan, begin_us: int, end_us: int, seed: int) -> Schedule:
-    """The schedule of a workload between two instants."""
+    """The schedule of a workload between two instants. Raises :class:`model.workload.trace.TraceError` for one that is replayed and cannot
+    be."""
+    if isinstance(workload.arrivals, Replay):
+        return _replayed(population, workload, workload.arrivals, begin_us, end_us, seed)
     rng = np.random.default_rng(draws.key(seed, draws.ARRIVAL))
     crowd = personas.crowd(workload.personas, len(population.users), begin_us, end_us, seed) if workload.personas else None
     instants = arrivals.instants(workload.arrivals, workload.rate_per_s / workload.burst, begin_us, end_us, rng)
@@ -112,6 +115,34 @@ def plan(population: Population, workload: WorkloadPlan, begin_us: int, end_us: 
     sizes = _sizes(workload.payload_bytes, len(times), seed)
     apps = crowd.apps if crowd is not None else None
     return Schedule(times, device, conversation, _counters(device, conversation), sizes, seed, apps)
+
+
+def _replayed(population: Population, workload: WorkloadPlan, replay: Replay, begin_us: int, end_us: int, seed: int) -> Schedule:
+    """What is recorded, with what is not said drawn: senders and conversations as without personas, sizes by the plan."""
+    from model.workload import trace  # it needs what reads tables, which no other load does
+
+    recorded = trace.read(replay).until(end_us - begin_us)
+    rng = np.random.default_rng(draws.key(seed, draws.ARRIVAL))
+    count = len(recorded.t_us)
+    device, conversation = _drawn(rng, population, workload, count)
+    said = trace.fitted(recorded, population)
+    rooms = _rooms_of(rng, population, workload, recorded.user)
+    conversation = np.where(said > 0, said, np.where(recorded.user > 0, rooms, conversation))
+    device = np.where(recorded.user > 0, recorded.user, device)
+    trace.none_left_out(recorded, conversation)
+    sizes = _sizes(workload.payload_bytes, count, seed)
+    if recorded.bytes.any():
+        sizes = np.where(recorded.bytes > 0, recorded.bytes, sizes)
+    return Schedule(begin_us + recorded.t_us, device, conversation, _counters(device, conversation), sizes, seed)
+
+
+def _rooms_of(rng: np.random.Generator, population: Population, workload: WorkloadPlan, user: Int) -> Int:
+    """One of each user's conversations, of the wanted kind where there is one; 0 for nobody, and for who is in none."""
+    everyone = np.ones(len(population.users) + 1)
+    direct, picks = rng.random(len(user)) < workload.direct_share, rng.random(len(user))
+    found = {kind: _Seats(_of_kind(population, kind), everyone).of(user, picks) for kind in (True, False)}
+    wanted, other = np.where(direct, found[True], found[False]), np.where(direct, found[False], found[True])
+    return np.where(wanted > 0, wanted, other)
 
 
 def _sizes(payload_bytes: int | Spread, count: int, seed: int) -> int | Int:
@@ -170,6 +201,11 @@ class _Seats:
         device = np.minimum(np.searchsorted(self._reached, picks[:, 0] * self._reached[-1], "right"), last)
         seat = self._begin[device] + (picks[:, 1] * self._count[device]).astype(np.int64)
         return device, self._conversation[seat]
+
+    def of(self, user: Int, picks: NDArray[np.float64]) -> Int:
+        """A conversation of each user, 0 where there is none."""
+        seat = self._begin[user] + (picks * self._count[user]).astype(np.int64)
+        return np.where(self._count[user] > 0, np.append(self._conversation, 0)[seat], 0)
 
 
 def _weighed(
@@ -239,3 +275,7 @@ def _conditions(plan: WorkloadPlan) -> Iterator[tuple[bool, str]]:
     yield plan.spacing_us >= 0, f"spacing_us is {plan.spacing_us}; give at least 0"
     yield not (plan.spacing_us and plan.personas), "spacing_us and personas exclude each other; give one of them"
     yield plan.burst >= 1, f"burst is {plan.burst}; give at least 1"
+    if isinstance(plan.arrivals, Replay):
+        yield not plan.personas, "personas have no part in a replay, which knows its senders; leave them out"
+        yield not plan.spacing_us, f"spacing_us is {plan.spacing_us}; leave it at 0 where a trace is replayed"
+        yield plan.burst == 1, f"burst is {plan.burst}; leave it at 1 where a trace is replayed"

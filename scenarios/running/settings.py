@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
 
@@ -17,6 +17,7 @@ from model.checkers import kinds
 from model.core.policies import Policies
 from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
 from model.workload import amounts, arrivals, population, schedule
+from model.workload.arrivals import Replay
 from scenarios.running.exits import CannotRun, suggestion
 
 
@@ -28,7 +29,21 @@ def apply(scenario: Scenario, settings: Sequence[str], option: str = "--set") ->
     problem = next(_problems(scenario), None)
     if problem is not None:
         raise CannotRun(f"the scenario cannot be played: {problem}")
-    return scenario
+    return _with_trace(scenario) if isinstance(scenario.workload.arrivals, Replay) else scenario
+
+
+def _with_trace(scenario: Scenario) -> Scenario:
+    """A scenario that knows where its trace is, whoever plays it, and what is in it."""
+    from model.workload import trace  # it needs what reads tables: not for every command
+
+    try:
+        replay = trace.located(cast(Replay, scenario.workload.arrivals))
+        problem = next(trace.check(replay, scenario.population.users), None)
+    except trace.TraceError as error:
+        problem = str(error)
+    if problem is not None:
+        raise CannotRun(f"the trace cannot be played: {problem}")
+    return msgspec.structs.replace(scenario, workload=msgspec.structs.replace(scenario.workload, arrivals=replay))
 
 
 def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
