@@ -212,7 +212,7 @@ def problems(shape: Arrivals, duration_s: float) -> Iterator[str]:
     """What is wrong with a shape in a load of this length, in words that begin with a field's name."""
     for name, times in _multiples(shape):
         if not 0 <= times <= TIMES_MAX:
-            yield f"{name} is {times:g}; give 0 to {TIMES_MAX:g} times the planned rate"
+            yield f"{name} is {times:g}; give 0 to {TIMES_MAX:.0f} times the planned rate"
     for name, second in _seconds(shape):
         if not 0 <= second <= duration_s:
             yield f"{name} is {second:g}; give 0 to {duration_s:g}, the scenario's duration_s"

@@ -110,9 +110,9 @@ class Apps:
         """Whether each device may send at each instant of the load."""
         span = self.end_us - self.begin_us + 1
         at = np.searchsorted(self._codes(self.device, self.open_us, span), self._codes(device, t_us, span), "right") - 1
-        safe = np.maximum(at, 0)
-        inside = (at >= 0) & (len(self.device) > 0)
-        return np.asarray(inside & (self.device[safe] == device) & (t_us < self.sends_until_us[safe]))
+        if not len(self.device):
+            return np.zeros(len(device), np.bool_)
+        return np.asarray((at >= 0) & (self.device[at] == device) & (t_us < self.sends_until_us[at]))
 
     def _codes(self, device: Int, t_us: Int, span: int) -> Int:
         return device * span + (t_us - self.begin_us)
@@ -176,6 +176,8 @@ def _sessions(persona: Persona, users: Int, begin_us: int, end_us: int, rng: np.
         users, begun, is_open = users[left], ended[left], ~is_open[left]
         ended = begun + _stays_us(stays, is_open, rng).astype(np.int64)
     device, open_us, close_us = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    some = close_us > open_us  # of a first stay, nothing may be left
+    device, open_us, close_us = device[some], open_us[some], close_us[some]
     cut = close_us == end_us  # it goes on after the load
     return device, open_us, close_us, np.where(cut, end_us, close_us - round(persona.linger_s * 1e6))
 
