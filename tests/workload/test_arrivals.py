@@ -25,7 +25,7 @@ def arrived(shape: Drawn, seed: int = 1, rate_per_s: float = RATE) -> Any:
 def integral(multiple: Any, from_s: float, to_s: float) -> float:
     """Of a multiple of the rate, by the midpoint rule on a fine grid."""
     step = (to_s - from_s) / 1000
-    return sum(multiple(from_s + (k + 0.5) * step) for k in range(1000)) * step
+    return float(sum(multiple(from_s + (k + 0.5) * step) for k in range(1000)) * step)
 
 
 def spike(t: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import numpy as np
 import pytest
@@ -25,7 +27,8 @@ def planned(mix: Mix, rate_per_s: float = 500, seconds: int = 60, seed: int = 1,
 
 def who(mix: Mix, users: int = 200) -> list[int]:
     """How many users there are of each weight, the greatest first."""
-    return np.unique(crowd(mix, users, 0, S, 1).sends[1:], return_counts=True)[1][::-1].tolist()
+    counts: list[int] = np.unique(crowd(mix, users, 0, S, 1).sends[1:], return_counts=True)[1][::-1].tolist()
+    return counts
 
 
 def test_each_persona_has_its_share_of_users() -> None:
@@ -86,14 +89,14 @@ def test_nobody_sends_while_the_app_is_closed_or_about_to_close() -> None:
     sessions = open_throughout(schedule)
     linger_us, end_us = 2 * S, 63 * S
     for device, t_us in zip(schedule.device.tolist(), schedule.t_us.tolist(), strict=True):
-        begin, close = next((b, c) for b, c in sessions[device] if b <= t_us < c)
+        _begin, close = next((b, c) for b, c in sessions[device] if b <= t_us < c)
         assert close == end_us or t_us < close - linger_us
 
 
 def test_sessions_of_a_device_do_not_overlap_and_regular_users_have_one() -> None:
     sessions = open_throughout(planned(HALF))
     for mine in sessions.values():
-        assert all(close <= begin for (_, close), (begin, _) in zip(mine, mine[1:], strict=False))
+        assert all(close <= begin for (_, close), (begin, _) in itertools.pairwise(mine))
         assert all(begin < close for begin, close in mine)
     assert sum(mine == [(3 * S, 63 * S)] for mine in sessions.values()) >= 100
 
