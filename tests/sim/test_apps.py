@@ -81,7 +81,9 @@ def test_the_switches_are_those_of_the_schedule_and_all_are_back_for_the_drain(u
     assert sorted(away_at_first + started) == list(range(1, 41))
 
 
-@pytest.mark.parametrize("scenario", [BASE, KILLED, BASE.short(), KILLED.short()], ids=["plain", "killed", "short", "short killed"])
+@pytest.mark.parametrize(
+    "scenario", [BASE, KILLED, BASE.short(), KILLED.short()], ids=["plain", "killed", "short", "short killed"]
+)
 def test_the_reference_design_delivers_everything_to_who_comes_back(scenario: Scenario) -> None:
     report = judged(run(scenario, "cursor", 1))
     assert report.verdict == "valid"
