@@ -77,7 +77,7 @@ def located(replay: Replay) -> Replay:
     Raises :class:`TraceError` where there is no such file.
     """
     path = Path(replay.path).absolute()
-    return msgspec.structs.replace(replay, path=str(path), sha256=_digest(path))
+    return msgspec.structs.replace(replay, path=str(path), sha256=replay.sha256 or _digest(path))
 
 
 def read(replay: Replay) -> Trace:

@@ -84,6 +84,13 @@ def test_bursts_are_as_dispersed_as_their_closed_form_says() -> None:
     assert shape.dispersion(rate, window_s) > 20
 
 
+def test_bursts_begin_as_they_go_on() -> None:
+    """The first half second of 400 runs has the mean rate, within the 99 % interval of its mean."""
+    shape = Bursts(quiet=0.5, busy=6.0, quiet_s=4.0, busy_s=1.0)
+    counts = np.array([(arrived(shape, seed, 50) < BEGIN + S // 2).sum() for seed in range(400)])
+    assert abs(counts.mean() - 25 * shape.mean) < 2.58 * counts.std() / 20
+
+
 def test_bursts_of_one_rate_are_no_bursts() -> None:
     assert Bursts(2, 2, 9, 1).dispersion(100, 5) == 1
     assert Bursts().dispersion(100, 1e-6) == pytest.approx(1, abs=1e-3)  # nothing varies within no time

@@ -73,7 +73,10 @@ def test_payloads_have_the_planned_size_and_are_all_different() -> None:
     assert len(set(payloads)) == len(payloads)
 
 
-@pytest.mark.parametrize("plan_", [PLAN, PopulationPlan(users=41, group_size=7, groups_per_user=2), PopulationPlan(40, 5, 0)])
+@pytest.mark.parametrize(
+    "plan_",
+    [PLAN, PopulationPlan(users=41, group_size=7, groups_per_user=2), PopulationPlan(40, 5, 0), PopulationPlan(60, "groups")],
+)
 def test_senders_are_drawn_as_one_by_one(plan_: PopulationPlan) -> None:
     """The plain loop that the arrays stand for: kind, conversation, member, from the same draws in the same order."""
     people, load = populate(plan_, 2, 7), WorkloadPlan(rate_per_s=200, direct_share=0.3)
@@ -123,15 +126,15 @@ def test_sends_at_one_instant_come_in_bursts_of_any_shape() -> None:
 
 
 def test_groups_of_differing_sizes_have_them_and_everybody_is_in_one() -> None:
-    people = populate(PopulationPlan(users=2_000, group_size="groups"), 2, 1)
+    people = populate(PopulationPlan(users=20_000, group_size="groups"), 2, 1)
     sizes = np.array([len(c.members) for c in people.conversations if c.kind == "group"])
     members = sorted(u for c in people.conversations if c.kind == "group" for u in c.members)
-    assert len(members) >= 1_999
+    assert len(members) >= 19_999
     assert len(set(members)) == len(members)
     assert sizes.min() >= 2
     assert abs(sizes.mean() - mean("groups")) < 2.58 * sizes.std() / len(sizes) ** 0.5
     assert [c for c in people.conversations if c.kind == "direct"] == [
-        c for c in populate(PopulationPlan(users=2_000), 2, 1).conversations if c.kind == "direct"
+        c for c in populate(PopulationPlan(users=20_000), 2, 1).conversations if c.kind == "direct"
     ]
 
 

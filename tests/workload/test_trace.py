@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from model.workload.arrivals import Replay
 from model.workload.population import PopulationPlan, populate
 from model.workload.schedule import Schedule, WorkloadPlan, plan
 from model.workload.trace import TraceError
+from scenarios.running import settings
 
 S = 1_000_000
 PEOPLE = populate(PopulationPlan(users=20, group_size=5), 2, 1)
@@ -84,7 +86,7 @@ def test_a_trace_that_was_located_is_found_from_anywhere_and_missed_when_it_chan
     assert trace.read(replay).t_us.tolist() == [S]
     path.write_text("t_s\n2\n")
     with pytest.raises(TraceError, match="is not what it was"):
-        trace.read(replay)
+        trace.read(trace.located(replay))
 
 
 @pytest.mark.parametrize(
@@ -132,3 +134,14 @@ def test_who_is_in_no_conversation_cannot_send(tmp_path: Path) -> None:
 def test_an_empty_trace_is_an_empty_schedule(tmp_path: Path) -> None:
     assert len(planned(csv(tmp_path, "t_s,user\n"))) == 0
     assert np.array_equal(planned(csv(tmp_path, "t_s\n")).t_us, [])
+
+
+def test_a_scenario_knows_its_trace_by_its_whole_path_and_content_so_that_every_process_plays_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trace.csv").write_text("t_s\n1\n")
+    scenario = settings.apply(Scenario("s", "?"), ['workload.arrivals={"shape":"replay","path":"trace.csv"}'])
+    digest = hashlib.sha256(b"t_s\n1\n").hexdigest()[:16]
+    assert scenario.workload.arrivals == Replay(str(tmp_path / "trace.csv"), digest)
+    assert settings.apply(scenario, []) == scenario
