@@ -22,7 +22,7 @@ from model.history.recorder import MemoryRecorder
 from model.history.schema import Header, Kind
 from model.observe import ClientObserver, RunObserver, header
 from model.scenario import Disk, Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
+from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, StopSession, Submit
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.clocks import Clocked, clock_of
@@ -187,7 +187,12 @@ class World:
                 device.do(lambda now, out: device.session.submit(command, now, out))
             case StartSession(number):
                 device = self.devices.devices[number]
+                device.observer.started(now)
                 device.do(device.session.start)
+            case StopSession(number):
+                device = self.devices.devices[number]
+                device.observer.stopped(now)
+                device.do(device.session.stop)
             case Audit(number, conversation):
                 device = self.devices.devices[number]
                 self.devices.audits += 1

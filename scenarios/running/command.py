@@ -221,7 +221,10 @@ def _misused(error: click.UsageError) -> int:
 def _outside(error: Exception) -> int:
     """Trouble with files and disks; anything else is a bug and keeps its traceback."""
     from model.history.schema import HistoryError
+    from model.workload.trace import TraceError
 
+    if isinstance(error, TraceError):  # of a sweep, whose seeds are many
+        return _complain(str(error), exits.USAGE)
     if isinstance(error, HistoryError):
         return _complain(str(error), _history_status(error))
     if isinstance(error, BrokenPipeError):

@@ -26,8 +26,10 @@ from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFo
 from model.history.schema import Kind, Phase
 from model.scenario import Disk, LoginCost, Network, Scenario, World
 from model.sim.service_times import ServiceTimes
+from model.workload.arrivals import Replay
+from model.workload.population import populate
 from scenarios.running import live, sim
-from scenarios.running.exits import Interrupted
+from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
 
@@ -106,6 +108,8 @@ def run(
     missing = _missing(scenario, world)
     if missing:
         return _skipped(scenario, world, preset, seed, missing)
+    if isinstance(scenario.workload.arrivals, Replay):
+        _fits(scenario, scenario.workload.arrivals, seed)
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
@@ -131,6 +135,16 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
         ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
     return [name for name, asked in wishes if asked and world == "live"]
+
+
+def _fits(scenario: Scenario, replay: Replay, seed: int) -> None:
+    """Who is in which conversation is the seed's to say, so only now can a trace be held against it."""
+    from model.workload.trace import TraceError, fitted, read
+
+    try:
+        fitted(read(replay), populate(scenario.population, scenario.gateways, seed))
+    except TraceError as error:
+        raise CannotRun(f"the trace cannot be played: {error}") from None
 
 
 def _simulated(
