@@ -86,6 +86,8 @@ class World:
         self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
+        self.former: list[SimGateway] = []
+        """Gateways whose place a successor has taken, in order; they serve on until their clients have left them."""
         self.devices.devices = {user: self._device(user) for user in self.population.users}
         self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
@@ -220,11 +222,19 @@ class World:
         node.start()
         self.observer.process_started(node.number, node.starts, self.kernel.now)
         if node is self.business:
-            for gateway in self.devices.gateways:
+            for gateway in (*self.devices.gateways, *self.former):
                 share = draws.draws(self.seed, gateway.number)(draws.SERVICE_TIME, node.starts)
                 self.kernel.at(self.kernel.now + int(share * RELINK_US), self.link, gateway, gateway.life)
         elif isinstance(node, SimGateway):
             self.link(node, node.life)
+
+    def succeed(self, gateway: SimGateway) -> None:
+        """A new process takes a gateway's place; the old one goes on with the connections it has."""
+        successor = self._gateway(gateway.number - BUSINESS)
+        successor.starts = gateway.starts
+        self.devices.gateways[gateway.number - 2] = successor
+        self.former.append(gateway)
+        self.start(successor)
 
     def link(self, gateway: SimGateway, life: int) -> None:
         """A gateway links to business, if both live and nothing is between them."""
@@ -236,7 +246,7 @@ class World:
     def _result(self) -> SimResult:
         rows = self.recorder.rows()
         digest = hashlib.sha256(rows.tobytes())
-        for node in (self.business, *self.devices.gateways):
+        for node in (self.business, *self.devices.gateways, *self.former):
             digest.update(b"%d %d %d;" % (node.number, node.trace, node.turns))
         return SimResult(
             header=header(
@@ -258,10 +268,12 @@ class World:
         )
 
     def _counters(self) -> dict[str, dict[str, float]]:
-        nodes: list[Node] = [self.business, *self.devices.gateways]
-        counters: dict[str, dict[str, float]] = {
-            self.nodes[n.number]: {"cpu_us": round(n.cpu_us), "turns": n.turns, "sent": n.sent} for n in nodes
-        }
+        counters: dict[str, dict[str, float]] = {name: {"cpu_us": 0, "turns": 0, "sent": 0} for name in self.nodes.values()}
+        for node in (self.business, *self.devices.gateways, *self.former):
+            did = counters[self.nodes[node.number]]
+            did["cpu_us"] += round(node.cpu_us)
+            did["turns"] += node.turns
+            did["sent"] += node.sent
         storage, generator = self.business.storage, self.devices.generator
         counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
         if generator is not None:
