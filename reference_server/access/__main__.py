@@ -3,7 +3,8 @@
     python -m reference_server.access --name gateway-1 --host 127.0.0.1 --port 0 --business SOCKET --config FILE
 
 It prints ``ready {"name":...,"host":...,"port":...,"pid":...}`` when it accepts connections; business may come later. SIGTERM: it stops
-accepting, tells its clients, flushes, and ends with 0.
+accepting at once, so that a successor may listen on the same port, drains as its policy says (:mod:`model.core.drain`), and ends with 0
+when nobody is left, at the latest when the drain and the time to close are over.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from model.core import tokens
+from model.core.drain import drain_us
 from model.core.gateway import Gateway
 from model.scenario.tally import open_tally
 from reference_server.access.shell import LINGER_S, AccessShell, keep_link
@@ -39,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def leave_s(config: ServerConfig) -> float:
+    """Seconds within which nobody is left of a gateway that is asked to go."""
+    return drain_us(config.policies.drain, config.timers) / 1e6 + 2 * LINGER_S
+
+
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
     loop = asyncio.get_running_loop()
     machine = Gateway(config.policies, config.timers, partial(tokens.check, config.secret))
@@ -53,7 +60,7 @@ async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyn
     await asyncio.sleep(0)  # who was accepted in this turn is told as well
     shell.shut_down()
     with suppress(TimeoutError):
-        await asyncio.wait_for(shell.nobody_left.wait(), 2 * LINGER_S)
+        await asyncio.wait_for(shell.nobody_left.wait(), leave_s(config))
     link.cancel()
     return OK
 
