@@ -48,12 +48,29 @@ STEADY_S = 10.0
 
 
 class Child:
-    """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None."""
+    """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None. ``also``:
+    further roles that its process has; events tell of it by the one it was ``called`` by last."""
 
-    __slots__ = ("command", "delay_s", "ending", "log", "output", "port", "process", "ready_s", "restart_s", "role")
+    __slots__ = (
+        "also",
+        "called",
+        "command",
+        "delay_s",
+        "ending",
+        "log",
+        "output",
+        "port",
+        "process",
+        "ready_s",
+        "restart_s",
+        "role",
+    )
 
-    def __init__(self, role: str, command: Sequence[str], port: int | None, logs: Path | None) -> None:
-        self.role = role
+    def __init__(
+        self, role: str, command: Sequence[str], port: int | None, logs: Path | None, also: tuple[str, ...] = ()
+    ) -> None:
+        self.role = self.called = role
+        self.also = also
         self.command = command
         self.port = port
         self.log = logs / f"{role}.log" if logs else None
@@ -113,6 +130,7 @@ class Supervisor:
 
     def __init__(self, children: Sequence[Child], host: str, *, control: bool) -> None:
         self._children = {child.role: child for child in children}
+        self._roles = {role: child for child in children for role in (child.role, *child.also)}
         self._host = host
         self._control = control
         self._selector = selectors.DefaultSelector()
@@ -152,7 +170,7 @@ class Supervisor:
             for child in self._children.values()
             if child.port is not None
         ]
-        say_ready(_json({"gateways": gateways, "business": {"pid": self._children[BUSINESS].pid}}))
+        say_ready(_json({"gateways": gateways, "business": {"pid": self._roles[BUSINESS].pid}}))
         if self._control:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_commands)
 
@@ -173,7 +191,8 @@ class Supervisor:
         self._phase = "stopping"
         self._close_control()
         asked = self._stops_asked
-        for group in ([c for c in self._children.values() if c.role != BUSINESS], [self._children[BUSINESS]]):
+        business = self._roles[BUSINESS]
+        for group in ([child for child in self._children.values() if child is not business], [business]):
             _signal_all(group, signal.SIGTERM)
             self._pump(partial(self._ended_or_hurried, group, asked), STOP_BOUND_S)
             _signal_all(group, signal.SIGKILL)
@@ -197,7 +216,7 @@ class Supervisor:
         elif child.ready_s is None and b"\n" in child.output:
             child.ready_s = time.monotonic()
             if self._phase == "serving":
-                self._emit("started", role=child.role, pid=child.pid, port=child.port)
+                self._emit("started", role=child.called, pid=child.pid, port=child.port)
 
     def _reap_children(self) -> None:
         for child in self._children.values():
@@ -212,7 +231,7 @@ class Supervisor:
         if self._phase == "starting":
             self._first_failure = self._first_failure or (child, status)
         else:
-            self._emit("exited", role=child.role, pid=pid, status=status)
+            self._emit("exited", role=child.called, pid=pid, status=status)
         if self._phase == "serving" and not child.ending:
             _say(f"{child.role} (pid {pid}) ended unasked, {_status_text(status)}{self._plan_restart(child)}")
 
@@ -256,17 +275,19 @@ class Supervisor:
 
     def _obey(self, command: str) -> None:
         verb, _, role = command.partition(" ")
-        child = self._children.get(role)
+        child = self._roles.get(role)
         if command == "stop":
             self._stops_asked += 1
         elif child is None or verb not in ("kill", "start"):
-            roles = ", ".join(self._children)
+            roles = ", ".join(self._roles)
             self._emit("refused", command=command, text=f"expected kill ROLE, start ROLE or stop; roles are {roles}")
         elif (verb == "start") == (child.process is not None):
             self._emit("refused", command=command, text=f"{role} is {'running' if child.process else 'not running'}")
         elif verb == "kill":
+            child.called = role
             child.signal(signal.SIGKILL)
         else:
+            child.called = role
             self._start(child)
 
     def _emit(self, event: str, **fields: object) -> None:

@@ -14,20 +14,14 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from model.core import tokens
-from model.core.drain import drain_us
-from model.core.gateway import Gateway
 from model.scenario.tally import open_tally
-from reference_server.access.shell import LINGER_S, AccessShell, keep_link
+from reference_server.access.role import leave, listen, make_shell
+from reference_server.access.shell import keep_link
 from reference_server.config import ServerConfig
-from reference_server.process import OK, Arguments, Unusable, bind, load_config, run, say_ready, whole
-
-BACKLOG = 4096
-"""Connections the kernel holds until they are accepted: a reconnect storm arrives within milliseconds."""
+from reference_server.process import OK, Arguments, Unusable, load_config, run, say_ready, whole
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,26 +35,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def leave_s(config: ServerConfig) -> float:
-    """Seconds within which nobody is left of a gateway that is asked to go."""
-    return drain_us(config.policies.drain, config.timers) / 1e6 + 2 * LINGER_S
-
-
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
-    loop = asyncio.get_running_loop()
-    machine = Gateway(config.policies, config.timers, partial(tokens.check, config.secret))
-    shell = AccessShell(arguments.name, machine, loop, open_tally(os.getpid()))
-    listener = bind(arguments.host, arguments.port)
-    server = await loop.create_server(shell.new_client, sock=listener, backlog=BACKLOG)
-    link = loop.create_task(keep_link(shell, arguments.business))
-    port = server.sockets[0].getsockname()[1]
+    shell = make_shell(arguments.name, config, open_tally(os.getpid()))
+    server, port = await listen(shell, arguments.host, arguments.port)
+    link = asyncio.get_running_loop().create_task(keep_link(shell, arguments.business))
     say_ready(json.dumps({"name": arguments.name, "host": arguments.host, "port": port, "pid": os.getpid()}))
     await stop.wait()
-    server.close()
-    await asyncio.sleep(0)  # who was accepted in this turn is told as well
-    shell.shut_down()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(shell.nobody_left.wait(), leave_s(config))
+    await leave(shell, server, config)
     link.cancel()
     return OK
 

@@ -20,7 +20,8 @@ from model.history.schema import Contract, Kind
 from model.scenario import Scenario
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
-from reference_server.access.__main__ import LINGER_S, leave_s
+from reference_server.access.role import leave_s
+from reference_server.access.shell import LINGER_S
 from reference_server.config import DRAIN_S_MAX, ConfigError, read_config, write_config
 from reference_server.supervisor import STOP_BOUND_S
 from tests.loadgen.live import Load, serving
