@@ -90,9 +90,9 @@ class Case:
 
     @property
     def start_us(self) -> int:
-        """How long that takes."""
-        times = self.world.times
-        return round(times.business_start_us if isinstance(self.node, SimBusiness) else times.gateway_start_us)
+        """How long that takes; of a merged process, what takes the longer of its two, since most of it is what any process begins with."""
+        times, nodes = self.world.times, self.world.process_of(self.node)
+        return round(max(times.business_start_us if isinstance(node, SimBusiness) else times.gateway_start_us for node in nodes))
 
     def until(self, second: float) -> Deed:
         """Wait until an instant of the scenario."""
@@ -122,9 +122,9 @@ class Case:
         if not left:
             self.healed()
 
-    def exited(self, process: int, status: int) -> None:
-        """The node's process has ended."""
-        self._observer.process_exited(self.node.number, process, status, self._kernel.now)
+    def exited(self, node: Node, status: int) -> None:
+        """A node's process has ended."""
+        self._observer.process_exited(node.number, node.starts, status, self._kernel.now)
 
     def struck(self) -> list[RoughLink]:
         """The connections of the gateway whose devices are struck."""
@@ -140,9 +140,9 @@ class Case:
 
 
 def _gone(case: Case, status: int) -> None:
-    process = case.node.starts
-    case.node.kill()
-    case.exited(process, status)
+    for node in case.world.process_of(case.node):
+        node.kill()
+        case.exited(node, status)
     case.begun()
 
 
@@ -150,8 +150,9 @@ def _back(case: Case, ahead: bool = False) -> Deed:
     """Started again at its time, and not before it has gone, unless that was begun ``ahead`` of its end; healed when it serves."""
     begin_us = case.back_us if ahead else max(case.back_us, case.now)
     yield from case.till(begin_us + case.start_us)
-    if not case.node.alive:
-        case.world.start(case.node)
+    for node in case.world.process_of(case.node):
+        if not node.alive:
+            case.world.start(node)
     case.healed()
 
 
@@ -178,7 +179,7 @@ def _drain(case: Case) -> Deed:
     gateway.shut_down()
     if policy != "at_once":
         case.begun()
-    if policy == "spread":
+    if policy == "spread" and not case.world.scenario.merged:  # which has its database to itself
         yield from _emptied(case, life, case.back_us + case.start_us)
         if gateway.life == life and not _is_empty(gateway):
             case.world.succeed(gateway)
@@ -186,7 +187,7 @@ def _drain(case: Case) -> Deed:
     if gateway.life == life:
         _gone(case, LEFT)
         if gateway is case.world.node(case.fault.node):
-            yield from _back(case, ahead=policy == "spread")
+            yield from _back(case, ahead=policy == "spread" and not case.world.scenario.merged)
     case.healed()
 
 
@@ -204,12 +205,14 @@ def _emptied(case: Case, life: int, patience_us: int) -> Deed:
 def _pause(case: Case) -> Deed:
     if not case.node.alive or case.node.is_paused:
         return
-    life = case.node.life
-    case.node.pause()
+    paused = [(node, node.life) for node in case.world.process_of(case.node)]
+    for node, _ in paused:
+        node.pause()
     case.begun()
     yield from case.until(case.fault.heal_s)
-    if case.node.life == life:
-        case.node.resume()
+    for node, life in paused:
+        if node.life == life:
+            node.resume()
     case.healed()
 
 

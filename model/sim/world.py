@@ -84,6 +84,9 @@ class World:
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
         self._gateway_nodes = {k: 2 + k for k in range(scenario.gateways)}
         self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
+        """The cores that all roles and the storage thread share, if they do."""
+        self._loop = Cores(self.kernel, 1) if scenario.merged else self._host
+        """What gateways and business run on; merged, the one event loop, beside which the storage thread has a core of its own."""
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
         self.former: list[SimGateway] = []
@@ -94,7 +97,9 @@ class World:
 
     def _business(self) -> SimBusiness:
         timers, conversations = self.scenario.timers, self.population.conversations
-        business = SimBusiness(self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._host, self.seed)
+        business = SimBusiness(
+            self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._loop, self.seed, self._host
+        )
         business.factors = uneven(self.times.spread, self.seed, BUSINESS)
         business.storage.factors = uneven(self.times.spread, self.seed, -BUSINESS)
         if self.scenario.disk != Disk():
@@ -106,7 +111,7 @@ class World:
             return tokens.check(SECRET, user, device, token)
 
         policies, timers = self.policies, self.scenario.timers
-        gateway = SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
+        gateway = SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._loop)
         gateway.factors = uneven(self.times.spread, self.seed, gateway.number)
         return gateway
 
@@ -216,6 +221,10 @@ class World:
         """A node by its name."""
         number = next(number for number, known in self.nodes.items() if known == name)
         return self.business if number == BUSINESS else self.devices.gateways[number - 2]
+
+    def process_of(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that are one process with this one, in the order in which they are started; itself alone, unless merged."""
+        return (self.business, *self.devices.gateways) if self.scenario.merged else (node,)
 
     def start(self, node: Node) -> None:
         """A process serves; links are made between what is alive."""

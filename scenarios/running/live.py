@@ -223,6 +223,7 @@ class _Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+        command += ["--merged"] if self.scenario.merged else []
         self.server = Started(
             "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
         )

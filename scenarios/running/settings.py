@@ -15,7 +15,7 @@ import msgspec
 
 from model.checkers import kinds
 from model.core.policies import Policies
-from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
+from model.scenario import Fault, Partition, RollingRestart, Scenario, faults, machines, networks
 from scenarios.running.exits import CannotRun, suggestion
 
 
@@ -104,6 +104,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= 64, f"gateways is {scenario.gateways}; give 1 to 64"
+    yield from _merged(scenario)
     yield 2 <= people.users <= 1_000_000, f"population.users is {people.users}; give 2 to 1000000"
     yield people.group_size >= 2, f"population.group_size is {people.group_size}; give at least 2"
     yield people.groups_per_user >= 0, f"population.groups_per_user is {people.groups_per_user}; give at least 0"
@@ -135,6 +136,19 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield wrong is None, str(wrong)
     for i, fault in enumerate(scenario.faults):
         yield from _fault_conditions(scenario, f"faults.{i}", fault)
+
+
+def _merged(scenario: Scenario) -> Iterator[tuple[bool, str]]:
+    """One process has one database and so one gateway; it has one core, and no network within it."""
+    if scenario.merged:
+        yield (
+            scenario.gateways == 1,
+            f"merged is one process, which has one gateway; set gateways=1 as well, not {scenario.gateways}",
+        )
+        yield scenario.cores is None, f"merged is one process on one core; leave cores out, not {scenario.cores}"
+        for i, fault in enumerate(scenario.faults):
+            parts = isinstance(fault, Partition)
+            yield not parts, f"faults.{i} is a partition of gateway and business; merged, there is nothing between them"
 
 
 def _policies(changed: dict[str, str]) -> Iterator[tuple[bool, str]]:
