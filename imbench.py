@@ -250,7 +250,8 @@ def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: b
 
 
 @cli.command()
-@click.option("--gateways", type=click.IntRange(1, 64), default=2, show_default=True, help="Number of gateways.")
+@click.option("--gateways", type=click.IntRange(1, 64), help="Number of gateways.  [default: 2; with --merged 1]")
+@click.option("--merged", is_flag=True, help="Run the one gateway and business in one process.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of gateway-1, the others follow; 0: any."
@@ -261,7 +262,9 @@ def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: b
     "--users", type=click.IntRange(2, 1_000_000), default=200, show_default=True, help="Users to provision conversations for."
 )
 @click.option("--secret-file", type=click.Path(path_type=Path), help="File with the key of the tokens, in hexadecimal.")
-def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None) -> int:
+def serve(
+    gateways: int | None, merged: bool, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None
+) -> int:
     """Start the reference server.
 
     It prints a ready line with its ports, and stops on SIGTERM. A gateway or business node that dies is started again.
@@ -272,8 +275,9 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
     from scenarios.running.serving import server_config
 
     check_presets([preset])
-    with server_config(data, preset, users, gateways, secret_file) as config:
-        return start(ServeOptions(data=data, config=config, gateways=gateways, host=host, port=port))
+    number = gateways or (1 if merged else 2)
+    with server_config(data, preset, users, number, secret_file) as config:
+        return start(ServeOptions(data=data, config=config, gateways=number, host=host, port=port, merged=merged))
 
 
 @cli.command()

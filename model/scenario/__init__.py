@@ -99,6 +99,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     question: str
     gateways: int = 2
+    merged: bool = False
+    """Whether access and business are one process, which has one gateway: what strikes either, as a process, strikes both."""
     population: PopulationPlan = PopulationPlan()
     workload: WorkloadPlan = WorkloadPlan()
     network: Links = Network()

@@ -241,6 +241,7 @@ class _Stage:
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
         command += ["--links", str(self.links)] if needs_links(self.scenario) else []
+        command += ["--merged"] if self.scenario.merged else []
         self.server = Started(
             "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
         )
@@ -348,8 +349,9 @@ class _Stage:
         proxy = self.proxy
         tell = None if proxy is None else lambda command: proxy.say(msgspec.json.encode(command).decode())
         observer, store = self.observer, self.shop / "data"
+        hands_over = self.scenario.preset(self.preset).drain == "spread" and not self.scenario.merged
         self.nemesis = Nemesis(
-            self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__
+            self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__, hands_over
         )
         return self.nemesis.plan()
 

@@ -16,7 +16,7 @@ import msgspec
 
 from model.checkers import kinds
 from model.core.policies import Policies
-from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
+from model.scenario import ColdRoutes, Fault, Partition, RollingRestart, Scenario, faults, machines, networks
 from model.workload import amounts, arrivals, population, schedule
 from model.workload.arrivals import Replay
 from scenarios.running.exits import CannotRun, suggestion
@@ -143,6 +143,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= GATEWAYS_MAX, f"gateways is {scenario.gateways}; give 1 to {GATEWAYS_MAX}"
+    yield from _merged(scenario)
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
     yield (
@@ -166,6 +167,22 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
     wrong = kinds.problem(scenario.contract)
     yield wrong is None, str(wrong)
+
+
+def _merged(scenario: Scenario) -> Iterator[tuple[bool, str]]:
+    """One process has one database and so one gateway; it has one core, and no network within it."""
+    if scenario.merged:
+        yield (
+            scenario.gateways == 1,
+            f"merged is one process, which has one gateway; set gateways=1 as well, not {scenario.gateways}",
+        )
+        yield scenario.cores is None, f"merged is one process on one core; leave cores out, not {scenario.cores}"
+        for i, fault in enumerate(scenario.faults):
+            parts = isinstance(fault, Partition | ColdRoutes)
+            yield (
+                not parts,
+                f"faults.{i} is a {faults.tag(fault)}, between gateway and business; merged, there is nothing between them",
+            )
 
 
 def _policies(changed: dict[str, str]) -> Iterator[tuple[bool, str]]:

@@ -15,6 +15,7 @@ from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
 
 RUN = ("run", "access_restart")
+PARTITION = '{"fault":"partition","node":"gateway-1","at_s":1,"heal_s":2}'
 SWEEP = ("sweep", "access_restart", "--short")
 PLANTED = FOLDER / "03_lost_for_one_of_five.jsonl"
 
@@ -73,6 +74,13 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", 'workload.personas=[["loud",1]]'), ("workload.personas.0.0 is 'loud'", "presets are regular")),
         ((*RUN, "--set", "gateways"), ("field=value",)),
         ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
+        ((*RUN, "--set", "merged=true"), ("merged is one process, which has one gateway", "gateways=1", "not 2")),
+        ((*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", "cores=2"), ("one core; leave cores out, not 2",)),
+        (
+            (*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", f"faults=[{PARTITION}]"),
+            ("faults.0 is a partition", "nothing between them"),
+        ),
+        ((*RUN, "--set", "policies.drain=gently"), ("policies.drain is 'gently'", "at_once, spread, redirect")),
         ((*RUN, "--set", "population.users=-5"), ("population.users is -5",)),
         ((*RUN, "--set", "timers.heartbeat_us=0"), ("timers.heartbeat_us is 0",)),
         ((*RUN, "--set", "faults.0.node=gateway-3"), ("faults.0.node is 'gateway-3'", "gateway-1, gateway-2, business")),
