@@ -25,7 +25,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +83,18 @@ def play(
     Raises :class:`CannotRun` where server or load process cannot be started, and
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
     """
-    head = _header(scenario, preset, seed)
+
+    def stage(shop: Path, observer: RunObserver) -> Stage:
+        return Stage(scenario, preset, seed, driver, folder, shop, observer, progress, meter or metrics.Meter())
+
+    return staged(_header(scenario, preset, seed), folder, stage)
+
+
+def staged(head: Header, folder: RunFolder, make: Callable[[Path, RunObserver], Stage]) -> Played:
+    """Play on the stage that ``make`` builds in a folder of its own, and hand back what came of it. Raises as :func:`play` does."""
     folder.write_header(head)
     with _workshop(folder) as shop, folder.recorder("runner") as recorder:
-        stage = _Stage(scenario, preset, seed, driver, folder, shop, RunObserver(recorder), progress, meter or metrics.Meter())
+        stage = make(shop, RunObserver(recorder))
         try:
             stage.play()
         except Interrupted as interruption:
@@ -138,8 +146,8 @@ class _ServerConfig(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Stage:
-    """One live run while it goes on."""
+class Stage:
+    """One live run of the reference server while it goes on. On another server: :mod:`scenarios.running.foreign`."""
 
     scenario: Scenario
     preset: str
@@ -214,6 +222,14 @@ class _Stage:
     # starting ----------------------------------------------------------------------------------------------------------------------
 
     def _start_server(self) -> dict[str, Any]:
+        command, log = self._server_command(), self.folder.path / "logs" / "server.log"
+        self.server = Started("server", command, log, cwd=self.shop, env=self._server_environment())
+        line = _await(self.server, "ready ", SERVER_READY_S)
+        ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
+        return ready
+
+    def _server_command(self) -> list[str]:
+        """How to start a server that says when it is ready and obeys: see :mod:`reference_server.serve`."""
         population = populate(self.scenario.population, self.scenario.gateways, self.seed)
         config = _ServerConfig(self.secret_hex, population.conversations, self.scenario.preset(self.preset), self.scenario.timers)
         path = self.shop / "config.json"
@@ -222,13 +238,14 @@ class _Stage:
         data = self.shop / "data"
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
-        command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
-        self.server = Started(
-            "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
-        )
-        line = _await(self.server, "ready ", SERVER_READY_S)
-        ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
-        return ready
+        return [*command, "--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+
+    def _load_module(self) -> list[str]:
+        """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
+        if self.driver == "asyncio":
+            return ["loadgen.asyncio_driver"]
+        users, file = str(self.scenario.population.users), str(ROOT / "loadgen" / "locustfile.py")
+        return ["locust", "-f", file, "--headless", "--only-summary", "-u", users, "-r", users]
 
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
@@ -250,7 +267,7 @@ class _Stage:
         path = self.shop / "job.json"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(job))
-        command = [sys.executable, "-m", *_load_module(self.driver, self.scenario.population.users)]
+        command = [sys.executable, "-m", *self._load_module()]
         log = self.folder.path / "logs" / "load.log"
         self.load = Started("load", command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
         _await(self.load, READY_LINE, LOAD_READY_S)
@@ -261,7 +278,8 @@ class _Stage:
         assert self.load is not None
         self.meter.watch("supervisor", "supervisor", self.server.pid)
         self.meter.watch("generator", "load", self.load.pid)
-        for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + [("business", ready["business"]["pid"])]:
+        business = [("business", ready["business"]["pid"])] if "business" in ready else []
+        for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + business:
             self._serves(role, pid, 0)
         for number, fault in enumerate(self.scenario.faults, 1):
             if isinstance(fault, Kill):
@@ -372,14 +390,6 @@ def _ended(status: int) -> str:
     if status < 0:
         return f"by {signal.Signals(-status).name}"
     return f"with exit code {status}{' (it could not write: is the disk full?)' if status == IO_ERROR else ''}"
-
-
-def _load_module(driver: Driver, users: int) -> list[str]:
-    """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
-    if driver == "asyncio":
-        return ["loadgen.asyncio_driver"]
-    file = str(ROOT / "loadgen" / "locustfile.py")
-    return ["locust", "-f", file, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
 
 def _orders(scenario: Scenario) -> list[tuple[int, str]]:
