@@ -69,7 +69,6 @@ def settings(preset: str) -> dict[str, str]:
 def command(wanted: Wanted, port: int) -> list[str]:
     """Write the configuration and return the command line. Started by root, mosquitto becomes a user of its own, whose the folder must be;
     the file of its state is named from there, so it need not reach into folders above."""
-    wanted.folder.mkdir(parents=True, exist_ok=True)
     lines = {f"listener {port}": HOST, "allow_anonymous": "true", **settings(wanted.preset), "persistence_location": "."}
     lines |= {"log_dest": "stderr", "connection_messages": "false"}
     if os.geteuid() == 0:

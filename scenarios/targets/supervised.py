@@ -33,7 +33,8 @@ HOST: Final = "127.0.0.1"
 ROLE: Final = "gateway-1"
 START_BOUND_S: Final = 30.0
 """Within this its port takes a connection; a broker takes milliseconds, a server on a virtual machine of its own seconds."""
-STOP_BOUND_S: Final = 10.0
+STOP_BOUND_S: Final = 5.0
+"""Between SIGTERM and SIGKILL; the runner waits longer."""
 KNOCK_S: Final = 0.01
 """Between two looks at whether it serves."""
 OK, UNAVAILABLE = 0, 69
@@ -49,7 +50,7 @@ class Wanted:
 
 
 Command = Callable[[Wanted, int], Sequence[str]]
-"""Prepares the folder and returns the command line of the server, which is to listen on 127.0.0.1 and that port. It runs in the folder."""
+"""Prepares the folder and returns the command line of the server, which is to listen on 127.0.0.1 and that port, and runs in the folder."""
 
 
 def main(command: Command, arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,7 @@ def main(command: Command, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--logs", type=Path, required=True)
     wanted = Wanted(**vars(parser.parse_args(arguments)))
+    wanted.folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((HOST, 0))
