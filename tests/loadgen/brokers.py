@@ -42,6 +42,8 @@ class MadeUp:
         self.forgets = forgets
         self.drops_before_answer = 0
         """So many messages more are passed on, and their senders cut off instead of answered."""
+        self.mute = False
+        """It answers no more whether it is there."""
         self.port = 0
         self._sessions: dict[str, dict[str, int]] = {}
         self._writers: dict[str, asyncio.StreamWriter] = {}
@@ -103,7 +105,7 @@ class MadeUp:
             if held:
                 self._pass_on(*held)
             self._answer(writer, PUBCOMP, body[:2])
-        elif kind == PINGREQ:
+        elif kind == PINGREQ and not self.mute:
             _say(writer, PINGRESP, b"")
 
     def _published(self, name: str, writer: asyncio.StreamWriter, qos: int, body: bytes) -> None:

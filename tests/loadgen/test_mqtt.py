@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from loadgen.driver import JobError
@@ -27,7 +28,9 @@ LACKING = mosquitto.missing()
 WAIT_S = 20.0
 """Longest wait for anything; reached only where something is broken."""
 TALK = 7
-SCENARIO = Scenario("mqtt", "What becomes of it?", gateways=1, timers=Timers().scaled(0.02))
+MINUTE_US = 60_000_000
+QUICK = msgspec.structs.replace(Timers().scaled(0.02), heartbeat_us=MINUTE_US)
+SCENARIO = Scenario("mqtt", "What becomes of it?", gateways=1, timers=QUICK)
 
 BROKERS = pytest.mark.parametrize(
     "kind",
@@ -41,9 +44,9 @@ BROKERS = pytest.mark.parametrize(
 class Two:
     """Two people who talk with each other, and what was recorded of them."""
 
-    def __init__(self, port: int, preset: str) -> None:
-        endpoint = Endpoint("127.0.0.1", port, 2)
-        job = LoadJob(SCENARIO, preset, 1, (endpoint,), "", "", "", "")
+    def __init__(self, port: int, preset: str, heartbeat_us: int = MINUTE_US) -> None:
+        endpoint, timers = Endpoint("127.0.0.1", port, 2), msgspec.structs.replace(QUICK, heartbeat_us=heartbeat_us)
+        job = LoadJob(msgspec.structs.replace(SCENARIO, timers=timers), preset, 1, (endpoint,), "", "", "", "")
         self.recorder, began = MemoryRecorder(), time.monotonic_ns()
         self.crowd = Crowd()
 
@@ -90,12 +93,14 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
-def played(kind: str, preset: str, folder: Path, story: Callable[[Broker, Two], Awaitable[Any]]) -> Two:
+def played(
+    kind: str, preset: str, folder: Path, story: Callable[[Broker, Two], Awaitable[Any]], heartbeat_us: int = MINUTE_US
+) -> Two:
     """Tell a story of two people who are there, on a broker; returns them."""
 
     async def tell() -> Two:
         async with broker(kind, preset, folder) as there:
-            two = Two(there.port, preset)
+            two = Two(there.port, preset, heartbeat_us)
             await two.open()
             try:
                 await story(there, two)
@@ -215,6 +220,16 @@ def test_a_broker_that_accepts_and_says_nothing_is_left_after_the_connect_timeou
     two = asyncio.run(tell())
     assert len(two.rows(Kind.DISCONNECTED)) >= 1
     assert two.rows(Kind.READY) == []
+
+
+def test_a_broker_that_falls_silent_is_left_after_the_keep_alive(tmp_path: Path) -> None:
+    async def story(there: Broker, two: Two) -> None:
+        assert isinstance(there, MadeUp)
+        there.mute = True
+        await until(lambda: two.rows(Kind.DISCONNECTED, 1))
+
+    two = played("made up", "qos1", tmp_path, story, heartbeat_us=1_000_000)
+    assert two.rows(Kind.DISCONNECTED)[0]["connection"] == 1
 
 
 def test_a_preset_of_another_server_is_refused() -> None:
