@@ -137,7 +137,9 @@ class Device:
 
     def close(self) -> None:
         """Say goodbye; the broker keeps the session."""
-        self._wanted = self.ready = False
+        if self._trying:
+            self._diary.disconnected()
+        self._wanted = self._trying = self.ready = False
         self._client.disconnect()
 
     # connecting ------------------------------------------------------------------------------------------------------------------------
