@@ -6,8 +6,8 @@ in the words of :mod:`docs/history.md <model.history.schema>`. The diary makes r
 
 Rules of the file:
 
-- A message is known by its content: the schedule's payloads name their sender, conversation and send counter
-  (:func:`model.workload.schedule.said`). What does not is recorded without a sender, and the judges call it a phantom.
+- A message is known by its content, for no two of a schedule have the same. Content that nobody sent is recorded without a sender, under
+  a number made of its hash, and the judges call it a phantom; a message that was changed on its way is one, too.
 - Nothing here has positions: no sequence numbers, no cursor, no read-back. So the phase ``audit`` is left out, and the judges say what
   they do not compute for want of such rows.
 - Calls of a client and into a diary come from the loop's thread.
@@ -17,7 +17,7 @@ What this does not do: connect, wait, retry or give up; when to do that is a cli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import uvloop
@@ -30,13 +30,21 @@ from model.core.effects import Basis, Delivered, SendFailed, SendOk, SendUnknown
 from model.core.frames import Deliver, Send
 from model.history.recorder import Recorder
 from model.history.schema import Phase
-from model.observe import ClientObserver, RunObserver
+from model.observe import ClientObserver, RunObserver, content_hash
 from model.scenario.job import JOB_VARIABLE, LoadJob
 from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
-from model.workload.schedule import said
+from model.workload.schedule import Schedule
 
 GATEWAY = 0
 """A target is reached at one place: the only gateway of its scenarios, by its index."""
+
+
+NOBODY = 0
+COUNTERS = (1 << 31) - 1
+"""Send counters fit into 31 bits."""
+
+Known = Mapping[int, tuple[int, int]]
+"""Hash of a content (:func:`model.observe.content_hash`) -> (sending device, send counter)."""
 
 
 class Diary:
@@ -45,6 +53,7 @@ class Diary:
     __slots__ = (
         "_clock",
         "_generation",
+        "_known",
         "_observer",
         "activity",
         "bytes_in",
@@ -54,8 +63,8 @@ class Diary:
         "sends_out",
     )
 
-    def __init__(self, observer: ClientObserver, clock: Callable[[], int]) -> None:
-        self._observer, self._clock = observer, clock
+    def __init__(self, observer: ClientObserver, clock: Callable[[], int], known: Known) -> None:
+        self._observer, self._clock, self._known = observer, clock, known
         self._generation = 0
         self.connection = 0
         self.activity = 0  # anything that moved but heartbeats
@@ -114,20 +123,20 @@ class Diary:
     def arrived(self, conversation: int, payload: bytes) -> None:
         """A copy came in, before the client threw any away."""
         self.activity += 1
-        self._observer.received(_message(conversation, payload), self._clock())
+        self._observer.received(self._message(conversation, payload), self._clock())
 
     def shown(self, conversation: int, payload: bytes) -> None:
         """The person sees it."""
         self.activity += 1
         self.copies_in += 1
         self.bytes_in += len(payload)
-        self._observer.effects([Delivered(_message(conversation, payload), "live")], self._clock())
+        self._observer.effects([Delivered(self._message(conversation, payload), "live")], self._clock())
 
-
-def _message(conversation: int, payload: bytes) -> Deliver:
-    """A message seen in a conversation: no epoch, no position, no id of the server."""
-    sender, send_counter = said(payload)
-    return Deliver(conversation, 0, 0, 0, sender, sender, send_counter, payload)
+    def _message(self, conversation: int, payload: bytes) -> Deliver:
+        """A message seen in a conversation: no epoch, no position, no id of the server."""
+        found = content_hash(payload)
+        sender, send_counter = self._known.get(found, (NOBODY, found % COUNTERS + 1))
+        return Deliver(conversation, 0, 0, 0, sender, sender, send_counter, payload)
 
 
 class Seat:
@@ -173,7 +182,7 @@ Maker = Callable[[Seat], Client]
 class Playing:
     """Plays one job with the clients of a target: :class:`loadgen.driver.Playable`."""
 
-    __slots__ = ("_clients", "_clock", "_diaries", "_run", "_script", "finished", "play")
+    __slots__ = ("_clients", "_clock", "_diaries", "_known", "_run", "_script", "finished", "play")
 
     def __init__(self, job: LoadJob, make: Maker, recorder: Recorder, clock: Callable[[], int]) -> None:
         self.play = Play.planned(job.scenario, job.preset, job.seed)
@@ -181,7 +190,8 @@ class Playing:
         self._clock = clock
         nodes = {GATEWAY: job.gateways[GATEWAY].node}
         population = self.play.population
-        self._diaries = {user: Diary(ClientObserver(recorder, user, nodes), clock) for user in population.users}
+        self._known = known(self.play.schedule)
+        self._diaries = {user: Diary(ClientObserver(recorder, user, nodes), clock, self._known) for user in population.users}
         talks: dict[int, list[int]] = {user: [] for user in population.users}
         for conversation in population.conversations:
             for user in conversation.members:
@@ -253,7 +263,7 @@ class Playing:
                 pass
 
     def _submit(self, step: Submit) -> None:
-        _, send_counter = said(step.payload)
+        _, send_counter = self._known[content_hash(step.payload)]
         self._diaries[step.device].invoked(step.conversation, step.payload)
         self._clients[step.device].send(step.conversation, send_counter, step.payload)
 
@@ -262,6 +272,12 @@ class Playing:
         unready = sum(not client.ready for client in clients)
         unsettled = sum(client.ready and not client.settled for client in clients)
         return Progress(unready, unsettled, 0, sum(diary.activity for diary in self._diaries.values()))
+
+
+def known(schedule: Schedule) -> Known:
+    """Whose each content of a schedule is."""
+    senders = zip(schedule.device.tolist(), schedule.send_counter.tolist(), strict=True)
+    return {content_hash(schedule.payload(i)): sender for i, sender in enumerate(senders)}
 
 
 def prepared(job: LoadJob, make: Maker) -> Prepared:

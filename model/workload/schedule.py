@@ -9,7 +9,6 @@ whose conversation is.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import msgspec
@@ -61,15 +60,6 @@ class Schedule:
             self.conversation[index],
         )
         return (text * (self.payload_bytes // len(text) + 1))[: max(self.payload_bytes, len(text))]
-
-
-_SAID = re.compile(rb"seed \d+: device (\d+) says no (\d+) in conversation \d+\. ")
-
-
-def said(payload: bytes) -> tuple[int, int]:
-    """Who sent a payload of a schedule: (device, send_counter); (0, 0) where it does not say, as no payload of a schedule does."""
-    words = _SAID.match(payload)
-    return (int(words[1]), int(words[2])) if words else (0, 0)
 
 
 def plan(population: Population, workload: WorkloadPlan, begin_us: int, end_us: int, seed: int) -> Schedule:

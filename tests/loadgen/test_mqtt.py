@@ -20,7 +20,6 @@ from model.history.schema import Basis, Kind, Via
 from model.observe import ClientObserver, content_hash
 from model.scenario import Scenario
 from model.scenario.job import Endpoint, LoadJob
-from model.workload.schedule import said
 from scenarios.targets import mosquitto
 from tests.loadgen.brokers import Broker, MadeUp, broker
 
@@ -51,7 +50,7 @@ class Two:
         self.crowd = Crowd()
 
         def device(number: int) -> Device:
-            diary = Diary(ClientObserver(self.recorder, number, {0: 2}), lambda: (time.monotonic_ns() - began) // 1000)
+            diary = Diary(ClientObserver(self.recorder, number, {0: 2}), lambda: (time.monotonic_ns() - began) // 1000, KNOWN)
             self.diaries[number] = diary
             return Device(Seat(job, number, (TALK,), diary), self.crowd)
 
@@ -84,6 +83,9 @@ class Two:
 
 def words(counter: int) -> bytes:
     return b"seed 1: device 1 says no %d in conversation %d. " % (counter, TALK)
+
+
+KNOWN = {content_hash(words(counter)): (1, counter) for counter in (1, 2, 3)}
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -240,8 +242,3 @@ def test_a_preset_of_another_server_is_refused() -> None:
 def test_the_presets_of_the_broker_are_those_of_its_clients() -> None:
     assert QOS.keys() == mosquitto.PRESETS.keys()
     assert {name: str(qos) for name, qos in QOS.items()} == {name: mosquitto.policies(name)["qos"] for name in QOS}
-
-
-def test_a_payload_says_whose_it_is() -> None:
-    assert said(words(12)) == (1, 12)
-    assert said(b"something else") == (0, 0)
