@@ -29,6 +29,7 @@ PRESETS: Final[Mapping[str, str]] = {
     "qos1": "MQTT at QoS 1, on mosquitto: repeated until PUBACK, at least once; the device knows no copy again",
     "qos2": "MQTT at QoS 2, on mosquitto: four packets a message, exactly once as long as both ends remember",
     "qos1_saved": "MQTT at QoS 1, on mosquitto that writes its state to disk every second",
+    "qos2_saved": "MQTT at QoS 2, on mosquitto that writes its state to disk every second",
 }
 """What each preset is, in one line; those of servers that are not ours too."""
 

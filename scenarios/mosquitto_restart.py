@@ -8,8 +8,8 @@ Set-up
     The schedule, users and groups of ``access_restart``, with one place to connect to: 200 users, 200 messages a second, 30 s. A
     conversation is a topic, a device a client with a persistent session. The one process is killed (kill -9) at 10 s and started again
     at 12 s; nobody waits longer than a second before trying again, for back-off is not what is asked about. Presets ``qos0``, ``qos1``
-    and ``qos2`` are mosquitto's, ``qos1_saved`` is QoS 1 with a broker that writes its state every second; ``naive``, ``timer`` and
-    ``cursor`` play the same schedule on the reference server, whose gateway is killed.
+    and ``qos2`` are mosquitto's, ``qos1_saved`` and ``qos2_saved`` the same with a broker that writes its state every second;
+    ``naive``, ``timer`` and ``cursor`` play the same schedule on the reference server, whose gateway is killed.
 
 Expectation
     ``qos0`` loses what was under way and all that was said while somebody was away: invalid. ``qos1`` and ``qos2`` answer for a

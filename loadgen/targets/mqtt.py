@@ -6,7 +6,7 @@ How a messaging system is made of MQTT (OASIS, MQTT Version 3.1.1, 2014):
 |---|---|
 | conversation | a topic, ``imbench/<conversation>`` |
 | device | a client id with a persistent session (clean session 0), subscribed to the topics of its conversations |
-| send | PUBLISH at the preset's QoS: ``qos0``, ``qos1``, ``qos2`` |
+| send | PUBLISH at the preset's QoS |
 | "sent" | QoS 0: written to the socket (basis ``write``); QoS 1: PUBACK, QoS 2: PUBCOMP (basis ``received``, for the standard
   asks no broker to have stored it durably) |
 | ready | CONNACK that says "session present"; else SUBACK of all topics |
@@ -50,7 +50,7 @@ from model.core import backoff, draws
 from model.core.codes import Code
 from model.core.effects import Basis
 
-QOS: Final = {"qos0": 0, "qos1": 1, "qos2": 2, "qos1_saved": 1}
+QOS: Final = {"qos0": 0, "qos1": 1, "qos2": 2, "qos1_saved": 1, "qos2_saved": 2}
 """Of a preset; what else a preset says is the broker's matter."""
 BASIS: Final[tuple[Basis, ...]] = ("write", "received", "received")
 MISC_PER_KEEPALIVE: Final = 4

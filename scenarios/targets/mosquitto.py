@@ -5,7 +5,7 @@ persistence as Debian ships it (``persistence true``), and is told in the header
 
 What persistence means there: sessions, subscriptions and queued messages are in memory, and written to one file as a whole, every
 ``autosave_interval`` (1,800 s unless it is set), on SIGUSR1 and at a clean exit; kill -9 loses what has changed since (mosquitto.conf(5)).
-A PUBACK waits for none of that. The presets ``qosN`` leave the interval as it is; ``qos1_saved`` has the shortest there is, one second.
+A PUBACK waits for none of that. The presets ``qosN`` leave the interval as it is; ``qosN_saved`` have the shortest there is, one second.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ PRESETS: Final[Mapping[str, str]] = {
     "qos1": "MQTT at QoS 1: repeated until PUBACK, at least once",
     "qos2": "MQTT at QoS 2: four packets a message, exactly once",
     "qos1_saved": "MQTT at QoS 1, and the broker writes its state to disk every second",
+    "qos2_saved": "MQTT at QoS 2, and the broker writes its state to disk every second",
 }
 SERVER: Final = __name__ if __name__ != "__main__" else "scenarios.targets.mosquitto"
 LOAD: Final = "loadgen.targets.mqtt"
 SBIN: Final = "/usr/sbin"
 """Where Debian puts it, which is not on everybody's path."""
-AUTOSAVE_S: Final[Mapping[str, int]] = {"qos1_saved": 1}
+AUTOSAVE_S: Final[Mapping[str, int]] = {"qos1_saved": 1, "qos2_saved": 1}
 AUTOSAVE_DEFAULT_S: Final = 1800
 """mosquitto's own."""
 
