@@ -18,8 +18,8 @@ Expectation
     lost, or shown twice, is what the last second changed, which may be nothing: no verdict is expected. ``cursor``: valid.
 
 What would surprise us
-    No loss at QoS 1 or 2 without saved sessions; a duplicate at QoS 2; a loss of more than what was said before everyone was back; a
-    loss or a duplicate under ``cursor``.
+    No loss at QoS 1 or 2 without saved sessions; a loss of what was said once everyone was back; a loss or a duplicate under
+    ``cursor``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from model.core.policies import PRESETS
 from model.history.schema import Kind
-from model.scenario import Cut, Kill, Scenario
+from model.scenario import Kill
 from scenarios.running import catalog, command, foreign, settings
 from scenarios.running.progress import Silent
 from scenarios.running.run import run
@@ -172,8 +172,6 @@ def test_mosquitto_restart_is_the_scenario_it_claims_to_be() -> None:
     assert (SCENARIO.gateways, SCENARIO.faults) == (1, (Kill("gateway-1", 10, 12),))
     assert SCENARIO.workload == catalog.load("access_restart").workload
     assert foreign.missing(mosquitto, SCENARIO, "live") == LACKING
-    assert isinstance(SCENARIO, Scenario)
-    assert Cut not in {type(fault) for fault in SCENARIO.faults}
 
 
 @pytest.mark.live
@@ -190,7 +188,7 @@ def test_a_broker_is_killed_under_load_with_proof_and_judged(preset: str, resume
     )
     assert len(history.rows_of(Kind.FAULT_BEGUN)) == len(history.rows_of(Kind.FAULT_HEALED)) == 1
     assert result.measures["sends"]["open"] == result.measures["sends"]["fail"] == 0
-    assert ("lost" in found) != resumed
+    assert "lost" in found or resumed  # where sessions are resumed, what was in flight at the kill may be lost too
     generations = history.value[history.rows_of(Kind.READY)]
     assert (generations.max() == 1) == resumed
     assert history.header.policies["server"] == "mosquitto"
