@@ -19,7 +19,7 @@ Rules of the file:
   but at QoS 0, where a connection ended before a packet was written whole.
 - What the person sends while the session is not ready waits in the app, at every QoS.
 - We reconnect, not the library: with full jitter, from the scenario's timers, as the preset ``cursor`` does. Keep-alive is
-  ``heartbeat_us`` in whole seconds, at least one.
+  ``heartbeat_us`` in whole seconds, at least five.
 - The sender is a subscriber as all are: it shows its own message when the broker sends it, so the order it shows is the broker's.
 - Copies at QoS 2 are not recorded as ``wire``: the library has thrown away by then what it knew.
 
@@ -53,8 +53,11 @@ from model.core.effects import Basis
 QOS: Final = {"qos0": 0, "qos1": 1, "qos2": 2, "qos1_saved": 1, "qos2_saved": 2}
 """Of a preset; what else a preset says is the broker's matter."""
 BASIS: Final[tuple[Basis, ...]] = ("write", "received", "received")
-MISC_PER_KEEPALIVE: Final = 4
-"""How often in a keep-alive the library is asked whether it is time for a PINGREQ, or too late for its answer."""
+KEEPALIVE_MIN_S: Final = 5
+"""mosquitto counts whole seconds, and takes a client for gone after half a keep-alive more than it promised: of one second, that is after
+any that is over."""
+MISC_S: Final = 0.5
+"""How often the library is asked whether it is time for a PINGREQ, or too late for its answer."""
 IN_FLIGHT_MAX: Final = 65_535
 """Unanswered sends of one client: as many as there are packet ids, so that the library holds none of them back."""
 
@@ -90,7 +93,7 @@ class Device:
         self._seat, self._diary, self._crowd = seat, seat.diary, crowd
         self._qos = QOS[seat.job.preset]
         self._timers = seat.job.scenario.timers
-        self._keepalive_s = max(1, round(self._timers.heartbeat_us / 1e6))
+        self._keepalive_s = max(KEEPALIVE_MIN_S, round(self._timers.heartbeat_us / 1e6))
         self._wanted = False  # the person has opened the app
         self._trying = False  # a connection is there or being made
         self._failures = 0
@@ -190,7 +193,8 @@ class Device:
                 self._diary.written(*message)
         topics = [(topic(conversation), self._qos) for conversation in self._seat.conversations]
         if flags.session_present or not topics:
-            self._joined(resumed=flags.session_present)
+            # not before the library has written again what is older than what waits
+            self._loop.call_soon(self._resumed, self._diary.connection, flags.session_present)
         else:
             self._client.subscribe(topics)
 
@@ -198,6 +202,10 @@ class Device:
         if any(reason.is_failure for reason in reasons):
             raise RuntimeError(f"the broker refused a subscription: {', '.join(map(str, reasons))}")
         self._joined(resumed=False)
+
+    def _resumed(self, connection: int, resumed: bool) -> None:
+        if self._trying and connection == self._diary.connection:
+            self._joined(resumed=resumed)
 
     def _joined(self, *, resumed: bool) -> None:
         self.ready, self._failures = True, 0
@@ -278,7 +286,7 @@ class Device:
     def _keep_alive(self) -> None:
         self._client.loop_misc()
         if self._wanted:
-            self._loop.call_later(self._keepalive_s / MISC_PER_KEEPALIVE, self._keep_alive)
+            self._loop.call_later(MISC_S, self._keep_alive)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,20 @@ def test_at_qos_1_a_lost_answer_makes_a_second_attempt_and_a_duplicate(tmp_path:
     assert [row["connection"] for row in two.rows(Kind.ATTEMPT)] == [1, 2]
 
 
+def test_what_was_sent_before_is_repeated_before_what_waited(tmp_path: Path) -> None:
+    async def story(there: Broker, two: Two) -> None:
+        assert isinstance(there, MadeUp)
+        there.forgets = False
+        there.drops_before_answer = 1
+        two.say(1)
+        await until(lambda: two.rows(Kind.DISCONNECTED))
+        two.say(2)
+        await until(lambda: two.counters(Kind.OK) == [1, 2])
+
+    two = played("made up", "qos1", tmp_path, story)
+    assert two.counters(Kind.DELIVER, 2) == [1, 1, 2]
+
+
 def test_at_qos_2_a_lost_answer_is_asked_for_again_and_nothing_is_twice(tmp_path: Path) -> None:
     two = after_a_lost_answer("qos2", tmp_path)
     assert two.counters(Kind.ATTEMPT) == [1]
@@ -224,7 +238,9 @@ def test_a_broker_that_accepts_and_says_nothing_is_left_after_the_connect_timeou
     assert two.rows(Kind.READY) == []
 
 
-def test_a_broker_that_falls_silent_is_left_after_the_keep_alive(tmp_path: Path) -> None:
+def test_a_broker_that_falls_silent_is_left_after_the_keep_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadgen.targets.mqtt.KEEPALIVE_MIN_S", 1)
+
     async def story(there: Broker, two: Two) -> None:
         assert isinstance(there, MadeUp)
         there.mute = True

@@ -190,5 +190,6 @@ def test_a_broker_is_killed_under_load_with_proof_and_judged(preset: str, resume
     assert result.measures["sends"]["open"] == result.measures["sends"]["fail"] == 0
     assert "lost" in found or resumed  # where sessions are resumed, what was in flight at the kill may be lost too
     generations = history.value[history.rows_of(Kind.READY)]
+    assert len(generations) == 2 * SCENARIO.population.users  # nobody was lost but by the kill
     assert (generations.max() == 1) == resumed
     assert history.header.policies["server"] == "mosquitto"
