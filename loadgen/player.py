@@ -93,6 +93,11 @@ class Play(msgspec.Struct, frozen=True):
     def of(cls, scenario: Scenario, preset: str, seed: int) -> Play:
         """Plan a scenario. KeyError for an unknown preset."""
         scenario.preset(preset)
+        return cls.planned(scenario, preset, seed)
+
+    @classmethod
+    def planned(cls, scenario: Scenario, preset: str, seed: int) -> Play:
+        """Plan a scenario for whoever's clients; ``preset`` is theirs to know."""
         population = populate(scenario.population, scenario.gateways, seed)
         begin_us, end_us = scenario.load_begin_us, scenario.at_us(scenario.duration_s)
         return cls(scenario, preset, seed, population, plan(population, scenario.workload, begin_us, end_us, seed))

@@ -28,10 +28,11 @@ from model.scenario import Disk, LoginCost, Network, Scenario, World
 from model.sim.service_times import ServiceTimes
 from model.workload.arrivals import Replay
 from model.workload.population import populate
-from scenarios.running import live, sim
+from scenarios.running import foreign, live, sim
 from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
+from scenarios.targets.registry import target_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 ATTEMPTS: Final = 3
@@ -102,10 +103,12 @@ def run(
     """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, ``times`` are what the
     simulated one is calibrated with, if not with the committed ones.
 
-    A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
-    :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
+    A preset of a target is played on that target, by its load process. What cannot be played, for want of something in that world or on
+    this machine, is not: the verdict is ``skipped`` and there is no folder. Raises :class:`scenarios.running.exits.CannotRun` and
+    :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = _missing(scenario, world)
+    target = target_of(preset)
+    missing = foreign.missing(target, scenario, world) if target else _missing(scenario, world)
     if missing:
         return _skipped(scenario, world, preset, seed, missing)
     if isinstance(scenario.workload.arrivals, Replay):
@@ -118,15 +121,17 @@ def run(
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
     progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
-    if world == "live":
+    if target:
+        played = foreign.play(target, scenario, preset, seed, folder, progress)
+    elif world == "live":
         played = live.play(scenario, preset, seed, folder, progress, driver)
     else:
         played = _simulated(scenario, preset, seed, folder, progress, times)
     return _concluded(scenario, folder, manifest, played, progress)
 
 
-def _missing(scenario: Scenario, world: World) -> list[str]:
-    """What a scenario asks of a world that it cannot do."""
+def _missing(scenario: Scenario, world: World) -> str | None:
+    """What a scenario asks of a world that it cannot do, in words; None if nothing."""
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
         ("connections that end by themselves", bool(scenario.connection_life_s)),
@@ -134,7 +139,8 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
         ("clocks that are wrong", not scenario.clocks.perfect),
         ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
-    return [name for name, asked in wishes if asked and world == "live"]
+    missing = [name for name, asked in wishes if asked and world == "live"]
+    return f"the {world} world has no {', '.join(missing)}" if missing else None
 
 
 def _fits(scenario: Scenario, replay: Replay, seed: int) -> None:
@@ -246,8 +252,8 @@ def _complete(history: History) -> bool:
     return bool((history.code[phases] == Phase.END).any())
 
 
-def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: list[str]) -> RunResult:
-    reason = f"skipped: the {world} world has no {', '.join(missing)}"
+def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: str) -> RunResult:
+    reason = f"skipped: {missing}"
     expected, digest = scenario.expected.get(preset), scenario.digest()
     return RunResult(scenario.name, world, preset, seed, "skipped", expected, digest, None, None, {}, reasons=(reason,))
 
