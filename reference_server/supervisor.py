@@ -63,6 +63,7 @@ class Child:
         "command",
         "delay_s",
         "ending",
+        "held",
         "log",
         "output",
         "paused",
@@ -85,7 +86,8 @@ class Child:
         self.output = b""
         self.ready_s: float | None = None  # since when it serves
         self.ending = False  # its end was asked for
-        self.paused = False  # it was last seen to stand still
+        self.held = False  # it was told to stand still
+        self.paused = False  # and was last seen to
         self.delay_s = RESTART_DELAY_S
         self.restart_s: float | None = None  # when it is to be started again
 
@@ -100,7 +102,8 @@ class Child:
     def start(self) -> IO[bytes]:
         """Start the process. Returns its stdout."""
         log = self.log.open("ab") if self.log else None
-        self.output, self.ready_s, self.ending, self.paused, self.restart_s = b"", None, False, False, None
+        self.output, self.ready_s, self.ending, self.restart_s = b"", None, False, None
+        self.held = self.paused = False
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
         if log is not None:
@@ -113,11 +116,13 @@ class Child:
         if self.process is not None:
             self.ending = True
             self.process.send_signal(number)
-            self.process.send_signal(signal.SIGCONT)  # what stands still would not hear it
+            if self.held:
+                self.process.send_signal(signal.SIGCONT)  # it would not hear it
 
     def pause(self, wanted: bool) -> None:
         """Have it stand still, or go on."""
         assert self.process is not None
+        self.held = wanted
         self.process.send_signal(signal.SIGSTOP if wanted else signal.SIGCONT)
 
     def step_clock(self, by_us: int) -> None:
@@ -276,7 +281,7 @@ class Supervisor:
             status = child.reap()
             if status is not None:
                 self._exited(child, status)
-            elif child.stands_still() != child.paused:
+            elif child.held != child.paused and child.stands_still() == child.held:
                 child.paused = not child.paused
                 self._emit("paused" if child.paused else "resumed", role=child.called, pid=child.pid)
 
