@@ -76,8 +76,8 @@ def figure(result: dict[str, Any]) -> Figure:
         busy.set_ylabel("busy (%)")
         busy.set_ylim(bottom=0)
         busy.set_xlabel("offered load (messages/s)")
-        busy.xaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))
         for scale in (busy.xaxis, late.yaxis):
+            scale.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0), numticks=12))
             scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             scale.set_minor_formatter(NullFormatter())
         late.set_title(f"{result['scenario']} {result['preset']} {result['world']}", loc="left")

@@ -54,7 +54,7 @@ def _rate(rate_per_s: float | None) -> str:
 def _knee(result: Result) -> Iterator[str]:
     of = result.knee_of.replace("_", " ").replace(".", " ")
     if result.knee_per_s is not None:
-        yield f"knee: {_rate(float(f'{result.knee_per_s:.2g}'))}, where {of} is {KNEE:g} times its least value at a lower rate"
+        yield f"knee: about {_rate(float(f'{result.knee_per_s:.2g}'))}, where {of} is {KNEE:g} times its least value at a lower rate"
     elif len(result.points) > 1:
         yield f"knee: none seen; {of} was nowhere {KNEE:g} times its least value at a lower rate"
 
