@@ -19,9 +19,10 @@ from scenarios.running.run import RunResult
 from tests.capacity.servers import firm, trial
 
 STANDARD = catalog.load("standard_mix")
+PLAN = Plan(100, 20_000)
 
 
-def task(plan: Plan = Plan(100, 20_000), seconds: float = 5.0) -> Task:
+def task(plan: Plan = PLAN, seconds: float = 5.0) -> Task:
     return Task(prepared(STANDARD, STANDARD.contract.latency, seconds), "live", "cursor", "asyncio", plan)
 
 
