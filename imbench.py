@@ -12,11 +12,16 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scenarios.running import exits
 from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_HELP, conclude, near, run, runs_root
+
+if TYPE_CHECKING:
+    from model.scenario import World
+    from scenarios.running.live import Driver
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -247,6 +252,91 @@ def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: b
     if not as_json:
         print(f"results: {near(folder)}")
     return 128 + results.interrupted if results.interrupted else results.exit_code
+
+
+@cli.command()
+@click.argument("name", default="standard_mix")
+@click.option("--world", type=click.Choice(["sim", "live"]), default="sim", show_default=True, help="Where to run it.")
+@click.option("--preset", default="cursor", show_default=True, metavar="P", help="Policies to run with.")
+@click.option(
+    "--promise",
+    "promises",
+    multiple=True,
+    metavar="[ack.]pNN=TIME",
+    help="What is to be kept, such as p99=200ms (end to end) or ack.p95=50ms; may be repeated.  [default: the scenario's, else p99=200ms]",
+)
+@click.option(
+    "--from", "from_per_s", type=click.FloatRange(1, 1e6), default=100.0, show_default=True, help="Lowest rate, messages/s."
+)
+@click.option(
+    "--to", "to_per_s", type=click.FloatRange(1, 1e6), default=20_000.0, show_default=True, help="Highest rate, messages/s."
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0.01, 1),
+    default=0.1,
+    show_default=True,
+    help="How far the first failure may lie above the last pass, as a share of it.",
+)
+@click.option("--runs", type=click.IntRange(1, 99), default=3, show_default=True, help="Most runs at one rate, an odd number.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True, help="Length of the load of each run."
+)
+@click.option(
+    "--driver",
+    type=click.Choice(["locust", "asyncio"]),
+    default="asyncio",
+    show_default=True,
+    help="Who makes the live world's load.",
+)
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to make, instead of capacity/<UTC> beside run folders.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def capacity(
+    name: str,
+    world: World,
+    preset: str,
+    promises: tuple[str, ...],
+    from_per_s: float,
+    to_per_s: float,
+    tolerance: float,
+    runs: int,
+    seconds: float,
+    driver: Driver,
+    settings: tuple[str, ...],
+    service_times: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Find the highest rate at which the scenario NAME, without its faults, keeps a promise.
+
+    Exit code: 0 found, or kept up to --to; 1 broken at the lowest rate; 2 no answer; 3 the load generator or the machine gave up first.
+    """
+    from reports import capacity as pictures
+    from scenarios.capacity import command as searching
+    from scenarios.capacity.search import Plan
+    from scenarios.capacity.told import told
+
+    plan = Plan(from_per_s, to_per_s, tolerance, runs)
+    asked = searching.task(name, world, preset, driver, promises, settings, plan, seconds)
+    folder, result = searching.measured(asked, out, service_times)
+    paths = pictures.write(folder)
+    if as_json:
+        print((folder / "capacity.json").read_text().strip())
+    else:
+        print(
+            "\n".join(
+                [told(result), "", f"folder: {near(folder)}", *(f"picture: {near(p)}" for p in paths if p.suffix == ".svg")]
+            )
+        )
+    if result.interrupted:
+        print("imbench: interrupted; what was decided before is told", file=sys.stderr)
+    return result.exit_code
 
 
 @cli.command()

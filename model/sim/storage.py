@@ -94,6 +94,11 @@ class SimStorage:
         self._syncs_us = times.storage_sync_us
         self._rests_us = (0.0, *times.rests_us("storage"))
         self._rests_since = 0
+        self._worked_us, self._works_since = 0, 0
+
+    def at_work_us(self) -> int:
+        """For how long it has been at work, on the CPU or waiting for the disk, since the run began."""
+        return self._worked_us + (self._kernel.now - self._works_since if self._busy else 0)
 
     def open(self) -> None:
         """A business node starts: the log is what was committed."""
@@ -133,7 +138,7 @@ class SimStorage:
 
     def _commit(self) -> None:
         commands, self._queue = self._queue, []
-        self._busy = True
+        self._busy, self._works_since = True, self._kernel.now
         appends = [c for c in commands if isinstance(c, Append)]
         decided = [self._log.append(command) for command in appends]
         rows = [row for _, row in decided if row is not None]
@@ -205,6 +210,7 @@ class SimStorage:
             self.on_full()
             return
         self._rests_since = self._kernel.now
+        self._worked_us += self._kernel.now - self._works_since
         self.commits += bool(rows)
         self.rows += len(rows)
         self._committed += rows

@@ -19,7 +19,7 @@ from model.core import draws, tokens
 from model.core.client import ClientSession
 from model.core.commands import ReadBack, SendMessage
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Header, Kind
+from model.history.schema import Header, Kind, Phase
 from model.observe import ClientObserver, RunObserver, header
 from model.scenario import Disk, Scenario
 from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, StopSession, Submit
@@ -53,7 +53,8 @@ class SimResult:
     trace_digest: str
     messages_delivered: int
     counters: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Per node: ``cpu_us``, ``turns``, ``sent`` (frames and envelopes); for storage commits and rows."""
+    """Per node: ``cpu_us``, ``turns``, ``sent`` (frames and envelopes); for storage commits and rows. ``measured_cpu_us`` is what of the
+    CPU was used from the end of the warm-up to the end of the load; of storage ``measured_us``, for how long it was at work then."""
 
 
 class World:
@@ -94,6 +95,8 @@ class World:
         self.devices.devices = {user: self._device(user) for user in self.population.users}
         self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
+        self._used: dict[Phase, dict[str, dict[str, float]]] = {}
+        """What was used of CPU and of storage until each phase began."""
 
     def _business(self) -> SimBusiness:
         timers, conversations = self.scenario.timers, self.population.conversations
@@ -207,6 +210,7 @@ class World:
                 device.do(lambda now, out: device.session.submit(read_back, now, out))
             case BeginPhase(phase):
                 self.observer.phase(phase, now)
+                self._used[phase] = self._use()
             case Finish():
                 self.kernel.stop()
 
@@ -292,7 +296,18 @@ class World:
         counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
         if generator is not None:
             counters["generator"] = {"cpu_us": round(generator.cpu_us), "wakes": generator.wakes}
+        if Phase.MEASURE in self._used and Phase.DRAIN in self._used:
+            before, after = self._used[Phase.MEASURE], self._used[Phase.DRAIN]
+            for name, used in after.items():
+                counters[name] |= {f"measured_{of}": round(us - before[name][of]) for of, us in used.items()}
         return counters
+
+    def _use(self) -> dict[str, dict[str, float]]:
+        """By node, until now."""
+        storage, generator = self.business.storage, self.devices.generator
+        used = {self.nodes[n.number]: {"cpu_us": n.cpu_us} for n in (self.business, *self.devices.gateways)}
+        used["storage"] = {"cpu_us": storage.cpu_us, "us": storage.at_work_us()}
+        return used | ({} if generator is None else {"generator": {"cpu_us": generator.cpu_us}})
 
 
 def run(

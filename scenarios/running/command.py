@@ -170,6 +170,18 @@ def target(path: Path, *endings: str) -> Path:
     return path
 
 
+def fresh(folder: Path) -> Path:
+    """A folder for the results of many runs, made if need be. Raises :class:`CannotRun` where something is in it: results are not mixed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = any(folder.iterdir())
+    except OSError as error:
+        raise CannotRun(f"{folder}: cannot be made ({error.strerror}); choose another with --out", exits.CANNOT_CREATE) from None
+    if taken:
+        raise CannotRun(f"{folder}: is not empty; choose another with --out", exits.CANNOT_CREATE)
+    return folder
+
+
 # how commands end ------------------------------------------------------------------------------------------------------------------
 
 

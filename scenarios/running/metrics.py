@@ -15,6 +15,7 @@ by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/sc
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -142,6 +143,7 @@ def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us:
         "deliveries": deliveries,
         "load_us": [begin_us, end_us],
         "cost": {role: _cost(cpu_us, deliveries) for role, cpu_us in sorted(_cpu_by_role(samples, begin_us, end_us).items())},
+        **_shares(samples, begin_us, end_us),
         "resident_bytes_max": _largest(samples, "resident_bytes"),
         "descriptors_max": _largest(samples, "descriptors"),
         "waited_share_max": _waited(samples),
@@ -162,14 +164,30 @@ def _cost(cpu_us: int, deliveries: int) -> dict[str, float | None]:
 
 
 def _cpu_by_role(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, int]:
-    """CPU of each role between two instants, in a straight line between the samples around each; a process that came later began with 0."""
+    """CPU of each role between two instants."""
+    return {role: round(cpu_us) for role, cpu_us in _cpu_by(lambda sample: sample.role, samples, begin_us, end_us).items()}
+
+
+def _shares(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, Any]:
+    """CPU of each process between two instants as a share of one core, and of all processes of the server together."""
+    length_us, of_server = max(1, end_us - begin_us), ("gateway", "business", "supervisor")
+    by_name = _cpu_by(lambda sample: sample.name, samples, begin_us, end_us)
+    by_role = _cpu_by_role(samples, begin_us, end_us)
+    return {
+        "busy": {name: round(cpu_us / length_us, 4) for name, cpu_us in sorted(by_name.items())},
+        "server_busy": round(sum(by_role.get(role, 0) for role in of_server) / length_us, 4),
+    }
+
+
+def _cpu_by(name: Callable[[Sample], str], samples: list[Sample], begin_us: int, end_us: int) -> dict[str, float]:
+    """CPU of processes between two instants, in a straight line between the samples around each; one that came later began with 0."""
     by_process: dict[tuple[str, int], list[Sample]] = defaultdict(list)
     for sample in samples:
-        by_process[sample.role, sample.pid].append(sample)
+        by_process[name(sample), sample.pid].append(sample)
     total: dict[str, float] = defaultdict(float)
-    for (role, _), found in by_process.items():
-        total[role] += _cpu_at(found, end_us) - _cpu_at(found, begin_us)
-    return {role: round(cpu_us) for role, cpu_us in total.items()}
+    for (of, _), found in by_process.items():
+        total[of] += _cpu_at(found, end_us) - _cpu_at(found, begin_us)
+    return total
 
 
 def _cpu_at(samples: list[Sample], t_us: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import model.sim
@@ -28,9 +29,22 @@ def play(
     result = model.sim.run(scenario, preset, seed, times=times)
     wall_s = time.perf_counter() - began
     folder.write_header(result.header)
-    metrics = _metrics(result.rows, dict(result.counters), wall_s)
+    metrics = _metrics(result.rows, dict(result.counters), wall_s) | _load(scenario, result.counters)
     metrics["service_times"] = times.provenance
     return Played(result.header, result.rows, metrics, result.trace_digest)
+
+
+def _load(scenario: Scenario, counters: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """How busy nodes were between warm-up and drain, as shares of a core, under the names that a live run has them by; of storage it is the
+    time for which it was at work, waits for the disk among it. ``cores``: those that server processes share, if they do, and their CPU."""
+    measured_us = 1e6 * (scenario.duration_s - scenario.warm_up_s)
+    used = {name: of["measured_cpu_us"] for name, of in counters.items() if "measured_cpu_us" in of} if measured_us > 0 else {}
+    busy = {name: round(cpu_us / measured_us, 4) for name, cpu_us in used.items() if name != "storage"}
+    if used:
+        busy["storage"] = round(counters["storage"]["measured_us"] / measured_us, 4)
+    cores: dict[str, list[int]] = {} if scenario.cores is None else {"server": list(range(scenario.cores))}
+    of_server = sum(cpu_us for name, cpu_us in used.items() if name != "generator")
+    return {"busy": busy, "server_busy": round(of_server / measured_us, 4) if used else None, "cores": cores}
 
 
 def _metrics(rows: Rows, counters: dict[str, Any], wall_s: float) -> dict[str, Any]:

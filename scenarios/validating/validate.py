@@ -27,7 +27,8 @@ from model.history.run_folder import METRICS, RunFolder
 from model.sim.service_times import ServiceTimes
 from scenarios.calibrating import waits
 from scenarios.running import exits
-from scenarios.running.exits import CANNOT_CREATE, CannotRun
+from scenarios.running.command import fresh
+from scenarios.running.exits import CannotRun
 from scenarios.running.progress import Progress
 from scenarios.running.run import RunResult, run_to_an_answer
 from scenarios.validating import measures, promises
@@ -84,7 +85,7 @@ def validate(points: Sequence[Point], times: ServiceTimes, folder: Path, progres
     if len(times.standard) < 2:
         raise CannotRun("the calibration has not played the standard mix at two loads; write it anew with `imbench calibrate`")
     server, _ = waits.cores()
-    store = _store(folder)
+    store = fresh(folder)
     _write(store, PROMISES, _promised(times))
     predictions = _predicted(points, times, len(server), progress)
     _write(store, PREDICTIONS, predictions)
@@ -93,18 +94,6 @@ def validate(points: Sequence[Point], times: ServiceTimes, folder: Path, progres
     results = concluded(predictions, measured, this_machine(), _calibrated(times), interrupted)
     _write(store, RESULTS, results)
     return results
-
-
-def _store(folder: Path) -> Path:
-    """The folder, made if need be. Raises :class:`CannotRun` where something is in it: a validation is not mixed with another."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = any(folder.iterdir())
-    except OSError as error:
-        raise CannotRun(f"{folder}: cannot be made ({error.strerror}); choose another with --out", CANNOT_CREATE) from None
-    if taken:
-        raise CannotRun(f"{folder}: is not empty; choose another with --out", CANNOT_CREATE)
-    return folder
 
 
 def _write(folder: Path, name: str, value: Any) -> None:

@@ -168,6 +168,18 @@ class TestCost:
         found = metrics.of_live(samples, [], deliveries([(150, Via.LIVE)]), 50, 250)
         assert found["cost"]["business"]["cpu_us"] == 100 - 20
 
+    def test_how_busy_a_process_was_is_a_share_of_one_core_and_the_server_is_all_of_its_own(self) -> None:
+        spent = {"supervisor": 0, "gateway-1": 30, "gateway-2": 20, "business": 80, "load": 50, "proxy": 10}
+        roles = {"gateway-1": "gateway", "gateway-2": "gateway", "load": "generator"}
+        samples = [
+            Sample(t_us, roles.get(name, name), name, pid, t_us // 100 * cpu_us, 1)
+            for t_us in (0, 100, 200)
+            for pid, (name, cpu_us) in enumerate(spent.items())
+        ]
+        found = metrics.of_live(samples, [], deliveries([]), 100, 200)
+        assert found["busy"] == {name: cpu_us / 100 for name, cpu_us in sorted(spent.items())}
+        assert found["server_busy"] == 1.3
+
     def test_a_cost_of_nothing_delivered_is_not_a_number(self) -> None:
         found = metrics.of_live([Sample(0, "business", "business", 1, 5, 1)], [], deliveries([]), 0, 100)
         assert found["cost"]["business"]["cpu_us_per_delivery"] is None
