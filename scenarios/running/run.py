@@ -103,9 +103,20 @@ def run(
     A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
     :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = _missing(scenario, world)
-    if missing:
-        return _skipped(scenario, world, preset, seed, missing)
+    lacks = missing(scenario, world)
+    if lacks:
+        return _skipped(scenario, world, preset, seed, lacks)
+    folder, manifest = opened(scenario, world, preset, seed, root)
+    progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
+    if world == "live":
+        played = live.play(scenario, preset, seed, folder, progress, driver)
+    else:
+        played = _simulated(scenario, preset, seed, folder, progress, times)
+    return concluded(scenario, folder, manifest, played, progress)
+
+
+def opened(scenario: Scenario, world: World, preset: str, seed: int, root: Path) -> tuple[RunFolder, Manifest]:
+    """The folder of a run that begins now, below ``root``, with what is known of it by then."""
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
@@ -113,15 +124,10 @@ def run(
     )
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
-    progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
-    if world == "live":
-        played = live.play(scenario, preset, seed, folder, progress, driver)
-    else:
-        played = _simulated(scenario, preset, seed, folder, progress, times)
-    return _concluded(scenario, folder, manifest, played, progress)
+    return folder, manifest
 
 
-def _missing(scenario: Scenario, world: World) -> list[str]:
+def missing(scenario: Scenario, world: World) -> list[str]:
     """What a scenario asks of a world that it cannot do."""
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
@@ -167,7 +173,7 @@ def run_to_an_answer(
     return run(scenario, world, preset, seed, root, progress, driver, times)
 
 
-def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
+def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
     """History, verdict and manifest of a run that was played, to its end or not."""
     progress.at(None, "judging")
     history = from_rows(played.header, played.rows)
