@@ -54,11 +54,11 @@ def _interval(rate: Rate) -> str:
 
 def _legs(soak: Soak) -> Iterator[str]:
     total = soak.total
-    late = f", in {total.late_legs} of them the generator was late, which is no matter here" if total.late_legs else ""
+    late = f" (in {total.late_legs} the generator was late, which costs no message)" if total.late_legs else ""
     memory = f"; memory at most {soak.memory_max_bytes / 2**20:.0f} MiB" if soak.memory_max_bytes else ""
-    yield f"{total.legs} legs of {soak.order.leg_s:g} s count{late}{memory}"
+    yield f"legs that count: {total.legs}, of {soak.order.leg_s:g} s{late}{memory}"
     if total.set_aside:
-        yield f"{len(total.set_aside)} set aside:"
+        yield f"legs set aside: {len(total.set_aside)}"
     yield from (f"  leg {leg.number}: {'; '.join(leg.set_aside)}{_where(leg)}" for leg in total.set_aside[:SET_ASIDE_TOLD])
     if len(total.set_aside) > SET_ASIDE_TOLD:
         yield f"  ... and {len(total.set_aside) - SET_ASIDE_TOLD} more (soak.json has them)"
