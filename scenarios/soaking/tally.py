@@ -7,7 +7,9 @@ Rules of the file:
 - A leg counts if its harness is whole: drained, complete, every fault proven, no judge crashed. Otherwise it is *set aside*, with its
   reasons: nothing of it enters a rate. What is proven against the product in it is found all the same.
 - Rates of messages are per accepted message (ok, or seen by someone), and per owed delivery. Losses come in clusters, at kills; so they
-  are told per send in flight at a kill as well (invoked by then and not yet answered, at whichever gateway) and per kill.
+  are told per send in flight at a kill as well, and per kill. In flight, at whichever gateway: handed over and not yet answered; or handed
+  over within the contract's promise and not yet shown to all whom it is owed to, for an ack does not end the danger, and a design
+  without acks would have nothing in flight.
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ import numpy as np
 
 from model.analysis import estimates
 from model.checkers.case import Case
-from model.checkers.grouped import Int
+from model.checkers.grouped import Int, whole
 from model.checkers.kinds import KINDS
 from model.checkers.outcome import OK
 from model.checkers.recovery import in_flight
+from model.checkers.sessions import Fault
 from model.checkers.verdict import Judgement, judge_case
 from model.history.columns import History
 
@@ -141,23 +144,33 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
 
 def _counts(case: Case, judgement: Judgement) -> Counts:
     sends, pairs, measures = case.sends, case.obligations, judgement.measures
-    kills = tuple(fault for fault in case.faults if fault.kind == "kill")
+    kills = [fault for fault in case.faults if fault.kind == "kill"]
     lost = np.union1d(pairs.message[pairs.missing], case.stored_losses)
-    held = in_flight(case, kills)
+    held = [_held(case, kill) for kill in kills]
+    ever_held = np.unique(np.concatenate([*held, whole([])]))
     return Counts(
         ok=int((sends.outcome == OK).sum()),
         accepted=int(sends.committed.sum()),
         owed=int(pairs.owed.sum()),
-        in_flight=len(held),
+        in_flight=len(ever_held),
         kills=len(kills),
         drains=sum(fault.kind == "drain" for fault in case.faults),
         lost=len(lost),
         lost_owed=int(pairs.missing.sum()),
-        lost_in_flight=_among(held, lost),
-        kills_with_loss=sum(bool(_among(in_flight(case, (kill,)), lost)) for kill in kills) if len(lost) else 0,
+        lost_in_flight=_among(ever_held, lost),
+        kills_with_loss=sum(_among(messages, lost) > 0 for messages in held),
         shown_twice=measures["duplicates"]["shown_twice"],
         out_of_order=measures["order"]["out_of_order"],
     )
+
+
+def _held(case: Case, kill: Fault) -> Int:
+    """The sends in flight at a kill."""
+    sends, pairs, t_us = case.sends, case.obligations, kill.begun_us
+    unshown = np.zeros(sends.count, np.bool_)
+    unshown[pairs.message[pairs.owed & ((pairs.row < 0) | (pairs.t_us > t_us))]] = True
+    recent = (sends.invoke_row >= 0) & (sends.t_inv_us <= t_us) & (sends.t_inv_us > t_us - case.contract.promise_us)
+    return np.union1d(in_flight(case, (kill,)), np.flatnonzero(recent & unshown))
 
 
 def _among(messages: Int, others: Int) -> int:

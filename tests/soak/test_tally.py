@@ -44,9 +44,27 @@ def test_a_loss_in_flight_at_a_kill_is_counted_by_message_by_delivery_by_send_an
 
 def test_a_loss_that_was_not_in_flight_is_none_of_a_kill() -> None:
     p = quiet_leg()
-    p.send("gone", "a", at=1.5, ok=1.6, pos=4)
+    p.send("gone", "a", at=3.5, ok=3.6, pos=4)
     counts = said(p).counts
     assert (counts.lost, counts.lost_in_flight, counts.kills_with_loss) == (1, 0, 0)
+
+
+def test_what_was_answered_and_not_yet_shown_to_everyone_is_in_flight_for_as_long_as_the_promise() -> None:
+    p = quiet_leg()
+    p.send("under_way", "a", at=1.9, ok=1.95, pos=4)
+    p.shown("under_way", "b", at=1.96)
+    p.shown("under_way", "c", at=2.1)
+    p.send("waits_for_c", "a", at=0.6, ok=0.7, pos=5)
+    p.shown("waits_for_c", "b", at=0.71)
+    p.shown("waits_for_c", "c", at=2.1)
+    assert said(p).counts.in_flight == 1 + 1
+
+
+def test_what_is_told_sent_when_it_is_written_is_lost_in_flight() -> None:
+    p = quiet_leg()
+    p.send("unheard", "a", at=1.99, ok=1.99, stored=False)
+    counts = said(p).counts
+    assert (counts.lost, counts.lost_in_flight, counts.kills_with_loss) == (1, 1, 1)
 
 
 def test_a_message_in_no_history_is_lost_though_it_was_shown() -> None:
