@@ -57,7 +57,16 @@ def test_what_was_answered_and_not_yet_shown_to_everyone_is_in_flight_for_as_lon
     p.send("waits_for_c", "a", at=0.6, ok=0.7, pos=5)
     p.shown("waits_for_c", "b", at=0.71)
     p.shown("waits_for_c", "c", at=2.1)
+    p.message("done", "b", at=1.5, pos=6)
     assert said(p).counts.in_flight == 1 + 1
+
+
+def test_what_was_not_yet_answered_is_in_flight_however_long_it_waits() -> None:
+    p = quiet_leg()
+    p.send("waits", "a", at=0.5, ok=2.5, pos=4)
+    p.shown("waits", "b c", at=2.51)
+    p.send("refused", "b", at=0.6, fail=2.5)
+    assert said(p).counts.in_flight == 1 + 2
 
 
 def test_what_is_told_sent_when_it_is_written_is_lost_in_flight() -> None:
