@@ -416,6 +416,70 @@ def hunt(
 
 
 @cli.command()
+@click.argument("name", required=False)
+@click.option("--preset", default="cursor", show_default=True, help="Policies to soak.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="All luck of all legs comes from it."
+)
+@click.option("--hours", type=click.FloatRange(0, 10**4, min_open=True), metavar="H", help="Begin no leg after so long.")
+@click.option(
+    "--messages", type=click.IntRange(1), metavar="N", help="Stop when so many are ok: with --hours, whichever comes first."
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, 10**6, min_open=True), metavar="R", help="Sends a second, instead of the scenario's."
+)
+@click.option(
+    "--kills-per-minute",
+    type=click.FloatRange(0, 120),
+    metavar="K",
+    default=20.0,
+    show_default=True,
+    help="Kills and drains, of nodes drawn at random; fewer where no node is there to be struck.",
+)
+@click.option(
+    "--leg",
+    type=click.FloatRange(5, 3600),
+    metavar="S",
+    default=60.0,
+    show_default=True,
+    help="Seconds of load judged at a time.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def soak(
+    name: str | None,
+    preset: str,
+    seed: int,
+    hours: float | None,
+    messages: int | None,
+    rate: float | None,
+    kills_per_minute: float,
+    leg: float,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Send millions of messages to the live server under kills and drains at random, and judge them leg by leg.
+
+    NAME is a scenario whose people and load to take; its faults are left out. Without --hours and --messages it goes on until Ctrl-C, which
+    leaves the result so far. Exit code: 0 nothing found, 1 something found, 3 the harness failed.
+    """
+    from scenarios.soaking import command as soaking
+
+    return soaking.soak(
+        name,
+        preset,
+        seed,
+        hours=hours,
+        messages=messages,
+        rate=rate,
+        faults_per_minute=kills_per_minute,
+        leg_s=leg,
+        out=out,
+        as_json=as_json,
+    )
+
+
+@cli.command()
 def doctor() -> int:
     """Say what this machine can and cannot do."""
     from scenarios.running.doctor import examine

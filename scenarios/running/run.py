@@ -108,18 +108,12 @@ def run(
     :class:`model.history.schema.HistoryError`, each one line.
     """
     target = target_of(preset)
-    missing = foreign.missing(target, scenario, world) if target else _missing(scenario, world)
-    if missing:
-        return _skipped(scenario, world, preset, seed, missing)
+    lacks = foreign.missing(target, scenario, world) if target else missing(scenario, world)
+    if lacks:
+        return _skipped(scenario, world, preset, seed, lacks)
     if isinstance(scenario.workload.arrivals, Replay):
         _fits(scenario, scenario.workload.arrivals, seed)
-    started = datetime.now(UTC)
-    folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
-    manifest = Manifest(
-        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=commit(), machine=this_machine()
-    )
-    folder.write_manifest(manifest)
-    folder.write_json(SCENARIO, scenario)
+    folder, manifest = opened(scenario, world, preset, seed, root)
     progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
     if target:
         played = foreign.play(target, scenario, preset, seed, folder, progress)
@@ -127,10 +121,22 @@ def run(
         played = live.play(scenario, preset, seed, folder, progress, driver)
     else:
         played = _simulated(scenario, preset, seed, folder, progress, times)
-    return _concluded(scenario, folder, manifest, played, progress)
+    return concluded(scenario, folder, manifest, played, progress)
 
 
-def _missing(scenario: Scenario, world: World) -> str | None:
+def opened(scenario: Scenario, world: World, preset: str, seed: int, root: Path) -> tuple[RunFolder, Manifest]:
+    """The folder of a run that begins now, below ``root``, with what is known of it by then."""
+    started = datetime.now(UTC)
+    folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
+    manifest = Manifest(
+        scenario.name, scenario.digest(), seed, world, preset, _iso(started), commit=commit(), machine=this_machine()
+    )
+    folder.write_manifest(manifest)
+    folder.write_json(SCENARIO, scenario)
+    return folder, manifest
+
+
+def missing(scenario: Scenario, world: World) -> str | None:
     """What a scenario asks of a world that it cannot do, in words; None if nothing."""
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
@@ -139,8 +145,8 @@ def _missing(scenario: Scenario, world: World) -> str | None:
         ("clocks that are wrong", not scenario.clocks.perfect),
         ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
-    missing = [name for name, asked in wishes if asked and world == "live"]
-    return f"the {world} world has no {', '.join(missing)}" if missing else None
+    lacks = [name for name, asked in wishes if asked and world == "live"]
+    return f"the {world} world has no {', '.join(lacks)}" if lacks else None
 
 
 def _fits(scenario: Scenario, replay: Replay, seed: int) -> None:
@@ -187,7 +193,7 @@ def run_to_an_answer(
     return run(scenario, world, preset, seed, root, progress, driver, times)
 
 
-def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
+def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
     """History, verdict and manifest of a run that was played, to its end or not."""
     progress.at(None, "judging")
     history = from_rows(played.header, played.rows)
