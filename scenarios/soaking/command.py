@@ -63,7 +63,7 @@ def ordered(
     scenario = legs.DEFAULT if name is None else catalog.load(name)
     lacks = missing(scenario, "live")
     if lacks:
-        raise CannotRun(f"{scenario.name} cannot be soaked: the live world has no {', '.join(lacks)}; choose another scenario")
+        raise CannotRun(f"{scenario.name} cannot be soaked: {lacks}; choose another scenario")
     if rate is not None:
         scenario = msgspec.structs.replace(scenario, workload=msgspec.structs.replace(scenario.workload, rate_per_s=rate))
     settings.apply(legs.leg(scenario, legs.leg_seed(seed, 1), faults_per_minute, leg_s), [])
