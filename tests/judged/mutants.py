@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         "a judge that crashed taken for one that found nothing",
         "verdict.py",
-        "_verdict(anomalies, bool(crashes or unproven))",
         "_verdict(anomalies, bool(unproven))",
+        "_verdict(anomalies, len(unproven) > len(crashes))",
     ),
     Mutant(
         "counts compared instead of sets",
