@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -145,8 +145,8 @@ class Door:
         pipe.turn_to(far)
         self._spawn(self._join(pipe, far))
 
-    def _spawn(self, connecting: object) -> None:
-        task: asyncio.Task[None] = self.loop.create_task(connecting)  # type: ignore[arg-type]
+    def _spawn(self, connecting: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(connecting)
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
