@@ -340,7 +340,8 @@ def capacity(
 
 
 @cli.command()
-@click.option("--gateways", type=click.IntRange(1, 64), default=2, show_default=True, help="Number of gateways.")
+@click.option("--gateways", type=click.IntRange(1, 64), help="Number of gateways.  [default: 2; with --merged 1]")
+@click.option("--merged", is_flag=True, help="Run the one gateway and business in one process.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of gateway-1, the others follow; 0: any."
@@ -351,7 +352,9 @@ def capacity(
     "--users", type=click.IntRange(2, 1_000_000), default=200, show_default=True, help="Users to provision conversations for."
 )
 @click.option("--secret-file", type=click.Path(path_type=Path), help="File with the key of the tokens, in hexadecimal.")
-def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None) -> int:
+def serve(
+    gateways: int | None, merged: bool, host: str, port: int, data: Path, preset: str, users: int, secret_file: Path | None
+) -> int:
     """Start the reference server.
 
     It prints a ready line with its ports, and stops on SIGTERM. A gateway or business node that dies is started again.
@@ -362,8 +365,9 @@ def serve(gateways: int, host: str, port: int, data: Path, preset: str, users: i
     from scenarios.running.serving import server_config
 
     check_presets([preset])
-    with server_config(data, preset, users, gateways, secret_file) as config:
-        return start(ServeOptions(data=data, config=config, gateways=gateways, host=host, port=port))
+    number = gateways or (1 if merged else 2)
+    with server_config(data, preset, users, number, secret_file) as config:
+        return start(ServeOptions(data=data, config=config, gateways=number, host=host, port=port, merged=merged))
 
 
 @cli.command()
@@ -409,6 +413,70 @@ def hunt(
         hunting.check_alone(first, last, seeds, seconds, keep)
         return hunting.replay(replay, preset, as_json)
     return hunting.hunt(preset, first, hunting.last(first, last, seeds, seconds), seconds, jobs, keep, as_json)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--preset", default="cursor", show_default=True, help="Policies to soak.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="All luck of all legs comes from it."
+)
+@click.option("--hours", type=click.FloatRange(0, 10**4, min_open=True), metavar="H", help="Begin no leg after so long.")
+@click.option(
+    "--messages", type=click.IntRange(1), metavar="N", help="Stop when so many are ok: with --hours, whichever comes first."
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, 10**6, min_open=True), metavar="R", help="Sends a second, instead of the scenario's."
+)
+@click.option(
+    "--kills-per-minute",
+    type=click.FloatRange(0, 120),
+    metavar="K",
+    default=20.0,
+    show_default=True,
+    help="Kills and drains, of nodes drawn at random; fewer where no node is there to be struck.",
+)
+@click.option(
+    "--leg",
+    type=click.FloatRange(5, 3600),
+    metavar="S",
+    default=60.0,
+    show_default=True,
+    help="Seconds of load judged at a time.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def soak(
+    name: str | None,
+    preset: str,
+    seed: int,
+    hours: float | None,
+    messages: int | None,
+    rate: float | None,
+    kills_per_minute: float,
+    leg: float,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Send millions of messages to the live server under kills and drains at random, and judge them leg by leg.
+
+    NAME is a scenario whose people and load to take; its faults are left out. Without --hours and --messages it goes on until Ctrl-C, which
+    leaves the result so far. Exit code: 0 nothing found, 1 something found, 3 the harness failed.
+    """
+    from scenarios.soaking import command as soaking
+
+    return soaking.soak(
+        name,
+        preset,
+        seed,
+        hours=hours,
+        messages=messages,
+        rate=rate,
+        faults_per_minute=kills_per_minute,
+        leg_s=leg,
+        out=out,
+        as_json=as_json,
+    )
 
 
 @cli.command()

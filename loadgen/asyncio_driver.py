@@ -19,6 +19,8 @@ from loadgen.driver import (
     START_POLL_S,
     START_WAIT_MAX_S,
     JobError,
+    Playable,
+    Prepared,
     Production,
     explain,
     job_of_environment,
@@ -91,20 +93,18 @@ class _Connection(asyncio.Protocol):
         self._shell.lost(self._device, self._number)
 
 
-class Shell:
-    """Feeds the player what its lines receive, and calls it when something is due. ``ended`` is done when it plays no further."""
+class Turns:
+    """Calls whoever plays when something is due. ``ended`` is done when it plays no further."""
 
-    __slots__ = ("_due", "_loop", "_player", "_timer", "ended", "production")
+    __slots__ = ("_due", "_loop", "_playable", "_timer", "ended", "prepared")
 
-    def __init__(self, production: Production) -> None:
-        self.production = production
-        self._player = production.player
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self._playable: Playable = prepared.player
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._due = limits.NEVER_US
-        for device in self._player.devices.values():
-            device.line = AsyncioLine(self, device)
 
     async def play(self) -> None:
         """Play to END, or until ``end``. Raises what went wrong in the rules."""
@@ -126,6 +126,42 @@ class Shell:
         else:
             self.ended.set_exception(error)
 
+    def _turn(self) -> None:
+        self._timer, self._due = None, limits.NEVER_US
+        self._playable.turn()
+        if self._playable.finished:
+            self.end()
+        self._arm()
+
+    def _arm(self) -> None:
+        """One timer for everyone; libuv counts whole milliseconds, so round up rather than wake in vain."""
+        due = self._playable.deadline
+        if due >= self._due or due == limits.NEVER_US:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_us = max(0, due - self.prepared.clock())
+        self._due = due
+        self._timer = self._loop.call_later(-(-wait_us // 1000) / 1000, self._turn)
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            self.prepared.health.sample()
+
+
+class Shell(Turns):
+    """Feeds the player what its lines receive."""
+
+    __slots__ = ("_player", "production")
+
+    def __init__(self, production: Production) -> None:
+        super().__init__(production)
+        self.production = production
+        self._player = production.player
+        for device in self._player.devices.values():
+            device.line = AsyncioLine(self, device)
+
     def opened(self, device: Device, connection: int) -> None:
         """A connection of a device is there."""
         self._player.opened(device, connection)
@@ -141,68 +177,45 @@ class Shell:
         self._player.lost(device, connection)
         self._arm()
 
-    def _turn(self) -> None:
-        self._timer, self._due = None, limits.NEVER_US
-        self._player.turn()
-        if self._player.finished:
-            self.end()
-        self._arm()
 
-    def _arm(self) -> None:
-        """One timer for everyone; libuv counts whole milliseconds, so round up rather than wake in vain."""
-        due = self._player.deadline
-        if due >= self._due or due == limits.NEVER_US:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        wait_us = max(0, due - self.production.clock())
-        self._due = due
-        self._timer = self._loop.call_later(-(-wait_us // 1000) / 1000, self._turn)
-
-    async def _sample(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL_S)
-            self.production.health.sample()
-
-
-async def play(production: Production) -> int:
-    """Play a production from the ready line to END or a signal; returns the exit code.
+async def play(shell: Turns) -> int:
+    """Play what is prepared from the ready line to END or a signal; returns the exit code.
 
     Raises :class:`JobError` where no start comes, and whatever went wrong in the rules; the recording is intact then too.
     """
-    shell = Shell(production)
+    prepared = shell.prepared
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: shell.end(_error_of(context)))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, shell.end)
-    if production.job.until_stdin_ends:
+    if prepared.job.until_stdin_ends:
         loop.add_reader(sys.stdin.fileno(), _end_with_stdin, loop, shell)
-    production.announce()
+    prepared.announce()
     try:
         if await _started(shell):
             await shell.play()
     except BaseException:
-        production.close(goodbye=False)
+        prepared.close(goodbye=False)
         raise
-    code = production.close()
+    code = prepared.close()
     await asyncio.sleep(START_POLL_S)  # the goodbyes leave
     return code
 
 
-def _end_with_stdin(loop: asyncio.AbstractEventLoop, shell: Shell) -> None:
+def _end_with_stdin(loop: asyncio.AbstractEventLoop, shell: Turns) -> None:
     if not os.read(sys.stdin.fileno(), 4096):
         loop.remove_reader(sys.stdin.fileno())
         shell.end()
 
 
-async def _started(shell: Shell) -> bool:
+async def _started(shell: Turns) -> bool:
     """Wait for the start; False if a signal came first."""
     deadline = time.monotonic() + START_WAIT_MAX_S
-    while not shell.production.started():
+    while not shell.prepared.started():
         if shell.ended.done():
             return False
         if time.monotonic() > deadline:
-            raise JobError(f"{shell.production.job.start_path}: no start for {START_WAIT_MAX_S:g} s; the runner must write it")
+            raise JobError(f"{shell.prepared.job.start_path}: no start for {START_WAIT_MAX_S:g} s; the runner must write it")
         await asyncio.sleep(START_POLL_S)
     return True
 
@@ -212,13 +225,18 @@ def _error_of(context: dict[str, Any]) -> BaseException:
     return error if isinstance(error, BaseException) else RuntimeError(context.get("message", "an error in the event loop"))
 
 
+async def _played(production: Production) -> int:
+    return await play(Shell(production))
+
+
 def main() -> int:
     """Play the job of the environment; returns the exit code."""
     try:
         job = job_of_environment()
         if job is None:
             raise JobError(f"no job; set {JOB_VARIABLE} to the path of one")
-        code: int = uvloop.run(play(Production(job)))
+        production = Production(job)
+        code: int = uvloop.run(_played(production))
         return code
     except Exception as error:
         return explain(error)

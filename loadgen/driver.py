@@ -12,12 +12,13 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from loadgen.health import Health
+from loadgen.health import Counts, Health
 from loadgen.player import Identity, Play, Player, Watcher
 from model.history.recorder import FileRecorder
 from model.history.schema import HistoryError
@@ -58,21 +59,31 @@ class RunClock:
         return time.monotonic_ns() // 1000 - self._start_us
 
 
-class Production:
-    """A job made ready to play: the player with its recording, its clock and its health."""
+class Playable(Counts, Protocol):
+    """What plays a job: called at ``deadline`` or later, until it has ``finished``; early calls do nothing."""
+
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def deadline(self) -> int: ...
+    def turn(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Prepared:
+    """A job made ready to play: whoever plays it, its recording, its clock and its health."""
 
     __slots__ = ("clock", "gateways", "health", "job", "player", "recorder")
+    player: Playable
 
-    def __init__(self, job: LoadJob, watcher: Watcher | None = None) -> None:
-        """Plan and open the recording. Raises :class:`JobError`, and :class:`model.history.schema.HistoryError` for the recording."""
-        secret = _checked(job)
+    def __init__(self, job: LoadJob, make: Callable[[FileRecorder, RunClock], Playable]) -> None:
+        """Open the recording. Raises :class:`JobError`, and :class:`model.history.schema.HistoryError` for the recording."""
+        check_targets((endpoint.host for endpoint in job.gateways), allowed_by_environment())
         self.job = job
         self.clock = RunClock()
         self.gateways = [(endpoint.host, endpoint.port) for endpoint in job.gateways]
-        nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
-        play = Play.of(job.scenario, job.preset, job.seed)
         self.recorder = FileRecorder(job.recording_path)
-        self.player = Player(play, Identity(secret), nodes, self.recorder, self.clock, watcher)
+        self.player = make(self.recorder, self.clock)
         self.health = Health(self.player)
 
     def announce(self) -> None:
@@ -97,6 +108,20 @@ class Production:
         self.recorder.close()
         self.health.write(Path(self.job.health_path))
         return EXIT_DONE if self.player.finished else EXIT_SIGNAL
+
+
+class Production(Prepared):
+    """A job made ready to be played by the clients of the rules."""
+
+    __slots__ = ()
+    player: Player
+
+    def __init__(self, job: LoadJob, watcher: Watcher | None = None) -> None:
+        """Plan and open the recording. Raises as :class:`Prepared` does."""
+        identity = Identity(_checked(job))
+        nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
+        play = Play.of(job.scenario, job.preset, job.seed)
+        super().__init__(job, lambda recorder, clock: Player(play, identity, nodes, recorder, clock, watcher))
 
 
 def job_of_environment() -> LoadJob | None:
@@ -164,7 +189,6 @@ def _is_loopback(host: str) -> bool:
 
 def _checked(job: LoadJob) -> bytes:
     """The secret of a job that can be played."""
-    check_targets((endpoint.host for endpoint in job.gateways), allowed_by_environment())
     if len(job.gateways) != job.scenario.gateways:
         raise JobError(
             f"the scenario has {job.scenario.gateways} gateways, the job names {len(job.gateways)}; make them the same"

@@ -11,15 +11,29 @@ import os
 import time
 from collections import deque
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
-
-from loadgen.player import Player
 
 INTERVAL_S = 0.2
 """Between two samples."""
 WINDOW_NS = 1_000_000_000
 """What is called a second."""
+
+
+class Counts(Protocol):
+    """Whoever plays, as far as its health is concerned: what went over its lines, and whether the run is where load is offered."""
+
+    @property
+    def frames_in(self) -> int: ...
+    @property
+    def frames_out(self) -> int: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def loaded(self) -> bool: ...
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -42,7 +56,7 @@ class Health:
 
     __slots__ = ("_began_cpu", "_loaded", "_loaded_cpu", "_max", "_player")
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Counts) -> None:
         self._player = player
         self._began_cpu = time.process_time_ns()
         self._max = 0.0

@@ -36,7 +36,7 @@ from model.history.recorder import Recorder
 from model.history.schema import Phase
 from model.observe import ClientObserver, RunObserver
 from model.scenario import Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
+from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, StopSession, Submit
 from model.wire import FrameDecoder, WireError, decode, encode
 from model.workload.population import Population, populate
 from model.workload.schedule import Schedule, plan
@@ -93,6 +93,11 @@ class Play(msgspec.Struct, frozen=True):
     def of(cls, scenario: Scenario, preset: str, seed: int) -> Play:
         """Plan a scenario. KeyError for an unknown preset."""
         scenario.preset(preset)
+        return cls.planned(scenario, preset, seed)
+
+    @classmethod
+    def planned(cls, scenario: Scenario, preset: str, seed: int) -> Play:
+        """Plan a scenario for whoever's clients; ``preset`` is theirs to know."""
         population = populate(scenario.population, scenario.gateways, seed)
         begin_us, end_us = scenario.load_begin_us, scenario.at_us(scenario.duration_s)
         return cls(scenario, preset, seed, population, plan(population, scenario.workload, begin_us, end_us, seed))
@@ -275,7 +280,15 @@ class Player:
 
     def _start(self, step: StartSession) -> None:
         device, now = self.devices[step.device], self._clock()
+        device.observer.started(now)
         device.session.start(now, self._out)
+        self._handled(device, now)
+        self._end_turn(device, now)
+
+    def _stop(self, step: StopSession) -> None:
+        device, now = self.devices[step.device], self._clock()
+        device.observer.stopped(now)
+        device.session.stop(now, self._out)
         self._handled(device, now)
         self._end_turn(device, now)
 
@@ -362,6 +375,7 @@ _LISTENING = (State.ATTACHING, State.READY)
 _RARE = frozenset({Open, Close, ReadBackCompleted})
 _STEPS: dict[type, Callable[..., None]] = {
     StartSession: Player._start,
+    StopSession: Player._stop,
     Submit: Player._submit,
     Audit: Player._audit,
     BeginPhase: Player._begin,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from model.core.drain import drain_us
 from model.core.log import Conversation
 from model.core.policies import Policies, Timers
 
@@ -38,6 +39,9 @@ class ConfigError(Exception):
 
 SECRET_BYTES_MIN = 16
 """Bytes of the shortest secret: 128 bits, beyond guessing."""
+DRAIN_S_MAX = 7.5
+"""Seconds that a drain may take: with the 2 s that closed connections have to be closed by their clients too, and half a second for the end
+of the process, this is what a supervisor waits for on SIGTERM before it kills."""
 
 
 def read_config(path: Path) -> ServerConfig:
@@ -66,6 +70,12 @@ def _check(path: Path, config: ServerConfig) -> None:
         short = True
     if short:
         raise ConfigError(f"the configuration {path}: secret_hex must be at least {2 * SECRET_BYTES_MIN} hexadecimal digits")
+    drain_s = drain_us(config.policies.drain, config.timers) / 1e6
+    if drain_s > DRAIN_S_MAX:
+        text = (
+            f"the configuration {path}: a drain would take up to {drain_s:g} s; shorten timers.drain_lead_us, drain_window_us or"
+        )
+        raise ConfigError(f"{text} drain_grace_us, to {DRAIN_S_MAX:g} s in all")
     ids = [c.conversation for c in config.conversations]
     if len(set(ids)) != len(ids):
         raise ConfigError(f"the configuration {path}: a conversation is listed twice")

@@ -54,12 +54,31 @@ _WHOLE = re.compile(r"-?\d{1,15}")
 
 
 class Child:
-    """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None."""
+    """One role: how it is started and, while it has one, its process. ``port`` is None for business; ``logs`` a folder or None. ``also``:
+    further roles that its process has; events tell of it by the one it was ``called`` by last."""
 
-    __slots__ = ("command", "delay_s", "ending", "log", "output", "paused", "port", "process", "ready_s", "restart_s", "role")
+    __slots__ = (
+        "also",
+        "called",
+        "command",
+        "delay_s",
+        "ending",
+        "held",
+        "log",
+        "output",
+        "paused",
+        "port",
+        "process",
+        "ready_s",
+        "restart_s",
+        "role",
+    )
 
-    def __init__(self, role: str, command: Sequence[str], port: int | None, logs: Path | None) -> None:
-        self.role = role
+    def __init__(
+        self, role: str, command: Sequence[str], port: int | None, logs: Path | None, also: tuple[str, ...] = ()
+    ) -> None:
+        self.role = self.called = role
+        self.also = also
         self.command = command
         self.port = port
         self.log = logs / f"{role}.log" if logs else None
@@ -67,7 +86,8 @@ class Child:
         self.output = b""
         self.ready_s: float | None = None  # since when it serves
         self.ending = False  # its end was asked for
-        self.paused = False  # it was last seen to stand still
+        self.held = False  # it was told to stand still
+        self.paused = False  # and was last seen to
         self.delay_s = RESTART_DELAY_S
         self.restart_s: float | None = None  # when it is to be started again
 
@@ -82,7 +102,8 @@ class Child:
     def start(self) -> IO[bytes]:
         """Start the process. Returns its stdout."""
         log = self.log.open("ab") if self.log else None
-        self.output, self.ready_s, self.ending, self.paused, self.restart_s = b"", None, False, False, None
+        self.output, self.ready_s, self.ending, self.restart_s = b"", None, False, None
+        self.held = self.paused = False
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
         if log is not None:
@@ -95,11 +116,13 @@ class Child:
         if self.process is not None:
             self.ending = True
             self.process.send_signal(number)
-            self.process.send_signal(signal.SIGCONT)  # what stands still would not hear it
+            if self.held:
+                self.process.send_signal(signal.SIGCONT)  # it would not hear it
 
     def pause(self, wanted: bool) -> None:
         """Have it stand still, or go on."""
         assert self.process is not None
+        self.held = wanted
         self.process.send_signal(signal.SIGSTOP if wanted else signal.SIGCONT)
 
     def step_clock(self, by_us: int) -> None:
@@ -125,6 +148,13 @@ class Child:
             self.process.stdout.close()
         self.process = None
 
+    def aside(self) -> Child:
+        """Its process as a child of its own, so that it can have another."""
+        leaver = Child(self.role, self.command, self.port, self.log and self.log.parent, self.also)
+        leaver.called, leaver.process, leaver.ready_s, leaver.ending = self.called, self.process, self.ready_s, True
+        self.process = None
+        return leaver
+
     def next_delay_s(self, now_s: float) -> float:
         """How long to wait before an unasked restart."""
         if self.ready_s is not None and now_s - self.ready_s >= STEADY_S:
@@ -139,6 +169,7 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], host: str, socket_path: str, *, control: bool) -> None:
         self._socket_path = socket_path
         self._children = {child.role: child for child in children}
+        self._roles = {role: child for child in children for role in (child.role, *child.also)}
         self._host = host
         self._control = control
         self._selector = selectors.DefaultSelector()
@@ -147,6 +178,8 @@ class Supervisor:
         self._phase: Literal["starting", "serving", "stopping"] = "starting"
         self._first_failure: tuple[Child, int] | None = None
         self._commands = b""
+        self._leaving: list[Child] = []
+        """Processes that were asked to go and whose successors have been started."""
 
     def run(self) -> int:
         """Start everything, serve until told to stop, stop everything."""
@@ -178,7 +211,7 @@ class Supervisor:
             for child in self._children.values()
             if child.port is not None
         ]
-        business = {"pid": self._children[BUSINESS].pid, "socket": self._socket_path}
+        business = {"pid": self._roles[BUSINESS].pid, "socket": self._socket_path}
         say_ready(_json({"gateways": gateways, "business": business}))
         if self._control:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._read_commands)
@@ -200,7 +233,9 @@ class Supervisor:
         self._phase = "stopping"
         self._close_control()
         asked = self._stops_asked
-        for group in ([c for c in self._children.values() if c.role != BUSINESS], [self._children[BUSINESS]]):
+        business = self._roles[BUSINESS]
+        gateways = [*self._leaving, *(child for child in self._children.values() if child is not business)]
+        for group in (gateways, [business]):
             _signal_all(group, signal.SIGTERM)
             self._pump(partial(self._ended_or_hurried, group, asked), STOP_BOUND_S)
             _signal_all(group, signal.SIGKILL)
@@ -215,6 +250,12 @@ class Supervisor:
         output = child.start()
         self._selector.register(output, selectors.EVENT_READ, partial(self._read_output, child, output))
 
+    def _succeed(self, child: Child) -> None:
+        """Start a process for a role whose last one is still leaving: it has let go of its port, and goes on for its clients."""
+        leaver = child.aside()
+        self._leaving.append(leaver)
+        self._start(child)
+
     def _read_output(self, child: Child, output: IO[bytes]) -> None:
         """A child speaks: its ready line says that it serves, any other that it has done what it was told."""
         chunk = os.read(output.fileno(), 4096)
@@ -224,20 +265,25 @@ class Supervisor:
         *lines, child.output = (child.output + chunk).split(b"\n")
         for line in lines:
             if line == b"stepped":
-                self._emit("stepped", role=child.role, pid=child.pid)
+                self._emit("stepped", role=child.called, pid=child.pid)
             elif child.ready_s is None:
                 child.ready_s = time.monotonic()
                 if self._phase == "serving":
-                    self._emit("started", role=child.role, pid=child.pid, port=child.port)
+                    self._emit("started", role=child.called, pid=child.pid, port=child.port)
 
     def _reap_children(self) -> None:
+        for leaver in list(self._leaving):
+            status = leaver.reap()
+            if status is not None:
+                self._leaving.remove(leaver)
+                self._exited(leaver, status)
         for child in self._children.values():
             status = child.reap()
             if status is not None:
                 self._exited(child, status)
-            elif child.stands_still() != child.paused:
+            elif child.held != child.paused and child.stands_still() == child.held:
                 child.paused = not child.paused
-                self._emit("paused" if child.paused else "resumed", role=child.role, pid=child.pid)
+                self._emit("paused" if child.paused else "resumed", role=child.called, pid=child.pid)
 
     def _exited(self, child: Child, status: int) -> None:
         pid = child.pid
@@ -246,7 +292,7 @@ class Supervisor:
         if self._phase == "starting":
             self._first_failure = self._first_failure or (child, status)
         else:
-            self._emit("exited", role=child.role, pid=pid, status=status)
+            self._emit("exited", role=child.called, pid=pid, status=status)
         if self._phase == "serving" and not child.ending:
             _say(f"{child.role} (pid {pid}) ended unasked, {_status_text(status)}{self._plan_restart(child)}")
 
@@ -290,19 +336,23 @@ class Supervisor:
 
     def _obey(self, command: str) -> None:
         verb, role, by_us = (*command.split(), "", "", "")[:3]
-        child = self._children.get(role)
+        child = self._roles.get(role)
         if command == "stop":
             self._stops_asked += 1
         elif child is None or verb not in VERBS or (verb == "step") != bool(_WHOLE.fullmatch(by_us)):
-            roles = ", ".join(self._children)
+            roles = ", ".join(self._roles)
             self._emit(
                 "refused", command=command, text=f"expected {' ROLE, '.join(VERBS)} ROLE MICROSECONDS or stop; roles are {roles}"
             )
+        elif verb == "start" and child.process is not None and child.ending:
+            self._succeed(child)
         elif (verb == "start") == (child.process is not None):
             self._emit("refused", command=command, text=f"{role} is {'running' if child.process else 'not running'}")
         elif verb == "start":
+            child.called = role
             self._start(child)
         elif verb in ("kill", "drain"):
+            child.called = role
             child.signal(signal.SIGKILL if verb == "kill" else signal.SIGTERM)
         elif verb == "step":
             child.step_clock(int(by_us))

@@ -26,8 +26,13 @@ PRESETS: Final[Mapping[str, str]] = {
     " asks only for what is newer than the newest it has",
     "cursor": "the reference design: an ack means committed, the log is the truth, and a device pulls from its cursor until it is"
     " complete",
+    "qos0": "MQTT at QoS 0, on mosquitto: written once, never acknowledged",
+    "qos1": "MQTT at QoS 1, on mosquitto: repeated until PUBACK, at least once; the device knows no copy again",
+    "qos2": "MQTT at QoS 2, on mosquitto: four packets a message, exactly once as long as both ends remember",
+    "qos1_saved": "MQTT at QoS 1, on mosquitto that writes its state to disk every second",
+    "qos2_saved": "MQTT at QoS 2, on mosquitto that writes its state to disk every second",
 }
-"""What each preset is, in one line."""
+"""What each preset is, in one line; those of servers that are not ours too."""
 
 
 def kind(name: str) -> str:
@@ -150,6 +155,8 @@ FAULTS: Final[Mapping[str, str]] = {
     "rolling_restart": "were restarted one after another",
     "deaf": "died behind a port that still accepted",
     "pause": "stood still",
+    "disk_full": "had no room on its disk, ended",
+    "clock_step": "had its clock jump",
     "storage_stall": "had a disk that answered nothing",
     "cut": "had every connection reset",
     "half_open": "lost its connections without a word",
@@ -157,6 +164,8 @@ FAULTS: Final[Mapping[str, str]] = {
     "ack_lost": "had connections reset before an ack",
     "torn_frame": "had connections reset within a frame",
     "blackhole": "lay behind a black hole",
+    "refuse": "refused new connections",
+    "delay": "lay behind a slow line",
     "throttle": "had a narrow line",
     "slow_consumer": "had devices that read slowly",
     "nat_drop": "was behind a forgetful NAT",

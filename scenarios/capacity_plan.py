@@ -33,6 +33,7 @@ from model.scenario import Scenario
 from model.scenario.networks import sole
 from model.scenario.sweep import Curves, Measure, Sweep, axis
 from model.sim.service_times import ServiceTimes
+from model.workload import amounts
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 from scenarios.running.replicate import Figures, Place, common, cpu, simulated
@@ -98,7 +99,7 @@ def services_us(scenario: Scenario, times: ServiceTimes) -> tuple[float, float]:
     the first of it: an ack for each cycle of that delay and the wait for the next message; each is a frame in, an envelope and the way
     back.
     """
-    members, rate = scenario.population.group_size, scenario.workload.rate_per_s
+    members, rate = amounts.mean(scenario.population.group_size), scenario.workload.rate_per_s
     seen_per_s = rate * members / scenario.population.users
     acks = members / (1 + seen_per_s * scenario.timers.receive_ack_delay_us / 1e6)
     frame_out = times.gateway_write_us + times.gateway_frame_out_us

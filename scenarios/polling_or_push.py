@@ -37,6 +37,7 @@ from model.scenario.sweep import Axis, Choice, Curves, Measure, Sweep, axis
 from model.sim.kernel import Kernel
 from model.sim.receiving import TAIL_US, Receiver, Sizes, Way
 from model.wire import encode
+from model.workload import amounts
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 from scenarios.running.replicate import Figures, Place
@@ -106,7 +107,12 @@ def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Fig
     phase_us = int(luck.integers(way.interval_us or way.heartbeat_us or 1))
     kernel = Kernel()
     device = Receiver(
-        kernel, way, sizes(way, scenario.workload.payload_bytes), _delays(scenario, seed), arrivals.tolist(), phase_us
+        kernel,
+        way,
+        sizes(way, round(amounts.mean(scenario.workload.payload_bytes))),
+        _delays(scenario, seed),
+        arrivals.tolist(),
+        phase_us,
     )
     kernel.at(until_us, kernel.stop)
     kernel.play()

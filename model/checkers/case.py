@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 from model.checkers.availability import Operations
@@ -24,8 +25,10 @@ from model.history.schema import Contract
 class Case:
     """What the judges share. Facts are read-only by convention; judges do not see one another's findings."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, without: Collection[str] = ()) -> None:
         self.history = history
+        self.without = without
+        """Judges that are not asked, by name."""
         self.say = Speech(history)
 
     @property

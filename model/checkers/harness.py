@@ -110,7 +110,8 @@ def _backward(case: Case, message: Int, cause: Int, effect: Int) -> tuple[Int, I
 
 
 def _generator_lag(case: Case) -> list[Finding]:
-    judged = bool(case.contract.latency or case.faults)
+    latency, recovery = bool(case.contract.latency), bool(case.faults)
+    judged = (latency and "latency" not in case.without) or (recovery and "recovery" not in case.without)
     samples, ack = case.latencies.send_lag, case.latencies.ack
     texts = []
     if len(samples):

@@ -55,7 +55,7 @@ def judge(case: Case) -> Part:
     measures = {
         "recovery": {"time_us": worst, "faults": details},
         "reconnect": _reconnect(case),
-        "sends": {"in_flight_at_fault": _outcomes(case, _in_flight(case, case.faults))},
+        "sends": {"in_flight_at_fault": _outcomes(case, in_flight(case, case.faults))},
     }
     return Part(tuple(findings), measures, (), tuple(unproven))
 
@@ -219,7 +219,7 @@ def _detail(case: Case, fault: Fault, time_us: int | None) -> dict[str, Any]:
         "time_us": time_us,
         "detection": _short(detection),
         "reconnection": _short(reconnection),
-        "in_flight": _outcomes(case, _in_flight(case, (fault,))),
+        "in_flight": _outcomes(case, in_flight(case, (fault,))),
         "during": {"intended": int(during.sum()), "succeeded": int(sent.good[during].sum())},
     }
 
@@ -259,7 +259,7 @@ def _short(samples: Samples) -> dict[str, Any]:
     return {name: whole_summary[name] for name in ("n", "infinite", "p50_us", "p90_us", "p99_us", "max_us")}
 
 
-def _in_flight(case: Case, faults: tuple[Fault, ...]) -> Int:
+def in_flight(case: Case, faults: tuple[Fault, ...]) -> Int:
     """Sends that were invoked before a fault and not yet answered when it came."""
     sends = case.sends
     heard = resolved_row(sends)

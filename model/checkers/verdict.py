@@ -67,30 +67,36 @@ class Judgement(msgspec.Struct, frozen=True):
     """Plain JSON values; docs/judges.md lists them."""
     notes: tuple[str, ...]
     """What a reader of the verdict must know: what was not judged and why, and how much "no violation" says."""
+    unproven: tuple[str, ...] = ()
+    """Of the notes, those that keep a verdict from being "valid": judges that crashed, and what they could not say."""
 
 
 def judge(history: History, without: Collection[str] = ()) -> Judgement:
     """Judge a history. Raises nothing: what goes wrong in a judge is a note and, at best, the verdict ``unknown``.
 
     ``without`` names judges of ``JUDGES`` that are not asked: for whoever judges thousands of histories under a contract that
-    forgives what they would find.
+    forgives what they would find, or who does not ask for latency and recovery.
     """
-    case = Case(history)
-    parts, crashes = _hear(case, without)
+    return judge_case(Case(history, without))
+
+
+def judge_case(case: Case) -> Judgement:
+    """As :func:`judge`, for whoever wants more of the facts than is told: what the judges have worked out stays in the case."""
+    parts, crashes = _hear(case)
     anomalies = _anomalies(case, [finding for part in parts for finding in part.findings], crashes)
     measures: dict[str, Any] = {}
     for part in parts:
         for name, value in part.measures.items():
             measures[name] = {**measures.get(name, {}), **value}
-    unproven = [reason for part in parts for reason in part.unproven]
-    notes = (*crashes, *unproven, *(note for part in parts for note in part.notes), *_bounds(case, anomalies, measures))
-    return Judgement(_verdict(anomalies, bool(crashes or unproven)), anomalies, measures, notes)
+    unproven = (*crashes, *(reason for part in parts for reason in part.unproven))
+    notes = (*unproven, *(note for part in parts for note in part.notes), *_bounds(case, anomalies, measures))
+    return Judgement(_verdict(anomalies, bool(unproven)), anomalies, measures, notes, unproven)
 
 
-def _hear(case: Case, without: Collection[str]) -> tuple[list[Part], list[str]]:
+def _hear(case: Case) -> tuple[list[Part], list[str]]:
     parts, crashes = [], []
     for name, judge_one in JUDGES.items():
-        if name in without:
+        if name in case.without:
             continue
         try:
             parts.append(judge_one(case))

@@ -8,6 +8,8 @@ Rules of the file:
 - The first attempt after a lost connection goes to the same gateway, each further one to the next gateway in turn. A backoff begins
   anew only when a session was ready, not when a socket merely opened.
 - A reconnect waits as the policy says and never less than the server's hint, which is spread by up to its own length.
+- Told to go away, a session stays until its time has come, then leaves with a goodbye and connects to where it was told, without a
+  backoff: the gateway has spread its clients already. What was unanswered is answered on the new connection.
 - A ping goes out every ``heartbeat_us``; a missing pong ends the connection. Pongs carry the heads that moved.
 
 Inputs: ``start``, ``stop``, ``opened``, ``closed``, ``receive``, ``submit``, ``on_deadline``; effects are those of
@@ -20,12 +22,14 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from model.core import backoff, draws, limits
+from model.core.codes import Code
 from model.core.commands import Command, ReadBack, SendMessage
 from model.core.effects import ClientEffect, Close, Open, SessionChanged, Write
 from model.core.frames import (
     Connect,
     Deliver,
     Error,
+    GoAway,
     Goodbye,
     Heads,
     Notice,
@@ -232,6 +236,14 @@ class ClientSession:
         out.append(Write(self.connection, Goodbye()))
         self._abandon(now, out)
 
+    def _move(self, now: int, out: list[ClientEffect]) -> None:
+        """The gateway goes, and this session's time to leave it has come."""
+        out.append(Write(self.connection, Goodbye()))
+        out.append(Close(self.connection))
+        self._last_code = Code.SHUTTING_DOWN
+        self._leave(now, out)
+        self._open(now, out)
+
     def _abandon(self, now: int, out: list[ClientEffect]) -> None:
         out.append(Close(self.connection))
         self._leave(now, out)
@@ -317,6 +329,15 @@ class ClientSession:
         self._last_code = frame.code
         self._hint_us = frame.retry_after_us
 
+    def _go_away(self, frame: GoAway, now: int, out: list[ClientEffect]) -> None:
+        """The gateway goes: leave it when told to. Should it be gone sooner, the first attempt is where it said, too."""
+        if self.state is not READY:
+            return
+        self._life_due = now + frame.leave_after_us
+        if frame.elsewhere:  # which is here, where there is one alone
+            share = self._draw(draws.REFUGE, self.connection)
+            self._home = (self.gateway + 1 + int(share * (self._gateways - 1))) % self._gateways
+
     # steps -------------------------------------------------------------------------------------------------------------------------
 
     def _show_own(self, answered: Answered, now: int, out: list[ClientEffect]) -> None:
@@ -371,6 +392,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ReceiveConfirmed: ClientSession._receive_confirmed,
     Notice: ClientSession._notice,
     Error: ClientSession._error,
+    GoAway: ClientSession._go_away,
 }
 
 # What each event does in each state; None: it cannot concern this state any more.
@@ -401,7 +423,7 @@ LIFE: dict[State, dict[Event, Callable[[ClientSession, int, list[ClientEffect]],
         Event.STOP: ClientSession._say_goodbye,
         Event.OPENED: None,
         Event.CLOSED: ClientSession._lost,
-        Event.TIMEOUT: None,
+        Event.TIMEOUT: ClientSession._move,
     },
     State.WAITING: {
         Event.START: None,

@@ -12,12 +12,12 @@ from typing import ClassVar, Protocol
 import msgspec
 
 CONNECT, SEND, RECEIVE_ACK, SYNC_REQUEST, PING, GOODBYE = 1, 2, 3, 4, 5, 6
-WELCOME, SEND_ACK, DELIVER, RECEIVE_CONFIRMED, SYNC_REPLY, PONG, HEADS, NOTICE, ERROR = 32, 33, 34, 35, 36, 37, 38, 39, 40
+WELCOME, SEND_ACK, DELIVER, RECEIVE_CONFIRMED, SYNC_REPLY, PONG, HEADS, NOTICE, ERROR, GO_AWAY = range(32, 42)
 
 CLIENT_KINDS = frozenset({CONNECT, SEND, RECEIVE_ACK, SYNC_REQUEST, PING, GOODBYE})
 GATEWAY_KINDS = frozenset({CONNECT, PING, GOODBYE})
 """Kinds that the gateway itself answers; all others it forwards unread."""
-SESSION_KINDS = frozenset({CONNECT, PING, GOODBYE, WELCOME, PONG, ERROR})
+SESSION_KINDS = frozenset({CONNECT, PING, GOODBYE, WELCOME, PONG, ERROR, GO_AWAY})
 """Kinds that concern no message: they flow when all is quiet, too, and where a device tries in vain to get in."""
 
 Head = tuple[int, int]
@@ -189,8 +189,18 @@ class Error(msgspec.Struct, frozen=True, gc=False):
     retry_after_us: int = 0
 
 
+class GoAway(msgspec.Struct, frozen=True, gc=False):
+    """The gateway is asked to go, and serves this connection on until its client leaves: in ``leave_after_us``, by itself, and then it
+    connects to the same address, where a successor serves by then, or ``elsewhere``, to any other gateway."""
+
+    kind: ClassVar[int] = GO_AWAY
+    conversation: ClassVar[int] = 0
+    leave_after_us: int
+    elsewhere: bool = False
+
+
 ClientFrame = Connect | Send | ReceiveAck | SyncRequest | Ping | Goodbye
-ServerFrame = Welcome | SendAck | Deliver | ReceiveConfirmed | SyncReply | Pong | Heads | Notice | Error
+ServerFrame = Welcome | SendAck | Deliver | ReceiveConfirmed | SyncReply | Pong | Heads | Notice | Error | GoAway
 Frame = ClientFrame | ServerFrame
 FRAME_TYPES: tuple[type[Frame], ...] = (
     Connect,
@@ -208,4 +218,5 @@ FRAME_TYPES: tuple[type[Frame], ...] = (
     Heads,
     Notice,
     Error,
+    GoAway,
 )

@@ -11,7 +11,10 @@ Rules of the file:
 - A connection that does not read gets a bounded queue, then is cut off; the client's sync repairs what it missed.
 - A connection that asks much does not take the others' turn: of ``ASKED_MAX`` unanswered asks on, its frames wait here, and the shell
   is told to read no more of it (``Pause``) until there are answers (``Resume``).
-- Nothing is O(connections) but the loss and return of business. Idle deadlines are re-armed lazily: one queue entry a connection.
+- A gateway that is asked to go does as its policy says (:mod:`model.core.drain`): it closes every connection, or tells each client when
+  to leave, serves it until then, and closes whoever is left at the end.
+- Nothing is O(connections) but a drain, and the loss and return of business. Idle deadlines are re-armed lazily: one queue entry a
+  connection.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from enum import IntEnum
 from model.core import limits
 from model.core.admission import ADMITTED, admission
 from model.core.codes import TEXT, Code
+from model.core.drain import Farewell
 from model.core.effects import Close, GatewayEffect, Pause, Resume, TellBusiness, Write
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToGateway, Up
 from model.core.frames import (
@@ -111,6 +115,8 @@ class Gateway:
         "_business",
         "_check_token",
         "_connections",
+        "_drain",
+        "_farewell",
         "_idle_due",
         "_idle_us",
         "deadline",
@@ -120,6 +126,8 @@ class Gateway:
     def __init__(self, policies: Policies, timers: Timers, check_token: CheckToken) -> None:
         self.timers = timers
         self._admission = admission(policies, timers)
+        self._farewell: Farewell | None = None  # since it was asked to go
+        self._drain = policies.drain
         self._asks = frozenset({SYNC_REQUEST} if policies.ack_basis == "none" else {SEND, SYNC_REQUEST})  # what is answered
         self.deadline = limits.NEVER_US
         self._check_token = check_token
@@ -139,6 +147,9 @@ class Gateway:
         connection = self._connections[number] = Connection(number, now)
         if len(self._connections) > limits.CONNECTIONS_MAX:
             self._end(connection, Code.OVERLOADED, out)
+            return
+        if self._farewell is not None and now >= self._farewell.end_us:
+            self._end(connection, Code.SHUTTING_DOWN, out)
             return
         due = now + self._idle_us
         heapq.heappush(self._idle_due, (due, number))
@@ -203,9 +214,18 @@ class Gateway:
                 self._notice(connection, out)
 
     def shut_down(self, now: int, out: list[GatewayEffect]) -> None:
-        """Tell every client that this gateway goes, and close."""
-        for connection in list(self._connections.values()):
-            self._end(connection, Code.SHUTTING_DOWN, out)
+        """This gateway is asked to go: tell its clients. Nobody is left when its deadlines have been kept; said again, it changes
+        nothing."""
+        if self._farewell is not None:
+            return
+        attached = [connection for connection in self._connections.values() if connection.state is ATTACHED]
+        self._farewell = farewell = Farewell(self._drain, self.timers, now, len(attached))
+        if now >= farewell.end_us:
+            self._end_all(out)
+            return
+        for connection in attached:
+            self._write(connection, farewell.next(), out)
+        self.deadline = min(self.deadline, farewell.end_us)
 
     def refuse(self, number: int, code: int, now: int, out: list[GatewayEffect]) -> None:
         """The shell could not decode what this connection sent: say so and close it."""
@@ -214,7 +234,9 @@ class Gateway:
             self._end(connection, code, out)
 
     def on_deadline(self, now: int, out: list[GatewayEffect]) -> None:
-        """Cut off connections that were silent for too long."""
+        """Cut off connections that were silent for too long; all of them at the end of a drain."""
+        if self._farewell is not None and now >= self._farewell.end_us:
+            self._end_all(out)
         while self._idle_due and self._idle_due[0][0] <= now:
             _, number = heapq.heappop(self._idle_due)
             connection = self._connections.get(number)
@@ -226,6 +248,8 @@ class Gateway:
             else:
                 self._end(connection, Code.IDLE, out)
         self.deadline = self._idle_due[0][0] if self._idle_due else limits.NEVER_US
+        if self._farewell is not None and self._connections:
+            self.deadline = min(self.deadline, self._farewell.end_us)
 
     # what the table of states calls ------------------------------------------------------------------------------------------------
 
@@ -248,6 +272,8 @@ class Gateway:
         connection.state = ATTACHED
         connection.generation = envelope.generation
         self._write(connection, Welcome(envelope.generation, envelope.heads), out)
+        if self._farewell is not None:
+            self._write(connection, self._farewell.next(), out)
 
     def _attached_again(self, connection: Connection, envelope: Attached, out: list[GatewayEffect]) -> None:
         connection.generation = envelope.generation
@@ -329,6 +355,10 @@ class Gateway:
             out.append(Write(connection.number, Error(code, TEXT[Code(code)], retry_after_us)))
         out.append(Close(connection.number, code))
         self._detach(connection, out)
+
+    def _end_all(self, out: list[GatewayEffect]) -> None:
+        for connection in list(self._connections.values()):
+            self._end(connection, Code.SHUTTING_DOWN, out)
 
     def _down(self, envelope: Down, out: list[GatewayEffect]) -> None:
         frame, head_seq = envelope.frame, envelope.head_seq

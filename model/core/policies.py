@@ -24,6 +24,7 @@ Backoff = Literal["fixed", "exponential", "equal_jitter", "full_jitter", "decorr
 Goodbye = Literal["unfenced", "fenced"]
 AdmissionPolicy = Literal["open", "token_bucket", "bounded_queue"]
 AdmissionHint = Literal["none", "fixed", "spread"]
+DrainPolicy = Literal["at_once", "spread", "redirect"]
 
 
 class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +50,9 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom a gateway lets log in when many want to (:mod:`model.core.admission`)."""
     admission_hint: AdmissionHint = "none"
     """What it tells the others: nothing, one wait for all, or to each a place in a line."""
+    drain: DrainPolicy = "at_once"
+    """How a gateway goes that is asked to: it closes everything, or sends its clients away one by one, back to its own address or to
+    another gateway (:mod:`model.core.drain`)."""
 
 
 PRESETS: dict[str, Policies] = {
@@ -112,6 +116,12 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Log-ins of a gateway under way at a time, under ``bounded_queue`` (a count): what business can answer within a time-out."""
     login_hint_us: int = 2 * SECOND
     """The hint ``fixed``."""
+    drain_lead_us: int = 2 * SECOND
+    """Before the first client of a gateway that goes leaves it, under ``spread``: in this time its successor begins to serve."""
+    drain_window_us: int = 4 * SECOND
+    """Over which its clients leave one after another, under ``spread`` and ``redirect``."""
+    drain_grace_us: int = 1 * SECOND
+    """From the last one's place to the end: who is still there then is closed."""
 
     def scaled(self, factor: float) -> Timers:
         """The same timers with every duration multiplied by ``factor`` (> 0); counts stay."""

@@ -38,7 +38,7 @@ _NO_AUDITS: frozenset[int] = frozenset()
 class ClientObserver:
     """Records for one device. ``gateway_nodes[index]`` is the node number of a gateway."""
 
-    __slots__ = ("_audits", "_connection", "_counters", "_device", "_gateway_nodes", "_recorder")
+    __slots__ = ("_audits", "_connection", "_counters", "_device", "_gateway_nodes", "_off", "_recorder")
 
     def __init__(self, recorder: Recorder, device: int, gateway_nodes: dict[int, int]) -> None:
         self._recorder = recorder
@@ -47,8 +47,20 @@ class ClientObserver:
         self._connection = 0
         self._counters: dict[int, int] | None = None
         self._audits = _NO_AUDITS
+        self._off = False
 
     # what goes in ----------------------------------------------------------------------------------------------------------------
+
+    def started(self, now: int) -> None:
+        """The schedule has the user open the app; a device that was never switched off is not switched on."""
+        if self._off:
+            self._off = False
+            self._recorder.record(Kind.ONLINE, now, self._device)
+
+    def stopped(self, now: int) -> None:
+        """The schedule has the user close the app; before what the session makes of it, which is then no loss of a connection."""
+        self._off = True
+        self._recorder.record(Kind.OFFLINE, now, self._device)
 
     def submitted(self, conversation: int, payload: bytes, now: int) -> None:
         """The user's send is handed to the session, which counts sends per conversation just as is done here."""

@@ -99,6 +99,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     question: str
     gateways: int = 2
+    merged: bool = False
+    """Whether access and business are one process, which has one gateway: what strikes either, as a process, strikes both."""
     population: PopulationPlan = PopulationPlan()
     workload: WorkloadPlan = WorkloadPlan()
     network: Links = Network()
@@ -151,6 +153,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self,
             warm_up_s=self.warm_up_s * k,
             duration_s=self.duration_s * k,
+            workload=self.workload.scaled(k),
             faults=tuple(faults.scaled(fault, k) for fault in self.faults),
             network=self.network if self.network == Network() else networks.scaled(self.network, k),
             clocks=self.clocks.scaled(k),
@@ -159,9 +162,18 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     def digest(self) -> str:
-        """SHA-256 of the scenario as canonical JSON, 16 hexadecimal digits."""
+        """SHA-256 of the scenario as canonical JSON, 16 hexadecimal digits. A field that came later is left out while it has its default,
+        so that the digests of scenarios that do not use it stay what they were."""
         as_read = msgspec.json.decode(msgspec.json.encode(self), type=Scenario)  # 10 and 10.0 are the same time
-        return hashlib.sha256(msgspec.json.encode(as_read, order="sorted")).hexdigest()[:16]
+        plain = msgspec.to_builtins(as_read)
+        for name in _LATER:
+            if getattr(as_read.workload, name) == getattr(WorkloadPlan(), name):
+                del plain["workload"][name]
+        return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
+
+
+_LATER = ("arrivals", "personas")
+"""Fields of the workload that came after the first digests were made."""
 
 
 def _scaled_contract(contract: Contract, k: float) -> Contract:

@@ -4,9 +4,10 @@ A machine like those of ``model.core``: no I/O, ``now`` in microseconds since th
 to ``out``. The simulated world, the Locust users and the asyncio driver all play it, so a run means the same in each.
 
 The phases: WARM_UP (sessions start evenly over half the ramp, then load), MEASURE, DRAIN (from the end of the load, and not before
-every fault is due to be healed), QUIET once every device is ready and settled, begun anew whenever anything but heartbeats still
-moves, AUDIT after the quiet time, END when everything is read back. A drain that reaches its bound goes on if all that is missing are
-devices that cannot get in (the judges call them unreachable); otherwise it records DRAIN_BOUND and audits what there is.
+every fault is due to be healed, nor before everyone whose app is closed has opened it again), QUIET once every device is ready and
+settled, begun anew whenever anything but heartbeats still moves, AUDIT after the quiet time, END when everything is read back. A drain
+that reaches its bound goes on if all that is missing are devices that cannot get in (the judges call them unreachable); otherwise it
+records DRAIN_BOUND and audits what there is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 
 import msgspec
+import numpy as np
 
 from model.core import limits
 from model.history.schema import Phase
@@ -31,6 +33,12 @@ AUDIT_BOUND_US = 30_000_000
 
 class StartSession(msgspec.Struct, frozen=True):
     """This device's user opens the app."""
+
+    device: int
+
+
+class StopSession(msgspec.Struct, frozen=True):
+    """This device's user closes the app, or, before the first session, has not opened it yet: from here on the device is switched off."""
 
     device: int
 
@@ -61,7 +69,7 @@ class Finish(msgspec.Struct, frozen=True):
     """The run is over."""
 
 
-ScriptEffect = StartSession | Submit | Audit | BeginPhase | Finish
+ScriptEffect = StartSession | StopSession | Submit | Audit | BeginPhase | Finish
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -173,10 +181,14 @@ _PLAYED = (None, Phase.WARM_UP, Phase.MEASURE)
 
 
 def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> Iterator[tuple[int, ScriptEffect]]:
-    """Everything up to the drain, in order of time."""
-    users = population.users
+    """Everything up to the drain, in order of time. Apps that are closed when the load ends are opened as they are at first: evenly."""
     half_ramp_us = scenario.load_begin_us / 2
-    starts = ((round(i * half_ramp_us / len(users)), StartSession(user)) for i, user in enumerate(users))
+    end_us = scenario.at_us(scenario.duration_s)
+    there, away = _split(population, schedule, scenario.load_begin_us)
+    starts = _evenly(there, 0, half_ramp_us)
+    _, closed = _split(population, schedule, end_us)
+    returns = _evenly(closed, end_us, half_ramp_us)
+    switches = [(t_us, StartSession(d) if opens else StopSession(d)) for t_us, d, opens in _switches(schedule)]
     sends = (
         (t_us, Submit(int(schedule.device[i]), int(schedule.conversation[i]), schedule.payload(i), t_us))
         for i, t_us in enumerate(schedule.t_us.tolist())
@@ -185,6 +197,25 @@ def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> 
     phases = [
         (0, BeginPhase(Phase.WARM_UP)),
         (scenario.at_us(scenario.warm_up_s), BeginPhase(Phase.MEASURE)),
-        (max([scenario.at_us(scenario.duration_s), *healed]), BeginPhase(Phase.DRAIN)),
+        (max([end_us, *healed, *(t_us for t_us, _ in returns[-1:])]), BeginPhase(Phase.DRAIN)),
     ]
-    return heapq.merge(phases, starts, sends, key=itemgetter(0))
+    absent = [(0, StopSession(user)) for user in away]
+    return heapq.merge(absent, returns, phases, starts, switches, sends, key=itemgetter(0))
+
+
+def _evenly(users: list[int], begin_us: int, span_us: float) -> list[tuple[int, StartSession]]:
+    return [(begin_us + round(i * span_us / len(users)), StartSession(user)) for i, user in enumerate(users)]
+
+
+def _split(population: Population, schedule: Schedule, t_us: int) -> tuple[list[int], list[int]]:
+    """Users whose app is open at an instant of the load, and those whose is not."""
+    users = list(population.users)
+    if schedule.apps is None:
+        return users, []
+    is_open = schedule.apps.open_at(np.array(users), t_us).tolist()
+    chosen = list(zip(users, is_open, strict=True))
+    return [user for user, yes in chosen if yes], [user for user, yes in chosen if not yes]
+
+
+def _switches(schedule: Schedule) -> list[tuple[int, int, bool]]:
+    return [] if schedule.apps is None else schedule.apps.switches()

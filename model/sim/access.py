@@ -93,7 +93,7 @@ class SimGateway(Node):
         return len(links)
 
     def shut_down(self) -> None:
-        """Accept nobody more, tell everybody and close; ``leaving`` once that has been said."""
+        """Accept nobody more, and tell everybody; it is empty when its machine's deadlines have been kept."""
         self.accepts = False
         self.arrive("shut_down")
 
@@ -102,7 +102,7 @@ class SimGateway(Node):
     def connect(self, link: Link) -> None:
         """A device's connection request arrives: the kernel accepts it for a living process."""
         self._last_number += 1
-        link.number = self._last_number
+        link.number, link.gateway = self._last_number, self
         self._links[link.number] = link
         self._unaccepted += 1
         self.arrive("opened", link.number)

@@ -38,6 +38,7 @@ class SimBusiness(Node):
         conversations: Iterable[Conversation],
         host: Cores | None = None,
         seed: int = 0,
+        storage_host: Cores | None = None,
     ) -> None:
         super().__init__(kernel, number, times.business_turn_us, host, times.rests_us("business"))
         self._times, self._policies, self._timers = times, policies, timers
@@ -49,7 +50,7 @@ class SimBusiness(Node):
             RECEIVE_ACK: times.business_receive_ack_us,
             SYNC_REQUEST: times.business_sync_us,
         }
-        self.storage = SimStorage(kernel, times, self._conversations, self._stored, host, seed)
+        self.storage = SimStorage(kernel, times, self._conversations, self._stored, storage_host, seed)
         self._machine: BusinessNode | None = None
         self._links: dict[int, SimGateway] = {}
         self._last_link = 0

@@ -104,21 +104,20 @@ class SimDevice:
         if self._link is not None:
             if frame.kind not in SESSION_KINDS:
                 self._world.activity += 1
-            gateway, world = self._world.gateways[self.session.gateway], self._world
-            if world.generator is None:
-                self._link.up.carry(0, gateway.receive, self._link, frame)
+            link, generator = self._link, self._world.generator
+            if generator is None:
+                link.up.carry(0, link.gateway.receive, link, frame)
             else:
-                world.generator.write(frame, self._link.up.carry, 0, gateway.receive, self._link, frame)
+                generator.write(frame, link.up.carry, 0, link.gateway.receive, link, frame)
 
     def _close(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            gateway = self._world.gateways[self.session.gateway]
             generator = self._world.generator
             if generator is None:
-                link.up.carry(0, gateway.ended, link)
+                link.up.carry(0, _ended, link)
             else:  # after what was written
-                generator.leave(link.up.carry, 0, gateway.ended, link)
+                generator.leave(link.up.carry, 0, _ended, link)
 
     def _wake(self, armed: int) -> None:
         if armed != self._armed:
@@ -128,6 +127,11 @@ class SimDevice:
         if self.session.deadline <= now:
             self.session.on_deadline(now, self._world.out)
         self._drain()
+
+
+def _ended(link: Link) -> None:
+    """The device's end of a connection has been closed; its request may have arrived only meanwhile."""
+    link.gateway.ended(link)
 
 
 class Queued:
@@ -202,13 +206,15 @@ class DeviceWorld:
         asked = self.gateways[gateway]
         end = device if self.generator is None else Queued(device, self.generator, self)
         link = self._paths.link(end, device.session.device, connection, asked)
-        link.up.carry(0, self._request, device, link, asked)
+        link.gateway = asked
+        link.up.carry(0, self._request, device, link, gateway)
         return link
 
-    def _request(self, device: SimDevice, link: Link, gateway: SimGateway, tries: int = 0) -> None:
+    def _request(self, device: SimDevice, link: Link, number: int, tries: int = 0) -> None:
+        gateway = self.gateways[number]
         if gateway.accepts and gateway.crowded:
             if device.wants(link):  # the request was dropped, and the device's kernel repeats it
-                self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, gateway, tries + 1)
+                self.kernel.at(self.kernel.now + (SYN_TIMEOUT_US << tries), self._request, device, link, number, tries + 1)
         elif gateway.accepts:
             gateway.connect(link)
             self._answer(link, device.opened)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from model.core import draws
+from model.core import draws, limits
 from model.core.codes import Code
 from model.core.effects import Write
 from model.core.frames import SEND_ACK
@@ -34,7 +34,7 @@ LEFT = 0
 FAILED = 74
 """EX_IOERR of sysexits(3): what business ends with when it cannot commit."""
 DRAIN_POLL_US = 1_000
-"""Between two looks at whether a gateway that was asked to go has said so to everyone."""
+"""Between two looks at whether a gateway that was asked to go is empty."""
 DIRECTIONS = {"up": (UP,), "down": (DOWN,), "both": (UP, DOWN)}
 
 Deed = Generator[Any, Any, None]
@@ -56,6 +56,7 @@ class Nemesis:
 
     def _come(self, case: Case) -> Deed:
         yield from case.until(case.fault.at_s)
+        case.node = self._world.node(case.fault.node)  # a successor may have taken its place meanwhile
         yield from DEEDS[type(case.fault)](case)
 
 
@@ -86,9 +87,24 @@ class Case:
         """All of them where the node is business."""
         return [self.node] if isinstance(self.node, SimGateway) else list(self.world.devices.gateways)
 
-    def until(self, second: float, later_us: float = 0) -> Deed:
+    @property
+    def back_us(self) -> int:
+        """When the node's process is started again."""
+        return self._scenario.at_us(self.fault.back_s)
+
+    @property
+    def start_us(self) -> int:
+        """How long that takes; of a merged process, what takes the longer of its two, since most of it is what any process begins with."""
+        times, nodes = self.world.times, self.world.process_of(self.node)
+        return round(max(times.business_start_us if isinstance(node, SimBusiness) else times.gateway_start_us for node in nodes))
+
+    def until(self, second: float) -> Deed:
         """Wait until an instant of the scenario."""
-        wait_us = self._scenario.at_us(second) + round(later_us) - self._kernel.now
+        yield from self.till(self._scenario.at_us(second))
+
+    def till(self, instant_us: int) -> Deed:
+        """Wait until an instant of the run."""
+        wait_us = instant_us - self._kernel.now
         if wait_us > 0:
             yield self._kernel.timeout(wait_us)
 
@@ -111,9 +127,9 @@ class Case:
         if not left:
             self.healed()
 
-    def exited(self, process: int, status: int) -> None:
-        """The node's process has ended."""
-        self._observer.process_exited(self.node.number, process, status, self._kernel.now)
+    def exited(self, node: Node, status: int) -> None:
+        """A node's process has ended."""
+        self._observer.process_exited(node.number, node.starts, status, self._kernel.now)
 
     def struck(self) -> list[RoughLink]:
         """The connections of the gateway whose devices are struck."""
@@ -129,19 +145,19 @@ class Case:
 
 
 def _gone(case: Case, status: int) -> None:
-    process = case.node.starts
-    case.node.kill()
-    case.exited(process, status)
+    for node in case.world.process_of(case.node):
+        node.kill()
+        case.exited(node, status)
     case.begun()
 
 
-def _back(case: Case) -> Deed:
-    """Started again at its time; healed when it serves."""
-    times = case.world.times
-    start_us = times.business_start_us if isinstance(case.node, SimBusiness) else times.gateway_start_us
-    yield from case.until(case.fault.back_s, start_us)
-    if not case.node.alive:
-        case.world.start(case.node)
+def _back(case: Case, ahead: bool = False) -> Deed:
+    """Started again at its time, and not before it has gone, unless that was begun ``ahead`` of its end; healed when it serves."""
+    begin_us = case.back_us if ahead else max(case.back_us, case.now)
+    yield from case.till(begin_us + case.start_us)
+    for node in case.world.process_of(case.node):
+        if not node.alive:
+            case.world.start(node)
     case.healed()
 
 
@@ -159,29 +175,49 @@ def _deaf(case: Case) -> Deed:
 
 
 def _drain(case: Case) -> Deed:
-    """Its clients are told in one turn; the process ends when that has left."""
-    gateway = case.gateway
-    if not gateway.alive:
+    """Its clients are told in one turn, and the process ends when nobody is left; where all are closed at once, at ``back_s`` at the
+    latest. Under ``spread`` its successor is started at ``back_s``, whether or not it has ended."""
+    gateway, policy = case.gateway, case.world.policies.drain
+    if not gateway.accepts:  # dead, or asked before
         return
     life = gateway.life
     gateway.shut_down()
-    patience_us = case.world.scenario.at_us(case.fault.back_s)
-    while gateway.life == life and (gateway.links or gateway.is_busy) and case.now < patience_us:
-        yield case._kernel.timeout(DRAIN_POLL_US)
+    if policy != "at_once":
+        case.begun()
+    if policy == "spread" and not case.world.scenario.merged:  # which has its database to itself
+        yield from _emptied(case, life, case.back_us + case.start_us)
+        if gateway.life == life and not _is_empty(gateway):
+            case.world.succeed(gateway)
+    yield from _emptied(case, life, case.back_us if policy == "at_once" else limits.NEVER_US)
     if gateway.life == life:
         _gone(case, LEFT)
-        yield from _back(case)
+        if gateway is case.world.node(case.fault.node):
+            yield from _back(case, ahead=policy == "spread" and not case.world.scenario.merged)
+    case.healed()
+
+
+def _is_empty(gateway: SimGateway) -> bool:
+    return not gateway.links and not gateway.is_busy
+
+
+def _emptied(case: Case, life: int, patience_us: int) -> Deed:
+    """Wait until a gateway that goes is empty, or dead, or patience is at its end."""
+    gateway = case.gateway
+    while gateway.life == life and not _is_empty(gateway) and case.now < patience_us:
+        yield case._kernel.timeout(DRAIN_POLL_US)
 
 
 def _pause(case: Case) -> Deed:
     if not case.node.alive or case.node.is_paused:
         return
-    life = case.node.life
-    case.node.pause()
+    paused = [(node, node.life) for node in case.world.process_of(case.node)]
+    for node, _ in paused:
+        node.pause()
     case.begun()
     yield from case.until(case.fault.heal_s)
-    if case.node.life == life:
-        case.node.resume()
+    for node, life in paused:
+        if node.life == life:
+            node.resume()
     case.healed()
 
 

@@ -16,7 +16,7 @@ NATs, outages, faults of links) is :mod:`model.sim.rough`'s; :mod:`model.sim.pat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 from model.core import draws
 from model.scenario import Network as NetworkPlan
 from model.sim.kernel import Kernel
+
+if TYPE_CHECKING:
+    from model.sim.access import SimGateway
 
 TABLE = 1 << 14
 RTO_MAX_US = 120_000_000
@@ -107,9 +110,12 @@ class Lane:
 
 
 class Link:
-    """One connection of a device with a gateway. ``up`` and ``down`` are its lanes; ``number`` is the gateway's name for it."""
+    """One connection of a device with a gateway. ``up`` and ``down`` are its lanes; ``number`` is the gateway's name for it. ``gateway`` is
+    the process that has it: where one takes another's place, their address is no name for it."""
 
-    __slots__ = ("connection", "down", "end", "number", "up")
+    __slots__ = ("connection", "down", "end", "gateway", "number", "up")
+
+    gateway: SimGateway
 
     def __init__(self, kernel: Kernel, luck: Luck, end: LinkEnd, device: int, connection: int) -> None:
         self.end, self.connection = end, connection

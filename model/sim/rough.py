@@ -281,7 +281,7 @@ class RoughLane(Lane):
 class RoughLink(Link):
     """One connection."""
 
-    __slots__ = ("_heard_us", "air", "device", "door", "gateway", "gone")
+    __slots__ = ("_heard_us", "air", "device", "door", "gone")
 
     def __init__(
         self, kernel: Kernel, air: Air, door: Door, end: LinkEnd, device: int, connection: int, gateway: SimGateway

@@ -89,6 +89,7 @@ _BODIES: dict[type, Callable[[Any], int]] = {
     f.Heads: lambda x: _heads(x.heads),
     f.Notice: lambda x: _numbers(x.code, x.retry_after_us),
     f.Error: lambda x: _numbers(x.code, x.retry_after_us) + _text(len(x.text.encode())),
+    f.GoAway: lambda x: _numbers(x.leave_after_us, x.elsewhere),
 }
 
 

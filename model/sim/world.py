@@ -22,7 +22,7 @@ from model.history.recorder import MemoryRecorder
 from model.history.schema import Header, Kind, Phase
 from model.observe import ClientObserver, RunObserver, header
 from model.scenario import Disk, Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, Submit
+from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, StopSession, Submit
 from model.sim.access import SimGateway
 from model.sim.business import RELINK_US, SimBusiness
 from model.sim.clocks import Clocked, clock_of
@@ -85,8 +85,13 @@ class World:
         self.nodes = {BUSINESS: "business"} | {1 + k: f"gateway-{k}" for k in range(1, scenario.gateways + 1)}
         self._gateway_nodes = {k: 2 + k for k in range(scenario.gateways)}
         self._host = Cores(self.kernel, scenario.cores) if scenario.cores is not None else None
+        """The cores that all roles and the storage thread share, if they do."""
+        self._loop = Cores(self.kernel, 1) if scenario.merged else self._host
+        """What gateways and business run on; merged, the one event loop, beside which the storage thread has a core of its own."""
         self.business = self._business()
         self.devices.gateways = [self._gateway(k) for k in range(1, scenario.gateways + 1)]
+        self.former: list[SimGateway] = []
+        """Gateways whose place a successor has taken, in order; they serve on until their clients have left them."""
         self.devices.devices = {user: self._device(user) for user in self.population.users}
         self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
@@ -95,7 +100,9 @@ class World:
 
     def _business(self) -> SimBusiness:
         timers, conversations = self.scenario.timers, self.population.conversations
-        business = SimBusiness(self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._host, self.seed)
+        business = SimBusiness(
+            self.kernel, BUSINESS, self.times, self.policies, timers, conversations, self._loop, self.seed, self._host
+        )
         business.factors = uneven(self.times.spread, self.seed, BUSINESS)
         business.storage.factors = uneven(self.times.spread, self.seed, -BUSINESS)
         if self.scenario.disk != Disk():
@@ -107,7 +114,7 @@ class World:
             return tokens.check(SECRET, user, device, token)
 
         policies, timers = self.policies, self.scenario.timers
-        gateway = SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._host)
+        gateway = SimGateway(self.kernel, 1 + k, self.times, policies, timers, check_token, self._loop)
         gateway.factors = uneven(self.times.spread, self.seed, gateway.number)
         return gateway
 
@@ -190,7 +197,12 @@ class World:
                 device.do(lambda now, out: device.session.submit(command, now, out))
             case StartSession(number):
                 device = self.devices.devices[number]
+                device.observer.started(now)
                 device.do(device.session.start)
+            case StopSession(number):
+                device = self.devices.devices[number]
+                device.observer.stopped(now)
+                device.do(device.session.stop)
             case Audit(number, conversation):
                 device = self.devices.devices[number]
                 self.devices.audits += 1
@@ -219,16 +231,28 @@ class World:
         number = next(number for number, known in self.nodes.items() if known == name)
         return self.business if number == BUSINESS else self.devices.gateways[number - 2]
 
+    def process_of(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that are one process with this one, in the order in which they are started; itself alone, unless merged."""
+        return (self.business, *self.devices.gateways) if self.scenario.merged else (node,)
+
     def start(self, node: Node) -> None:
         """A process serves; links are made between what is alive."""
         node.start()
         self.observer.process_started(node.number, node.starts, self.kernel.now)
         if node is self.business:
-            for gateway in self.devices.gateways:
+            for gateway in (*self.devices.gateways, *self.former):
                 share = draws.draws(self.seed, gateway.number)(draws.SERVICE_TIME, node.starts)
                 self.kernel.at(self.kernel.now + int(share * RELINK_US), self.link, gateway, gateway.life)
         elif isinstance(node, SimGateway):
             self.link(node, node.life)
+
+    def succeed(self, gateway: SimGateway) -> None:
+        """A new process takes a gateway's place; the old one goes on with the connections it has."""
+        successor = self._gateway(gateway.number - BUSINESS)
+        successor.starts = gateway.starts
+        self.devices.gateways[gateway.number - 2] = successor
+        self.former.append(gateway)
+        self.start(successor)
 
     def link(self, gateway: SimGateway, life: int) -> None:
         """A gateway links to business, if both live and nothing is between them."""
@@ -240,7 +264,7 @@ class World:
     def _result(self) -> SimResult:
         rows = self.recorder.rows()
         digest = hashlib.sha256(rows.tobytes())
-        for node in (self.business, *self.devices.gateways):
+        for node in (self.business, *self.devices.gateways, *self.former):
             digest.update(b"%d %d %d;" % (node.number, node.trace, node.turns))
         return SimResult(
             header=header(
@@ -262,10 +286,12 @@ class World:
         )
 
     def _counters(self) -> dict[str, dict[str, float]]:
-        nodes: list[Node] = [self.business, *self.devices.gateways]
-        counters: dict[str, dict[str, float]] = {
-            self.nodes[n.number]: {"cpu_us": round(n.cpu_us), "turns": n.turns, "sent": n.sent} for n in nodes
-        }
+        counters: dict[str, dict[str, float]] = {name: {"cpu_us": 0, "turns": 0, "sent": 0} for name in self.nodes.values()}
+        for node in (self.business, *self.devices.gateways, *self.former):
+            did = counters[self.nodes[node.number]]
+            did["cpu_us"] += round(node.cpu_us)
+            did["turns"] += node.turns
+            did["sent"] += node.sent
         storage, generator = self.business.storage, self.devices.generator
         counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
         if generator is not None:

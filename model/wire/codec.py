@@ -1,7 +1,9 @@
 """The codec: bodies of frames in Protobuf (``im.proto``), to and from the values of ``model.core.frames``.
 
 Rules of the file: one pair of functions a frame, in two tables, the encoders by type and the decoders by kind. The header's
-conversation is not repeated in the body. ``im_pb2.py`` is generated (``make proto``) and in step with ``im.proto`` by a test. A body
+conversation is not repeated in the body. ``im_pb2.py`` is generated, and in step with
+``im.proto`` by a test: ``python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. im.proto`` in this folder, with grpcio-tools 1.73.1,
+whose code runs with the oldest Protobuf that the project allows. A body
 that is not Protobuf, or has an id out of range, is :class:`WireError` with ``MALFORMED_FRAME``.
 
 What it does not do: judge sizes of payloads (business answers those) or anything else that is a rule.
@@ -133,6 +135,10 @@ def _error_to(x: f.Error) -> bytes:
     return pb.Error(code=x.code, text=x.text, retry_after_us=x.retry_after_us).SerializeToString()
 
 
+def _go_away_to(x: f.GoAway) -> bytes:
+    return pb.GoAway(leave_after_us=x.leave_after_us, elsewhere=x.elsewhere).SerializeToString()
+
+
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     f.Connect: _connect_to,
     f.Send: _send_to,
@@ -149,6 +155,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     f.Heads: _heads_frame_to,
     f.Notice: _notice_to,
     f.Error: _error_to,
+    f.GoAway: _go_away_to,
 }
 
 
@@ -248,6 +255,11 @@ def _to_error(conversation: int, body: bytes) -> f.Error:
     return f.Error(x.code, x.text, x.retry_after_us)
 
 
+def _to_go_away(conversation: int, body: bytes) -> f.GoAway:
+    x = pb.GoAway.FromString(body)
+    return f.GoAway(x.leave_after_us, x.elsewhere)
+
+
 _DECODERS: dict[int, Callable[[int, bytes], f.Frame]] = {
     f.CONNECT: _to_connect,
     f.SEND: _to_send,
@@ -264,4 +276,5 @@ _DECODERS: dict[int, Callable[[int, bytes], f.Frame]] = {
     f.HEADS: _to_heads,
     f.NOTICE: _to_notice,
     f.ERROR: _to_error,
+    f.GO_AWAY: _to_go_away,
 }

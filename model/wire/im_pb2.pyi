@@ -157,3 +157,11 @@ class Error(_message.Message):
     text: str
     retry_after_us: int
     def __init__(self, code: _Optional[int] = ..., text: _Optional[str] = ..., retry_after_us: _Optional[int] = ...) -> None: ...
+
+class GoAway(_message.Message):
+    __slots__ = ("leave_after_us", "elsewhere")
+    LEAVE_AFTER_US_FIELD_NUMBER: _ClassVar[int]
+    ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
+    leave_after_us: int
+    elsewhere: bool
+    def __init__(self, leave_after_us: _Optional[int] = ..., elsewhere: bool = ...) -> None: ...

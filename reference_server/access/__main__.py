@@ -3,7 +3,8 @@
     python -m reference_server.access --name gateway-1 --host 127.0.0.1 --port 0 --business SOCKET --config FILE
 
 It prints ``ready {"name":...,"host":...,"port":...,"pid":...}`` when it accepts connections; business may come later. SIGTERM: it stops
-accepting, tells its clients, flushes, and ends with 0.
+accepting at once, so that a successor may listen on the same port, drains as its policy says (:mod:`model.core.drain`), and ends with 0
+when nobody is left, at the latest when the drain and the time to close are over.
 """
 
 from __future__ import annotations
@@ -13,19 +14,14 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from model.core import tokens
-from model.core.gateway import Gateway
 from model.scenario.tally import open_tally
-from reference_server.access.shell import LINGER_S, AccessShell, keep_link
+from reference_server.access.role import leave, listen, make_shell
+from reference_server.access.shell import keep_link
 from reference_server.config import ServerConfig
-from reference_server.process import OK, Arguments, Unusable, bind, load_config, run, say_ready, whole
-
-BACKLOG = 4096
-"""Connections the kernel holds until they are accepted: a reconnect storm arrives within milliseconds."""
+from reference_server.process import OK, Arguments, Unusable, load_config, run, say_ready, whole
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,20 +36,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
-    loop = asyncio.get_running_loop()
-    machine = Gateway(config.policies, config.timers, partial(tokens.check, config.secret))
-    shell = AccessShell(arguments.name, machine, loop, open_tally(os.getpid()))
-    listener = bind(arguments.host, arguments.port)
-    server = await loop.create_server(shell.new_client, sock=listener, backlog=BACKLOG)
-    link = loop.create_task(keep_link(shell, arguments.business))
-    port = server.sockets[0].getsockname()[1]
+    shell = make_shell(arguments.name, config, open_tally(os.getpid()))
+    server, port = await listen(shell, arguments.host, arguments.port)
+    link = asyncio.get_running_loop().create_task(keep_link(shell, arguments.business))
     say_ready(json.dumps({"name": arguments.name, "host": arguments.host, "port": port, "pid": os.getpid()}))
     await stop.wait()
-    server.close()
-    await asyncio.sleep(0)  # who was accepted in this turn is told as well
-    shell.shut_down()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(shell.nobody_left.wait(), 2 * LINGER_S)
+    await leave(shell, server, config)
     link.cancel()
     return OK
 

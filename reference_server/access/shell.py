@@ -101,7 +101,7 @@ class AccessShell:
         return BusinessLink(self)
 
     def shut_down(self) -> None:
-        """Tell every client, and close. ``nobody_left`` is set when all of them are gone, after ``LINGER_S`` at most."""
+        """Drain. ``nobody_left`` is set when all clients are gone, at most ``LINGER_S`` after the end of the drain."""
         self._machine.shut_down(clock_us(), self._out)
         self._carry_out()
 

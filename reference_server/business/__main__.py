@@ -13,25 +13,16 @@ import asyncio
 import json
 import os
 import socket
-import sqlite3
 import sys
-import traceback
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from model.core.business import BusinessNode
 from model.scenario.tally import open_tally
-from reference_server.business.shell import BusinessShell
+from reference_server.business.role import NAME, leave, make_shell
 from reference_server.config import ServerConfig
-from reference_server.process import IOERR, OK, SOFTWARE, UNAVAILABLE, USAGE, Arguments, Unusable, load_config, run, say_ready
-from reference_server.storage.database import Database
-from reference_server.storage.writer import Writer
+from reference_server.process import OK, UNAVAILABLE, USAGE, Arguments, Unusable, load_config, run, say_ready
 
-NAME = "business"
 BACKLOG = 128
-FAREWELL_S = 1.0
-"""How long a link may take to be flushed at the end."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,22 +35,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(arguments: argparse.Namespace, config: ServerConfig, stop: asyncio.Event) -> int:
-    loop = asyncio.get_running_loop()
-    database = Database(arguments.data, config.conversations)
-    machine = BusinessNode(config.policies, config.timers, config.conversations, database.heads(), database.incarnation)
-    shell = BusinessShell(machine, loop, open_tally(os.getpid()))
-    shell.writer = Writer(database, loop, shell.stored, partial(_end_on_doubt, arguments.data), shell.tally)
-    shell.writer.start()
-    server = await loop.create_unix_server(shell.new_link, sock=_bind(arguments.socket), backlog=BACKLOG)
+    shell = make_shell(arguments.data, config, open_tally(os.getpid()))
+    bound = _bind(arguments.socket)
+    server = await asyncio.get_running_loop().create_unix_server(shell.new_link, sock=bound, backlog=BACKLOG)
     say_ready(json.dumps({"socket": str(arguments.socket), "pid": os.getpid()}))
     await stop.wait()
     server.close()
     arguments.socket.unlink(missing_ok=True)  # while the folder is locked: a successor's socket is not there yet
-    shell.stop_reading()
-    await asyncio.to_thread(shell.writer.close)  # its last results reach the loop before this returns
-    shell.close_links()
-    with suppress(TimeoutError):  # a gateway that does not read learns of the end from its socket
-        await asyncio.wait_for(shell.nobody_left.wait(), FAREWELL_S)
+    await leave(shell)
     return OK
 
 
@@ -85,16 +68,6 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def _end_on_doubt(folder: Path, error: BaseException) -> None:
-    """Called on the writer thread: nobody may be told anything after this, so the process ends here and now."""
-    if isinstance(error, sqlite3.Error):
-        text = f"cannot commit to {folder}: {error}; what is unacknowledged is not kept. Check the disk, then start again"
-        print(f"{NAME}: {text}", file=sys.stderr, flush=True)
-        os._exit(IOERR)
-    traceback.print_exception(error)
-    os._exit(SOFTWARE)
 
 
 def main() -> int:

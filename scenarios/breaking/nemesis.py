@@ -65,7 +65,8 @@ def link_path(links: Path, gateway: str) -> Path:
 
 class Nemesis:
     """The faults of one run. ``server`` takes the supervisor's commands, ``proxy`` those of the proxy, if there is one; ``node`` and
-    ``pid`` are the number and the process of a role, ``store`` is the folder of the database."""
+    ``pid`` are the number and the process of a role, ``store`` is the folder of the database;
+    ``hands_over``: whether a gateway that drains has its successor before it has gone."""
 
     def __init__(
         self,
@@ -77,9 +78,11 @@ class Nemesis:
         proxy: Callable[[dict[str, Any]], None] | None,
         store: Path,
         pid: Callable[[str], int],
+        hands_over: bool,
     ) -> None:
         self._scenario, self._observer, self._node, self._clock = scenario, observer, node, clock
         self._server, self._proxy, self._store, self._pid = server, proxy, store, pid
+        self._hands_over = hands_over
         self._faults = dict(enumerate(f.steps(scenario.faults), 1))
         self._down: dict[str, _Restart] = {}
         self._paused: dict[str, int] = {}
@@ -136,6 +139,9 @@ class Nemesis:
         restart = self._down.get(role)
         if restart is not None and restart.fault == number:
             restart.is_due = True
+            if self._hands_over and isinstance(self._faults[number], f.Drain) and not restart.is_gone:
+                self._server(f"start {role}")
+                return
             self._start_if_due(role, restart)
             if not restart.is_gone and isinstance(self._faults[number], f.DiskFull):
                 self._down.pop(role)  # nothing was written meanwhile
@@ -152,20 +158,32 @@ class Nemesis:
         if restart is None:
             return False
         restart.is_gone = True
-        if not restart.is_deaf:
+        if not restart.is_deaf and not restart.is_back:
             self._say({"do": "shut", "node": role})
         if status == _ENDS[type(self._faults[restart.fault])]:
             was_ordered = not isinstance(self._faults[restart.fault], f.DiskFull)
             self._begun(restart.fault, restart.ordered_us if was_ordered else now, 1)
             restart.is_proven = True
-        self._start_if_due(role, restart)
+        if restart.is_back:
+            self._over(role, restart, now)
+        else:
+            self._start_if_due(role, restart)
         return True
 
     def started(self, role: str, now: int) -> None:
         """A process serves again."""
         self._say({"do": "open", "node": role})
-        restart = self._down.pop(role, None)
-        if restart is not None and restart.is_proven:
+        restart = self._down.get(role)
+        if restart is None:
+            return
+        restart.is_back = True
+        if restart.is_gone:
+            self._over(role, restart, now)
+
+    def _over(self, role: str, restart: _Restart, now: int) -> None:
+        """The old process has gone and the new one serves, in whatever order."""
+        del self._down[role]
+        if restart.is_proven:
             self._healed(restart.fault, now, 1)
 
     def stepped(self, role: str, now: int) -> None:
@@ -250,8 +268,8 @@ class Nemesis:
 class _Restart:
     """A role that a fault has taken down, from the order to its return."""
 
-    __slots__ = ("fault", "is_deaf", "is_due", "is_gone", "is_proven", "ordered_us")
+    __slots__ = ("fault", "is_back", "is_deaf", "is_due", "is_gone", "is_proven", "ordered_us")
 
     def __init__(self, fault: int, ordered_us: int, is_deaf: bool) -> None:
         self.fault, self.ordered_us, self.is_deaf = fault, ordered_us, is_deaf
-        self.is_due = self.is_gone = self.is_proven = False
+        self.is_due = self.is_gone = self.is_back = self.is_proven = False

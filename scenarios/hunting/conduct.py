@@ -6,7 +6,7 @@ histories looks at them; read from the history as the judges do, without the rul
   (a fault of its own), it has to be.
 - ``uncertain``: where sends are repeated until there is a definite answer, nobody is told "it may have been sent".
 - ``hammering``: after n failures in a row a device waits at least as long as its backoff says, whatever opened in between. Where the
-  wait is drawn from 0 on (full jitter) nothing can be said of a single one."""
+  wait is drawn from 0 on (full jitter) nothing can be said of a single one. Who leaves a gateway because it was told when to has waited."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def findings(history: History, clocks: bool = True) -> Iterator[tuple[str, str]]
     breaches = {number: _BREACHES[name] for number, name in history.header.codes.items() if name in _BREACHES}
     if (history.code[history.rows_of(Kind.FAULT_BEGUN)] == FaultKind.COLD_ROUTES).any():
         breaches = {number: kind for number, kind in breaches.items() if kind != TURNED_AWAY}
+    told_when = {n for n, name in history.header.codes.items() if name == "shutting_down"} if _sends_away(history) else set()
     failed: dict[int, int] = {}
     earliest: dict[int, int] = {}
     rows = history.rows_of(Kind.CONNECTING, Kind.READY, Kind.DISCONNECTED)
@@ -50,14 +51,20 @@ def findings(history: History, clocks: bool = True) -> Iterator[tuple[str, str]]
                     breaches[code],
                     f"{history.names.devices[device]} was told {history.header.codes[code]} at {t_us / 1e6:.6f} s",
                 )
-            earliest[device] = t_us + least_wait_us(history, failed.get(device, 0))
-            failed[device] = failed.get(device, 0) + 1
+            if code not in told_when:
+                earliest[device] = t_us + least_wait_us(history, failed.get(device, 0))
+                failed[device] = failed.get(device, 0) + 1
         elif clocks and t_us < earliest.get(device, 0):
             early = earliest[device] - t_us
             yield (
                 HAMMERING,
                 f"{history.names.devices[device]} connected at {t_us / 1e6:.6f} s, {early} us before its wait was over",
             )
+
+
+def _sends_away(history: History) -> bool:
+    """Whether gateways that go tell their clients when to leave."""
+    return history.header.policies.get("drain", "at_once") != "at_once"
 
 
 def _uncertain(history: History) -> Iterator[tuple[str, str]]:

@@ -173,6 +173,10 @@ def _another_backoff(dice: Dice, draft: Draft) -> None:
     draft["policies"]["backoff"] = dice.pick("backoff", ("fixed", "exponential", "equal_jitter", "decorrelated"))
 
 
+def _gentle_drains(dice: Dice, draft: Draft) -> None:
+    draft["policies"]["drain"] = dice.pick("drain", ("spread", "redirect"))
+
+
 def _slow_disk(dice: Dice, draft: Draft) -> None:
     draft["times"]["storage_commit_us"] = dice.log("commit", 1_000, 20_000)
 
@@ -230,6 +234,7 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
     "impatient": _impatient,
     "quick to return": _quick_to_return,
     "another backoff": _another_backoff,
+    "gentle drains": _gentle_drains,
     "slow disk": _slow_disk,
     "slow business": _slow_business,
     "shared cores": _shared_cores,

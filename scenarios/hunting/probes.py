@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from model.core import backoff, business, client, gateway, inbox, log, outbox
+from model.core import backoff, business, client, drain, gateway, inbox, log, outbox
 from model.history.columns import History
 from model.history.schema import Kind, Via
 
 T = TypeVar("T")
-RULES = (backoff, business, client, gateway, inbox, log, outbox)
+RULES = (backoff, business, client, drain, gateway, inbox, log, outbox)
 
 LINES: dict[str, tuple[Any, str]] = {
     # the device receives
@@ -49,6 +49,8 @@ LINES: dict[str, tuple[Any, str]] = {
     "an attempt to connect takes too long": (client.ClientSession._timed_out, "out.append("),
     "a pong does not come": (client.ClientSession._drop, "self._timed_out("),
     "the server closes with a reason": (client.ClientSession._error, "self._last_code ="),
+    "a device is sent to another gateway": (client.ClientSession._go_away, "self._home ="),
+    "a device leaves a gateway when it was told to": (client.ClientSession._move, "self._open("),
     # gateways
     "a gateway passes a notice on when business goes": (gateway.Gateway.business_down, "self._notice("),
     "a gateway answers for business that is away": (gateway.Gateway._forward, "self._notice("),
@@ -58,6 +60,7 @@ LINES: dict[str, tuple[Any, str]] = {
     "a silent connection is cut off": (gateway.Gateway.on_deadline, "self._end("),
     "a frame waits for a slow consumer": (gateway.Gateway._write, "connection.queue.append("),
     "a slow consumer is cut off": (gateway.Gateway._write, "self._end("),
+    "who came in late to a gateway that goes is told so": (gateway.Gateway._attached, "self._farewell.next()"),
     "a frame comes out of place": (gateway.Gateway._out_of_place, "self._end("),
     # business
     "a device is taken over by its newer connection": (business.BusinessNode._attach, "Code.TAKEN_OVER"),

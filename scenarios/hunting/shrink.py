@@ -16,6 +16,7 @@ import msgspec
 
 from model.core.policies import Timers
 from model.scenario import Clocks, Disk, Network, Scenario
+from model.workload import amounts
 from scenarios.hunting import faults
 from scenarios.hunting.trial import Outcome, Trial, play
 
@@ -96,7 +97,12 @@ def _fewer_people(trial: Trial) -> Iterator[Trial]:
         yield _with(trial, population=alone, workload=direct)
     for users in sorted({2, plan.users // 2, plan.users - 1}):
         if 2 <= users < plan.users:
-            yield _with(trial, population=msgspec.structs.replace(plan, users=users, group_size=min(plan.group_size, users)))
+            yield _with(
+                trial,
+                population=msgspec.structs.replace(
+                    plan, users=users, group_size=min(round(amounts.mean(plan.group_size)), users)
+                ),
+            )
     if scenario.gateways > 1:
         left = f"gateway-{scenario.gateways}"
         yield _with(trial, gateways=scenario.gateways - 1, faults=faults.without(scenario.faults, left))
@@ -128,7 +134,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
     for name in usual.__struct_fields__:
         if getattr(scenario.timers, name) != getattr(usual, name):
             yield _with(trial, timers=msgspec.structs.replace(scenario.timers, **{name: getattr(usual, name)}))
-    if scenario.workload.payload_bytes > 60:
+    if amounts.mean(scenario.workload.payload_bytes) > 60:
         yield _with(trial, workload=msgspec.structs.replace(scenario.workload, payload_bytes=60))
 
 

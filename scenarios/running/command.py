@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scenarios.running.run import RunResult
 
 DEFAULT_PRESET = "cursor"
-PRESET_HELP = f"Policies to run with; may be repeated.  [default: {DEFAULT_PRESET}]"
+PRESET_HELP = f"Policies to run with, or another server's way (qos1); may be repeated.  [default: {DEFAULT_PRESET}]"
 SERVICE_TIMES_HELP = "Calibration to simulate with, instead of IMBENCH_SERVICE_TIMES or the committed one."
 SET_HELP = "Change a field of the scenario; may be repeated."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
@@ -73,7 +73,7 @@ def run(
 
     scenario = _scenario(name, short, settings)
     presets = presets or (DEFAULT_PRESET,)
-    check_presets(presets)
+    check_presets(presets, targets=True)
     worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
     results = []
     for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times):
@@ -89,13 +89,15 @@ def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
     return apply(catalog.short(name) if short else catalog.load(name), settings)
 
 
-def check_presets(presets: Sequence[str]) -> None:
-    """Raise :class:`CannotRun` for a preset that does not exist."""
+def check_presets(presets: Sequence[str], *, targets: bool = False) -> None:
+    """Raise :class:`CannotRun` for a preset that does not exist; ``targets``: those of servers that are not ours do."""
     from model.core.policies import PRESETS
+    from scenarios.targets import registry
 
+    known = (*PRESETS, *(registry.presets() if targets else ()))
     for preset in presets:
-        if preset not in PRESETS:
-            raise CannotRun(f"no preset is called '{preset}'{exits.suggestion(preset, PRESETS)} (presets: {', '.join(PRESETS)})")
+        if preset not in known:
+            raise CannotRun(f"no preset is called '{preset}'{exits.suggestion(preset, known)} (presets: {', '.join(known)})")
 
 
 def runs(
@@ -233,7 +235,10 @@ def _misused(error: click.UsageError) -> int:
 def _outside(error: Exception) -> int:
     """Trouble with files and disks; anything else is a bug and keeps its traceback."""
     from model.history.schema import HistoryError
+    from model.workload.trace import TraceError
 
+    if isinstance(error, TraceError):  # of a sweep, whose seeds are many
+        return _complain(str(error), exits.USAGE)
     if isinstance(error, HistoryError):
         return _complain(str(error), _history_status(error))
     if isinstance(error, BrokenPipeError):

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
+from scenarios.targets import mosquitto
+
 PYTHON_MIN = (3, 11)
 SQLITE_MIN = (3, 35, 0)
 PACKAGES = (
@@ -118,6 +120,12 @@ def _netem() -> Finding:
     return Finding("note", "network faults", "kills are real in the live world; delay, loss and cuts are simulated only")
 
 
+def _mosquitto() -> Finding:
+    if lacking := mosquitto.missing():
+        return Finding("note", "mosquitto", f"{lacking}; only what is played on it needs it")
+    return Finding("ok", "mosquitto", f"{mosquitto.program()}")
+
+
 _CHECKS: tuple[Callable[[], Finding], ...] = (
-    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _disk, _netem
+    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _disk, _netem, _mosquitto
 )  # fmt: skip

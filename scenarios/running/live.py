@@ -24,7 +24,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,11 +85,18 @@ def play(
     Raises :class:`CannotRun` where server or load process cannot be started, and
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
     """
-    head = _header(scenario, preset, seed)
+
+    def stage(shop: Path, links: Path, observer: RunObserver) -> Stage:
+        return Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, meter or metrics.Meter())
+
+    return staged(_header(scenario, preset, seed), folder, stage)
+
+
+def staged(head: Header, folder: RunFolder, make: Callable[[Path, Path, RunObserver], Stage]) -> Played:
+    """Play on the stage that ``make`` builds in a folder of its own, and hand back what came of it. Raises as :func:`play` does."""
     folder.write_header(head)
     with _workshop(folder) as shop, _links() as links, folder.recorder("runner") as recorder:
-        observer = RunObserver(recorder)
-        stage = _Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, meter or metrics.Meter())
+        stage = make(shop, links, RunObserver(recorder))
         try:
             stage.play()
         except Interrupted as interruption:
@@ -148,8 +155,8 @@ class _ServerConfig(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class _Stage:
-    """One live run while it goes on."""
+class Stage:
+    """One live run of the reference server while it goes on. On another server: :mod:`scenarios.running.foreign`."""
 
     scenario: Scenario
     preset: str
@@ -231,6 +238,14 @@ class _Stage:
     # starting ----------------------------------------------------------------------------------------------------------------------
 
     def _start_server(self) -> dict[str, Any]:
+        command, log = self._server_command(), self.folder.path / "logs" / "server.log"
+        self.server = Started("server", command, log, cwd=self.shop, env=self._server_environment())
+        line = _await(self.server, "ready ", SERVER_READY_S)
+        ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
+        return ready
+
+    def _server_command(self) -> list[str]:
+        """How to start a server that says when it is ready and obeys: see :mod:`reference_server.serve`."""
         population = populate(self.scenario.population, self.scenario.gateways, self.seed)
         config = _ServerConfig(self.secret_hex, population.conversations, self.scenario.preset(self.preset), self.scenario.timers)
         path = self.shop / "config.json"
@@ -241,12 +256,18 @@ class _Stage:
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
         command += ["--links", str(self.links)] if needs_links(self.scenario) else []
-        self.server = Started(
-            "server", command, self.folder.path / "logs" / "server.log", cwd=self.shop, env=self._server_environment()
-        )
-        line = _await(self.server, "ready ", SERVER_READY_S)
-        ready: dict[str, Any] = msgspec.json.decode(line.removeprefix("ready "))
-        return ready
+        return command + (["--merged"] if self.scenario.merged else [])
+
+    def _hands_over(self) -> bool:
+        """Whether a gateway that drains has its successor before it has gone."""
+        return self.scenario.preset(self.preset).drain == "spread" and not self.scenario.merged
+
+    def _load_module(self) -> list[str]:
+        """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
+        if self.driver == "asyncio":
+            return ["loadgen.asyncio_driver"]
+        users, file = str(self.scenario.population.users), str(ROOT / "loadgen" / "locustfile.py")
+        return ["locust", "-f", file, "--headless", "--only-summary", "-u", users, "-r", users]
 
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
@@ -254,7 +275,8 @@ class _Stage:
 
     def _start_proxy(self, ready: dict[str, Any]) -> None:
         """Put a proxy before the gateways that ``ready`` names, or behind them, if a fault needs one."""
-        plans = door_plans(self.scenario, ready["gateways"], ready["business"]["socket"], self.links)
+        business = ready.get("business", {}).get("socket", "")
+        plans = door_plans(self.scenario, ready["gateways"], business, self.links)
         if not plans:
             return
         path = self.shop / "proxy.json"
@@ -283,7 +305,7 @@ class _Stage:
         path = self.shop / "job.json"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(job))
-        command = [sys.executable, "-m", *_load_module(self.driver, self.scenario.population.users)]
+        command = [sys.executable, "-m", *self._load_module()]
         log = self.folder.path / "logs" / "load.log"
         self.load = Started("load", command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
         _await(self.load, READY_LINE, LOAD_READY_S)
@@ -296,7 +318,8 @@ class _Stage:
         self.meter.watch("generator", "load", self.load.pid)
         if self.proxy is not None:
             self.meter.watch("proxy", "proxy", self.proxy.pid)
-        for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + [("business", ready["business"]["pid"])]:
+        business = [("business", ready["business"]["pid"])] if "business" in ready else []
+        for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + business:
             self._serves(role, pid, 0)
 
     def _serves(self, role: str, pid: int, now: int) -> None:
@@ -348,8 +371,9 @@ class _Stage:
         proxy = self.proxy
         tell = None if proxy is None else lambda command: proxy.say(msgspec.json.encode(command).decode())
         observer, store = self.observer, self.shop / "data"
+        hands_over = self._hands_over()
         self.nemesis = Nemesis(
-            self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__
+            self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__, hands_over
         )
         return self.nemesis.plan()
 
@@ -422,14 +446,6 @@ def _ended(status: int) -> str:
     if status < 0:
         return f"by {signal.Signals(-status).name}"
     return f"with exit code {status}{' (it could not write: is the disk full?)' if status == IO_ERROR else ''}"
-
-
-def _load_module(driver: Driver, users: int) -> list[str]:
-    """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
-    if driver == "asyncio":
-        return ["loadgen.asyncio_driver"]
-    file = str(ROOT / "loadgen" / "locustfile.py")
-    return ["locust", "-f", file, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
 
 def _moment(scenario: Scenario, now: int) -> str:

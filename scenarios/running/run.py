@@ -26,10 +26,13 @@ from model.history.run_folder import METRICS, SCENARIO, VERDICT, Manifest, RunFo
 from model.history.schema import Kind, Phase
 from model.scenario import Disk, LoginCost, Network, Scenario, World
 from model.sim.service_times import ServiceTimes
-from scenarios.running import live, sim
-from scenarios.running.exits import Interrupted
+from model.workload.arrivals import Replay
+from model.workload.population import populate
+from scenarios.running import foreign, live, sim
+from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
+from scenarios.targets.registry import target_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 ATTEMPTS: Final = 3
@@ -100,12 +103,29 @@ def run(
     """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, ``times`` are what the
     simulated one is calibrated with, if not with the committed ones.
 
-    A world that lacks what the scenario asks of it is not played: the verdict is ``skipped`` and there is no folder. Raises
-    :class:`scenarios.running.exits.CannotRun` and :class:`model.history.schema.HistoryError`, each one line.
+    A preset of a target is played on that target, by its load process. What cannot be played, for want of something in that world or on
+    this machine, is not: the verdict is ``skipped`` and there is no folder. Raises :class:`scenarios.running.exits.CannotRun` and
+    :class:`model.history.schema.HistoryError`, each one line.
     """
-    missing = _missing(scenario, world)
-    if missing:
-        return _skipped(scenario, world, preset, seed, missing)
+    target = target_of(preset)
+    lacks = foreign.missing(target, scenario, world) if target else missing(scenario, world)
+    if lacks:
+        return _skipped(scenario, world, preset, seed, lacks)
+    if isinstance(scenario.workload.arrivals, Replay):
+        _fits(scenario, scenario.workload.arrivals, seed)
+    folder, manifest = opened(scenario, world, preset, seed, root)
+    progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
+    if target:
+        played = foreign.play(target, scenario, preset, seed, folder, progress)
+    elif world == "live":
+        played = live.play(scenario, preset, seed, folder, progress, driver)
+    else:
+        played = _simulated(scenario, preset, seed, folder, progress, times)
+    return concluded(scenario, folder, manifest, played, progress)
+
+
+def opened(scenario: Scenario, world: World, preset: str, seed: int, root: Path) -> tuple[RunFolder, Manifest]:
+    """The folder of a run that begins now, below ``root``, with what is known of it by then."""
     started = datetime.now(UTC)
     folder = RunFolder.create(root, scenario.name, world, preset, seed, started)
     manifest = Manifest(
@@ -113,16 +133,11 @@ def run(
     )
     folder.write_manifest(manifest)
     folder.write_json(SCENARIO, scenario)
-    progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
-    if world == "live":
-        played = live.play(scenario, preset, seed, folder, progress, driver)
-    else:
-        played = _simulated(scenario, preset, seed, folder, progress, times)
-    return _concluded(scenario, folder, manifest, played, progress)
+    return folder, manifest
 
 
-def _missing(scenario: Scenario, world: World) -> list[str]:
-    """What a scenario asks of a world that it cannot do."""
+def missing(scenario: Scenario, world: World) -> str | None:
+    """What a scenario asks of a world that it cannot do, in words; None if nothing."""
     wishes = [
         ("log-ins of a given cost", scenario.login != LoginCost()),
         ("connections that end by themselves", bool(scenario.connection_life_s)),
@@ -130,7 +145,18 @@ def _missing(scenario: Scenario, world: World) -> list[str]:
         ("clocks that are wrong", not scenario.clocks.perfect),
         ("disk that stalls or varies at will", scenario.disk != Disk()),
     ]
-    return [name for name, asked in wishes if asked and world == "live"]
+    lacks = [name for name, asked in wishes if asked and world == "live"]
+    return f"the {world} world has no {', '.join(lacks)}" if lacks else None
+
+
+def _fits(scenario: Scenario, replay: Replay, seed: int) -> None:
+    """Who is in which conversation is the seed's to say, so only now can a trace be held against it."""
+    from model.workload.trace import TraceError, fitted, read
+
+    try:
+        fitted(read(replay), populate(scenario.population, scenario.gateways, seed))
+    except TraceError as error:
+        raise CannotRun(f"the trace cannot be played: {error}") from None
 
 
 def _simulated(
@@ -167,7 +193,7 @@ def run_to_an_answer(
     return run(scenario, world, preset, seed, root, progress, driver, times)
 
 
-def _concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
+def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
     """History, verdict and manifest of a run that was played, to its end or not."""
     progress.at(None, "judging")
     history = from_rows(played.header, played.rows)
@@ -232,8 +258,8 @@ def _complete(history: History) -> bool:
     return bool((history.code[phases] == Phase.END).any())
 
 
-def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: list[str]) -> RunResult:
-    reason = f"skipped: the {world} world has no {', '.join(missing)}"
+def _skipped(scenario: Scenario, world: World, preset: str, seed: int, missing: str) -> RunResult:
+    reason = f"skipped: {missing}"
     expected, digest = scenario.expected.get(preset), scenario.digest()
     return RunResult(scenario.name, world, preset, seed, "skipped", expected, digest, None, None, {}, reasons=(reason,))
 

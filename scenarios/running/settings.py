@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 
 import msgspec
 
 from model.checkers import kinds
 from model.core.policies import Policies
-from model.scenario import Fault, RollingRestart, Scenario, faults, machines, networks
+from model.scenario import ColdRoutes, Fault, Partition, RollingRestart, Scenario, faults, machines, networks
+from model.workload import amounts, arrivals, population, schedule
+from model.workload.arrivals import Replay
 from scenarios.running.exits import CannotRun, suggestion
 
 GATEWAYS_MAX: Final = 64
@@ -32,7 +34,21 @@ def apply(scenario: Scenario, settings: Sequence[str], option: str = "--set") ->
     if problems := list(_problems(scenario)):
         more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
         raise CannotRun(f"the scenario cannot be played: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
-    return scenario
+    return _with_trace(scenario) if isinstance(scenario.workload.arrivals, Replay) else scenario
+
+
+def _with_trace(scenario: Scenario) -> Scenario:
+    """A scenario that knows where its trace is, whoever plays it, and what is in it."""
+    from model.workload import trace  # it needs what reads tables: not for every command
+
+    try:
+        replay = trace.located(cast(Replay, scenario.workload.arrivals))
+        problem = next(trace.check(replay, scenario.population.users), None)
+    except trace.TraceError as error:
+        problem = str(error)
+    if problem is not None:
+        raise CannotRun(f"the trace cannot be played: {problem}")
+    return msgspec.structs.replace(scenario, workload=msgspec.structs.replace(scenario.workload, arrivals=replay))
 
 
 def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
@@ -94,7 +110,9 @@ def _inside(said: str, at: Any, name: str) -> Any:
 def _plain(error: msgspec.ValidationError) -> str:
     """msgspec's words without its notation: what was expected, and where."""
     text, _, where = str(error).partition(" - at `$.")
-    known = f" (faults: {', '.join(faults.TAGS)})" if text.startswith("Invalid value") and where.endswith(".fault`") else ""
+    tags = {"fault": faults.TAGS, "shape": arrivals.TAGS, "spread": amounts.TAGS}
+    of = where.rstrip("`").rpartition(".")[2]
+    known = f" ({of}s: {', '.join(tags[of])})" if text.startswith("Invalid value") and of in tags else ""
     return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
 
 
@@ -125,14 +143,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= GATEWAYS_MAX, f"gateways is {scenario.gateways}; give 1 to {GATEWAYS_MAX}"
-    yield 2 <= people.users <= 1_000_000, f"population.users is {people.users}; give 2 to 1000000"
-    yield people.group_size >= 2, f"population.group_size is {people.group_size}; give at least 2"
-    yield people.groups_per_user >= 0, f"population.groups_per_user is {people.groups_per_user}; give at least 0"
-    yield _within(load.rate_per_s, 0, 1e6), f"workload.rate_per_s is {load.rate_per_s:g}; give 0 to 1000000"
-    yield 1 <= load.payload_bytes <= 16_384, f"workload.payload_bytes is {load.payload_bytes}; give 1 to 16384"
-    yield _within(load.direct_share, 0, 1), f"workload.direct_share is {load.direct_share:g}; give 0 to 1"
-    yield load.spacing_us >= 0, f"workload.spacing_us is {load.spacing_us}; give at least 0"
-    yield load.burst >= 1, f"workload.burst is {load.burst}; give at least 1"
+    yield from _merged(scenario)
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
     yield (
@@ -150,10 +161,28 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         yield many >= 1, f"timers.{name} is {many}; give at least 1"
     yield from _policies(scenario.policies)
     yield from _durations(scenario)
+    yield from ((False, f"population.{text}") for text in population.problems(people))
+    yield from ((False, f"workload.{text}") for text in schedule.problems(load, scenario.duration_s))
     yield from ((False, text) for text in networks.problems(scenario.network))
     yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
     wrong = kinds.problem(scenario.contract)
     yield wrong is None, str(wrong)
+
+
+def _merged(scenario: Scenario) -> Iterator[tuple[bool, str]]:
+    """One process has one database and so one gateway; it has one core, and no network within it."""
+    if scenario.merged:
+        yield (
+            scenario.gateways == 1,
+            f"merged is one process, which has one gateway; set gateways=1 as well, not {scenario.gateways}",
+        )
+        yield scenario.cores is None, f"merged is one process on one core; leave cores out, not {scenario.cores}"
+        for i, fault in enumerate(scenario.faults):
+            parts = isinstance(fault, Partition | ColdRoutes)
+            yield (
+                not parts,
+                f"faults.{i} is a {faults.tag(fault)}, between gateway and business; merged, there is nothing between them",
+            )
 
 
 def _policies(changed: dict[str, str]) -> Iterator[tuple[bool, str]]:

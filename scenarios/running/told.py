@@ -20,7 +20,8 @@ Values = Mapping[str, Any]
 
 def told(result: RunResult) -> str:
     """A result on a few lines."""
-    expected = "" if result.expected is None else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
+    silent = result.expected is None or result.verdict == "skipped"
+    expected = "" if silent else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
     found = ", ".join(_amount(anomaly) for anomaly in result.anomalies if anomaly["fails"])
     partial = " [partial: interrupted]" if result.interrupted else ""
     head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"

@@ -17,6 +17,7 @@ import msgspec
 from model.analysis.queues import TheoryError, mmc, mmc_response_quantile
 from model.scenario import Scenario
 from model.sim.service_times import ServiceTimes
+from model.workload import amounts
 from scenarios.calibrating.simulated import busy, played
 from scenarios.validating import measures
 from scenarios.validating.holdout import Point
@@ -113,6 +114,6 @@ def by_line(scenario: Scenario, times: ServiceTimes, cores: int) -> dict[str, fl
 
 
 def deliveries_per_send(scenario: Scenario) -> float:
-    """On average, by the plan: one in a direct conversation, all others in a group."""
+    """On average, by the plan without personas: one in a direct conversation, all others in a group."""
     direct = scenario.workload.direct_share
-    return direct + (1 - direct) * (scenario.population.group_size - 1)
+    return direct + (1 - direct) * (amounts.mean(scenario.population.group_size) - 1)

@@ -321,14 +321,21 @@ class Planting:
     # the run -------------------------------------------------------------------------------------------------------------
 
     def fault(
-        self, at: float, healed: float | None = None, *, node: str = "gateway-1", proven: bool = True, number: int = 1
+        self,
+        at: float,
+        healed: float | None = None,
+        *,
+        node: str = "gateway-1",
+        proven: bool = True,
+        number: int = 1,
+        kind: FaultKind = FaultKind.KILL,
     ) -> None:
-        """A planned kill, proven unless said otherwise."""
-        self._row(Kind.FAULT_PLANNED, at, node=node, value=number, code=FaultKind.KILL)
+        """A planned fault, a kill and proven unless said otherwise."""
+        self._row(Kind.FAULT_PLANNED, at, node=node, value=number, code=kind)
         if proven:
-            self._row(Kind.FAULT_BEGUN, at, node=node, value=number, code=FaultKind.KILL)
+            self._row(Kind.FAULT_BEGUN, at, node=node, value=number, code=kind)
         if healed is not None:
-            self._row(Kind.FAULT_HEALED, healed, node=node, value=number, code=FaultKind.KILL)
+            self._row(Kind.FAULT_HEALED, healed, node=node, value=number, code=kind)
 
     def drain_runs_into_its_bound(self) -> None:
         """The drain ends at its bound instead of in quiet."""

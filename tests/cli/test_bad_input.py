@@ -15,6 +15,7 @@ from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
 
 RUN = ("run", "access_restart")
+PARTITION = '{"fault":"partition","node":"gateway-1","at_s":1,"heal_s":2}'
 SWEEP = ("sweep", "access_restart", "--short")
 PLANTED = FOLDER / "03_lost_for_one_of_five.jsonl"
 
@@ -55,8 +56,31 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
             (*RUN, "--set", 'contract.latency=[{"of":"speed","quantile":0.5,"at_most_us":1}]'),
             ("contract.latency is of 'speed'", "ack or end_to_end"),
         ),
+        ((*RUN, "--set", 'workload.arrivals={"shape":"wave"}'), ("wave", "shapes: poisson, bursts, ramp")),
+        ((*RUN, "--set", 'workload.arrivals={"shape":"spike","from_s":5}'), ("workload.arrivals", "to_s")),
+        (
+            (*RUN, "--set", 'workload.arrivals={"shape":"spike","from_s":5,"to_s":3}'),
+            ("workload.arrivals.to_s is 3", "after from_s"),
+        ),
+        (
+            (*RUN, "--set", 'workload.arrivals={"shape":"replay","path":"absent.csv"}'),
+            ("absent.csv", "cannot be read", "give a trace"),
+        ),
+        ((*RUN, "--set", "workload.payload_bytes=tweets"), ("workload.payload_bytes is 'tweets'", "presets are sms_english")),
+        ((*RUN, "--set", "workload.payload_bytes=99999"), ("workload.payload_bytes is 99999", "1 to 16384 bytes")),
+        ((*RUN, "--set", 'workload.payload_bytes={"spread":"normal"}'), ("normal", "spreads: lognormal, table")),
+        ((*RUN, "--set", "population.group_size=1"), ("population.group_size is 1", "2 to 1000000 members")),
+        ((*RUN, "--set", 'workload.personas=[["chatty",0.4]]'), ("workload.personas", "add up to 0.4")),
+        ((*RUN, "--set", 'workload.personas=[["loud",1]]'), ("workload.personas.0.0 is 'loud'", "presets are regular")),
         ((*RUN, "--set", "gateways"), ("field=value",)),
         ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
+        ((*RUN, "--set", "merged=true"), ("merged is one process, which has one gateway", "gateways=1", "not 2")),
+        ((*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", "cores=2"), ("one core; leave cores out, not 2",)),
+        (
+            (*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", f"faults=[{PARTITION}]"),
+            ("faults.0 is a partition", "nothing between them"),
+        ),
+        ((*RUN, "--set", "policies.drain=gently"), ("policies.drain is 'gently'", "at_once, spread, redirect")),
         ((*RUN, "--set", "population.users=-5"), ("population.users is -5",)),
         ((*RUN, "--set", "timers.heartbeat_us=0"), ("timers.heartbeat_us is 0",)),
         ((*RUN, "--set", "faults.0.node=gateway-3"), ("faults.0.node is 'gateway-3'", "gateway-1, gateway-2, business")),
@@ -139,6 +163,24 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
 )
 def test_a_wrong_command_line_is_explained(imbench: Command, arguments: list[str], words: list[str]) -> None:
     assert_one_line(imbench(*arguments), USAGE, *words)
+
+
+def test_a_trace_that_the_seed_s_population_does_not_fit_is_explained_and_leaves_no_run_folder(
+    imbench: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text("t_s,user,conversation\n1,1,100000\n")
+    replay = f'workload.arrivals={{"shape":"replay","path":"{path}"}}'
+    assert_one_line(
+        imbench(*RUN, "--set", replay, "--out", tmp_path / "runs"), USAGE, "user 1 is in no conversation 100000", "the seed"
+    )
+    swept = imbench(*SWEEP, "--set", replay, "--axis", "gateways=1,2", "--out", tmp_path / "sweeps")
+    assert swept.status == USAGE
+    assert "conversation 100000" in swept.err.splitlines()[-1]
+    assert "Traceback" not in swept.err
+    path.write_text("t_s,user\n1,201\n")
+    assert_one_line(imbench(*RUN, "--set", replay), USAGE, "user 201 is not in the population", "population.users")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_refused_command_line_leaves_no_run_folder(imbench: Command, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class TestRun:
         assert answer.err == "access_restart cursor sim seed 1\n"
 
     def test_what_the_world_lacks_is_skipped_and_never_passes(self, imbench: Command, tmp_path: Path) -> None:
-        answer = imbench(*CALM, "--set", "network=satellite", "--world", "live", "--json", "--out", tmp_path)
+        answer = imbench(*CALM, "--set", "network=satellite_geo", "--world", "live", "--json", "--out", tmp_path)
         run = json.loads(answer.out)
         assert answer.status == 2
         assert (run["verdict"], run["folder"]) == ("skipped", None)
@@ -240,7 +240,8 @@ class TestSweep:
         self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, jobs: int
     ) -> None:
         def swept(times: Path, root: Path) -> Answer:
-            monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(times if how == "environment" else tmp_path / "ignored.json"))
+            if jobs == 1:  # processes of a pool keep the environment they were started with, and later tests use them again
+                monkeypatch.setenv("IMBENCH_SERVICE_TIMES", str(times if how == "environment" else tmp_path / "ignored.json"))
             option = ("--service-times", times) if how == "option" else ()
             return imbench(*self.GRID[:-1], jobs, "--seeds", 4, *option, "--out", root, "--json")
 

@@ -14,17 +14,17 @@ from model.observe import header
 from scenarios.hunting.conduct import EVICTED, HAMMERING, TURNED_AWAY, UNCERTAIN, findings
 
 BASE_US = Timers().backoff_base_us
-TAKEN_OVER, NOT_ATTACHED, RESULT_FORGOTTEN = 42, 45, 24
+TAKEN_OVER, NOT_ATTACHED, SHUTTING_DOWN, RESULT_FORGOTTEN = 42, 45, 46, 24
 Row = tuple[Kind, int, int]
 
 
-def found(rows: Sequence[Row], backoff: str = "exponential") -> list[str]:
+def found(rows: Sequence[Row], backoff: str = "exponential", drain: str = "at_once") -> list[str]:
     """The kinds found where one device did this: (what, when, with which code)."""
     recorder = MemoryRecorder()
     recorder.record(Kind.DEVICE, 0, device=1, user=1, node=2)
     for connection, (kind, t_us, code) in enumerate(rows, 1):
         recorder.record(kind, t_us, device=1, connection=connection, node=2, code=code)
-    policies = Policies(backoff=backoff)  # type: ignore[arg-type]
+    policies = Policies(backoff=backoff, drain=drain)  # type: ignore[arg-type]
     return [kind for kind, _ in findings(from_rows(head_of(policies), recorder.rows()))]
 
 
@@ -84,6 +84,11 @@ def test_the_least_wait_is_that_of_the_policy(backoff: str, least_us: int) -> No
 
 def test_no_wait_need_be_longer_than_the_longest() -> None:
     assert found(attempts(*[Timers().backoff_max_us] * 12)) == []
+
+
+def test_who_leaves_when_it_was_told_to_need_not_wait_again() -> None:
+    rows = [(Kind.CONNECTING, 0, 0), (Kind.READY, 1, 0), (Kind.DISCONNECTED, 2, SHUTTING_DOWN), (Kind.CONNECTING, 2, 0)]
+    assert [found(rows, drain=drain) for drain in ("spread", "redirect", "at_once")] == [[], [], [HAMMERING]]
 
 
 def test_the_newest_connection_is_never_taken_over() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from model.core.policies import PRESETS
 from reports import words
+from scenarios.targets import registry
 from tests.reports.conftest import MakeRun
 
 TOUR = Path(__file__).resolve().parents[2] / "notebooks" / "00_tour.py"
@@ -46,4 +47,4 @@ def test_it_is_a_notebook_that_needs_no_runs(tmp_path: Path, monkeypatch: pytest
 
 
 def test_every_preset_is_described() -> None:
-    assert words.PRESETS.keys() == PRESETS.keys()
+    assert words.PRESETS.keys() == {*PRESETS, *registry.presets()}

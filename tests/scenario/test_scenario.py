@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import pytest
 
 from model.history.schema import Contract
 from model.scenario import NETWORKS, Clocks, Cut, Kill, Network, Scenario, Step
+from model.workload.arrivals import Bursts, Spike
+from model.workload.personas import Persona
+from model.workload.schedule import WorkloadPlan
 
 ONE = Scenario("one", "what if?", faults=(Kill("gateway-1", 10, 12), Cut("gateway-2", 20)))
 
@@ -38,6 +43,29 @@ def test_the_short_form_shortens_what_plays_on_the_protocol_s_scale_of_time_and_
     assert (network.delay_us, network.loss, network.up_bit_s) == (15_000, 0.002, 6e6)
     assert short.clocks == Clocks(50, 7, (Step(2, 1),))
     assert ONE.short().network == Network()
+
+
+def test_the_workload_s_times_are_shortened_with_the_others() -> None:
+    load = WorkloadPlan(arrivals=Spike(10, 20, 5), personas=((Persona(open_s=10.0, away_s=20.0), 1.0),))
+    short = msgspec.structs.replace(ONE, workload=load).short().workload
+    assert short.arrivals == Spike(2, 4, 5)
+    assert short.personas == ((Persona(open_s=2.0, away_s=4.0, linger_s=1.0), 1.0),)
+    assert short.rate_per_s == load.rate_per_s
+
+
+def test_a_digest_is_what_it_was_before_a_field_came_that_has_its_default() -> None:
+    plain = msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(ONE), type=Scenario))
+    del plain["workload"]["arrivals"], plain["workload"]["personas"]
+    before = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
+    assert ONE.digest() == before
+    for load in (
+        WorkloadPlan(arrivals=Bursts()),
+        WorkloadPlan(personas=(("regular", 1.0),)),
+        WorkloadPlan(payload_bytes="sms_english"),
+    ):
+        other = msgspec.structs.replace(ONE, workload=load)
+        assert other.digest() != before
+        assert msgspec.json.decode(msgspec.json.encode(other), type=Scenario).workload == load
 
 
 def test_unknown_fields_are_errors() -> None:

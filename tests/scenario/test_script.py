@@ -6,9 +6,10 @@ from typing import Any
 
 from model.history.schema import Phase
 from model.scenario import Kill, Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, StartSession, Submit
+from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, StartSession, StopSession, Submit
+from model.workload.personas import Persona
 from model.workload.population import PopulationPlan, populate
-from model.workload.schedule import plan
+from model.workload.schedule import WorkloadPlan, plan
 
 SCENARIO = Scenario("s", "?", population=PopulationPlan(users=10), faults=(Kill("gateway-1", 2, 40),)).short()
 
@@ -16,14 +17,14 @@ SCENARIO = Scenario("s", "?", population=PopulationPlan(users=10), faults=(Kill(
 class Run:
     """Plays a script; ``states`` gives the progress from each moment of the drain on (seconds since it began)."""
 
-    def __init__(self, states: list[tuple[float, Progress]]) -> None:
-        self.people = populate(SCENARIO.population, 2, 1)
-        self.sends = plan(self.people, SCENARIO.workload, SCENARIO.load_begin_us, SCENARIO.at_us(SCENARIO.duration_s), 1)
+    def __init__(self, states: list[tuple[float, Progress]], scenario: Scenario = SCENARIO) -> None:
+        self.people = populate(scenario.population, 2, 1)
+        self.sends = plan(self.people, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), 1)
         self.states = states
         self.now = 0
         self.drained_at: int | None = None
         self.effects: list[tuple[int, Any]] = []
-        script = Script(SCENARIO, self.people, self.sends, self.progress)
+        script = Script(scenario, self.people, self.sends, self.progress)
         while not any(isinstance(e, Finish) for _, e in self.effects):
             self.now = script.deadline
             out: list[Any] = []
@@ -97,3 +98,26 @@ def test_traffic_that_never_ends_also_reaches_the_bound() -> None:
 def test_a_read_back_that_never_completes_ends_the_run_all_the_same() -> None:
     run = Run([(0, Progress(unready=0, unsettled=0, auditing=3, activity=7))])
     assert run.phases()[-1][0] is Phase.END
+
+
+def test_apps_are_closed_and_opened_as_planned_and_all_are_open_when_the_drain_begins() -> None:
+    sometimes = WorkloadPlan(rate_per_s=20, personas=((Persona(open_s=1.5, away_s=1.0, linger_s=0.5), 1.0),))
+    scenario = Scenario("s", "?", population=PopulationPlan(users=10), workload=sometimes, duration_s=8)
+    run = Run([(0, SETTLED)], scenario)
+    is_open: dict[int, bool] = {}
+    for t_us, effect in run.effects:
+        match effect:
+            case StopSession(device):
+                assert is_open.get(device, t_us == 0)
+                is_open[device] = False
+            case StartSession(device):
+                assert not is_open.get(device, False)
+                is_open[device] = True
+            case Submit(device):
+                assert is_open[device]
+            case BeginPhase(Phase.DRAIN):
+                assert t_us >= scenario.at_us(8)
+                assert sorted(d for d, yes in is_open.items() if yes) == list(range(1, 11))
+    assert run.sends.apps is not None
+    played = [(t, e.device) for t, e in run.of(StopSession) if t > 0]
+    assert played == [(t, d) for t, d, opens in run.sends.apps.switches() if not opens]

@@ -98,7 +98,7 @@ def test_an_interrupted_run_is_filed_as_partial_and_ends_with_its_signal(world: 
 
 
 def test_what_the_world_lacks_is_not_played(world: Replace, tmp_path: Path) -> None:
-    result = run_it(tmp_path, Scenario(name="satellite", question="?", network="satellite"))
+    result = run_it(tmp_path, Scenario(name="satellite", question="?", network="satellite_geo"))
     assert (result.verdict, result.folder) == ("skipped", None)
     assert list(tmp_path.iterdir()) == []
 

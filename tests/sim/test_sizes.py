@@ -56,6 +56,7 @@ MAKE: dict[type, Any] = {
     f.Heads: lambda: f.Heads(heads()),
     f.Notice: lambda: f.Notice(DRAW.randint(0, 63), number()),
     f.Error: lambda: f.Error(DRAW.randint(0, 63), DRAW.choice(["", "gone", "forgé" * 40]), number()),
+    f.GoAway: lambda: f.GoAway(number(), DRAW.random() < 0.5),
 }
 
 
