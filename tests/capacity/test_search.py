@@ -133,7 +133,8 @@ def test_a_rate_is_what_most_of_its_runs_are(answers: tuple[Answer, ...], runs: 
 def test_the_error_that_is_told_is_that_of_the_rule_with_its_early_end(runs: int) -> None:
     """Every order in which runs can come out, each with its chance, decided as a search decides it."""
     wrong = 0.0
-    for luck in product(("kept", "broken"), repeat=runs):
+    outcomes: tuple[Answer, ...] = ("kept", "broken")
+    for luck in product(outcomes, repeat=runs):
         so_far: list[Answer] = []
         while (answer := decide(so_far, runs)) is None:
             so_far.append(luck[len(so_far)])

@@ -11,7 +11,7 @@ import pytest
 from model.history.run_folder import RunFolderError
 from reports import capacity as report
 from scenarios.capacity.capacity import Play, Result, Task, concluded, searched
-from scenarios.capacity.search import Plan
+from scenarios.capacity.search import Answer, Plan
 from scenarios.capacity.told import told
 from scenarios.capacity.trial import SERVER, Trial, at_rate, busy, judged, prepared
 from scenarios.running import catalog, exits
@@ -34,7 +34,7 @@ def result(play: Play, of: Task | None = None) -> Result:
 
 def loaded(rate: float, seed: int, share: float = 1e-3, **more: object) -> Trial:
     """Of a server whose gateway is busy by ``share`` of a core for each message a second, and breaks its promise above that."""
-    answer = "kept" if rate * share <= 1 else "broken"
+    answer: Answer = "kept" if rate * share <= 1 else "broken"
     late_ms = 1 / (1 - rate * share) if rate * share < 1 else math.inf
     spent = {"gateway-1": min(1.0, rate * share), "business": 0.3, "generator": 0.4}
     return trial(rate, seed, answer, late_ms, busy=spent, **more)
