@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from model.scenario import Scenario, World
+from model.workload.arrivals import Replay
 from scenarios.capacity import capacity, promises, trial
 from scenarios.capacity.capacity import Result, Task
 from scenarios.capacity.search import Plan
@@ -51,6 +52,10 @@ def task(
             if f"{field}.".startswith(f"{ours}.") or f"{ours}.".startswith(f"{field}."):
                 raise CannotRun(f"--set {setting}: {why}")
     applied = settings.apply(msgspec.structs.replace(loaded, faults=()), changed)
+    if isinstance(applied.workload.arrivals, Replay):
+        raise CannotRun(
+            f"{name} replays a recorded trace, whose rate is what it is; give other arrivals with --set workload.arrivals"
+        )
     wanted = promises.parsed(promised) or applied.contract.latency or promises.parsed([promises.DEFAULT])
     prepared = trial.prepared(applied, wanted, seconds)
     _check_plays(prepared, plan)

@@ -76,6 +76,15 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert all(word in answer.err for word in words)
 
 
+def test_a_recorded_trace_has_a_rate_of_its_own(imbench: Command, tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text("t_s,user\n0.5,1\n")
+    replay = f'workload.arrivals={{"shape":"replay","path":"{path}"}}'
+    answer = imbench("capacity", "--set", replay, "--out", tmp_path / "new")
+    assert answer.status == 64
+    assert "standard_mix replays a recorded trace, whose rate is what it is" in answer.err
+
+
 def test_results_are_not_mixed_with_others(imbench: Command, tmp_path: Path) -> None:
     answer = imbench("capacity", "--out", tmp_path.parent)
     assert answer.status == 73

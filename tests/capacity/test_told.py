@@ -161,6 +161,7 @@ def test_a_report_leaves_table_and_picture(tmp_path: Path) -> None:
     assert list(table["rate_per_s"]) == [100, 200, 400, 800, 951, 1040, 1130, 1600]
     assert list(table["answer"])[:5] == ["kept"] * 5
     assert table["end_to_end.p99_ms"].isna().tolist() == [False] * 5 + [True] * 3  # infinite is null in JSON
+    assert table["end_to_end.p99_ms"][0] == pytest.approx(1 / 0.9)
     svg = paths[0].read_text()
     for words in ("knee", "last pass", "first failure", "promise: end to end p99", "gateway-1", "offered load (messages/s)"):
         assert words in svg
