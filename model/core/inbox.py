@@ -232,7 +232,7 @@ class Inbox:
             conversation.newest = seq
         if seq > conversation.head_seq:
             conversation.head_seq = seq
-        if self._policies.device_dedupe == "sequence" and (seq <= conversation.received_upto or seq in conversation.ahead):
+        if self._policies.device_dedupe == "sequence" and self._is_duplicate(conversation, message):
             return
         if self._was_shown(conversation, message, answered):
             self._advance_shown(conversation, seq, out)
@@ -253,6 +253,9 @@ class Inbox:
             self._syncing.pop(message.conversation, None)
         known.epoch = message.epoch
         return known
+
+    def _is_duplicate(self, conversation: _Conversation, message: Deliver) -> bool:
+        return message.conversation_seq <= conversation.received_upto or message.conversation_seq in conversation.ahead
 
     def _was_shown(self, conversation: _Conversation, message: Deliver, answered: bool) -> bool:
         """Whether this is known without the sequence: as seen on this connection, or as an own message, shown at its ok. Not then, and
@@ -279,7 +282,8 @@ class Inbox:
         if message.conversation_seq > conversation.received_upto:
             conversation.received_upto = message.conversation_seq
         self._show(message, via, out)
-        self._join(conversation, out)
+        if conversation.ahead:
+            self._join(conversation, out)
 
     def _advance_shown(self, conversation: _Conversation, seq: int, out: list[ClientEffect]) -> None:
         """Shown as it came: remember it where it matters, and move the cursor over what is now contiguous."""

@@ -49,7 +49,7 @@ from scenarios.running.progress import Part, Progress
 from scenarios.running.progress import shown as progressing
 from scenarios.running.replicate import NotCounted
 from scenarios.running.run import commit, missing
-from scenarios.running.settings import apply
+from scenarios.running.settings import apply, check_mix
 from scenarios.running.signals import interruptible
 from scenarios.running.times import asked_for, asking, chosen, option, read_and_warn
 
@@ -146,6 +146,7 @@ def _replications(scenario: Scenario, sweep: Sweep, point: Mapping[str, Choice])
     settings = [setting for choice in point.values() for setting in choice.settings]
     preset = next((setting.partition("=")[2] for setting in settings if _sets_preset(setting)), sweep.preset)
     there = apply(scenario, [setting for setting in settings if not _sets_preset(setting)], "--axis")
+    check_mix(there, preset)
     place = {axis: choice.label for axis, choice in point.items()}
     for seed in range(1, sweep.replications + 1):
         yield Task(scenario.name, there, preset, seed, place)
