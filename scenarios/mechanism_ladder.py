@@ -47,7 +47,6 @@ from model.workload.schedule import WorkloadPlan
 from scenarios.running.replicate import Figures, Finished, common, cpu
 
 ONE, OTHER = "gateway-1", "gateway-2"
-KILLED: Final[tuple[Fault, ...]] = (Kill(ONE, at_s=4.0, back_s=5.0), Kill(OTHER, at_s=8.0, back_s=9.0))
 
 SCENARIO = Scenario(
     name="mechanism_ladder",
@@ -58,7 +57,7 @@ SCENARIO = Scenario(
     ramp_s=1.0,
     warm_up_s=1.0,
     duration_s=16.0,
-    faults=KILLED,
+    faults=(Kill(ONE, at_s=4.0, back_s=5.0),),
     contract=Contract(fails={"outage": False, "not_recovered": False}),
     expected={"naive": "invalid", "cursor": "valid"},
     short_scale=0.25,
@@ -66,26 +65,26 @@ SCENARIO = Scenario(
 
 LADDER: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("naive", {}),
-    ("+ ack, retransmission", {"send": "until_definite", "ack_basis": "committed"}),
+    ("+ ack and retransmit", {"send": "until_definite", "ack_basis": "committed"}),
     ("+ server dedupe", {"server_dedupe": "durable"}),
-    ("+ log, cursor", {"delivery": "log", "catch_up": "cursor"}),
+    ("+ log and cursor", {"delivery": "log", "catch_up": "cursor"}),
     ("+ device dedupe", {"device_dedupe": "sequence"}),
     ("+ order by sequence", {"device_order": "sequence"}),
     ("+ fenced goodbye", {"goodbye": "fenced"}),
-    ("+ jitter = cursor", {"backoff": "full_jitter"}),
+    ("+ jitter (= cursor)", {"backoff": "full_jitter"}),
 )
 """Label of a rung -> the policies it changes in all below it."""
 WITHOUT: Final[tuple[tuple[str, dict[str, str]], ...]] = (
-    ("no ack", {"send": "once", "ack_basis": "none", "server_dedupe": "none"}),  # what is never repeated needs no recognising
-    ("three tries", {"send": "bounded"}),
-    ("ack when received", {"ack_basis": "received"}),
-    ("no server dedupe", {"server_dedupe": "none"}),
-    ("server dedupe in memory", {"server_dedupe": "recent"}),
-    ("no catch-up", {"catch_up": "none"}),
-    ("catch-up from the newest", {"catch_up": "newest"}),
-    ("no device dedupe", {"device_dedupe": "none"}),
-    ("order of arrival", {"device_order": "arrival"}),
-    ("unfenced goodbye", {"goodbye": "unfenced"}),
+    ("without ack", {"send": "once", "ack_basis": "none", "server_dedupe": "none"}),  # what is never repeated needs no recognising
+    ("with three tries", {"send": "bounded"}),
+    ("with ack when received", {"ack_basis": "received"}),
+    ("without server dedupe", {"server_dedupe": "none"}),
+    ("with server dedupe in memory", {"server_dedupe": "recent"}),
+    ("without catch-up", {"catch_up": "none"}),
+    ("with catch-up from the newest", {"catch_up": "newest"}),
+    ("without device dedupe", {"device_dedupe": "none"}),
+    ("with order of arrival", {"device_order": "arrival"}),
+    ("with unfenced goodbye", {"goodbye": "unfenced"}),
 )
 """Label -> what is left out of ``cursor``, or made weaker."""
 
@@ -104,7 +103,7 @@ def _rungs() -> tuple[Choice, ...]:
 
 
 RUNGS: Final = _rungs()
-LEFT_OUT: Final = tuple(Choice(f"cursor, {label}", (f"{PRESET}=cursor", *_settings(changes))) for label, changes in WITHOUT)
+LEFT_OUT: Final = tuple(Choice(f"cursor {label}", (f"{PRESET}=cursor", *_settings(changes))) for label, changes in WITHOUT)
 
 
 def _struck(label: str, *faults: Fault) -> Choice:
@@ -141,7 +140,7 @@ SWEEP = Sweep(
         Measure("cpu_us_per_delivery", "CPU per delivery", "us"),
         Measure("end_to_end_p99_ms", "p99, live", "ms"),
     ),
-    pictures=tuple(HeatMap(measure, x="fault", y="mechanisms") for measure in ("lost_pairs", "shown_twice", "out_of_order")),
+    pictures=tuple(HeatMap(measure, x="fault", y="mechanisms", log=False) for measure in ("lost_pairs", "shown_twice", "out_of_order")),
     replications=5,
     short_axes=(
         Axis("mechanisms", RUNGS[:6]),
