@@ -59,7 +59,7 @@ def mixed(seed: int) -> Trial:
     """The trial of a seed with a mix of the policies that decide what is lost, shown twice and in which order: whatever it loses, it comes
     to an end."""
     dice, drawn = Dice(seed), trial(seed)
-    while policies.problem(mix := Policies(**{name: dice.pick(f"mix {name}", _choices(name)) for name in MIXED})):
+    while policies.problem(mix := msgspec.convert({name: dice.pick(f"mix {name}", _choices(name)) for name in MIXED}, Policies)):
         pass
     changed = drawn.scenario.policies | {name: getattr(mix, name) for name in MIXED}
     return msgspec.structs.replace(drawn, scenario=msgspec.structs.replace(drawn.scenario, policies=changed))

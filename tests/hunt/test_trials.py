@@ -33,7 +33,9 @@ def test_any_mix_of_policies_comes_to_its_end(begin: int) -> None:
     """What it loses and repeats is its own affair."""
     trials = [generator.mixed(seed) for seed in range(begin, begin + 20)]
     outcomes = [play(trial) for trial in trials]
-    assert not [(t.seed, o.details) for t, o in zip(trials, outcomes, strict=True) if {CRASH, ENDLESS, *FOUND_UNKNOWN} & set(o.kinds)]
+    assert not [
+        (t.seed, o.details) for t, o in zip(trials, outcomes, strict=True) if {CRASH, ENDLESS, *FOUND_UNKNOWN} & set(o.kinds)
+    ]
     assert any(o.kinds for o in outcomes)
 
 
