@@ -31,6 +31,8 @@ from reports.plots import write_figure
 
 Picture = HeatMap | Curves
 _CELL_INCH: Final = (1.02, 0.62)
+_CELL_LETTERS: Final = 12
+"""Letters of a label that stand beside each other below a cell."""
 _MANY_TIMES: Final = 1e4
 """A logarithmic scale is long from here on: 1, 2, 5, ... would make more than a dozen numbers."""
 _HEADING_MIN: Final = 12
@@ -243,7 +245,7 @@ def cell(row: Mapping[Any, Any] | None) -> str:
     if row["never"]:
         return f"never in\n{int(row['never'])} of {int(row['n'])}"
     if row["mean"] == row["low"] == 0 < row["high"]:
-        return f"0, below {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
+        return f"0,\nbelow {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
     half = (row["high"] - row["low"]) / 2
     return number(row["mean"]) + (f"\n± {number(half, 2)}" if half > 1e-9 * abs(row["mean"]) else "")
 
@@ -254,7 +256,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def _broken(label: str) -> str:
-    return label.replace("_", " ").replace(" + ", " +\n")
+    """Over several lines, as wide as a cell."""
+    parts = label.replace("_", " ").replace(" + ", " +\n").split("\n")
+    return "\n".join(textwrap.fill(part, _CELL_LETTERS, break_long_words=False) for part in parts)
 
 
 # curves ----------------------------------------------------------------------------------------------------------------------------

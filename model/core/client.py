@@ -299,11 +299,11 @@ class ClientSession:
         self.inbox.deliver(frame, "live", now, out)
 
     def _sync_reply(self, frame: SyncReply, now: int, out: list[ClientEffect]) -> None:
-        """Own messages in the page were shown at their ok, or are learnt of now; ordering by position tells by itself."""
+        """Own messages in the page were shown at their ok, or are learnt of now."""
         if self.inbox.is_audit(frame):
             self.inbox.audited(frame, out)
         else:
-            self.inbox.synced(frame, self._shown_before(frame, now, out), now, out)
+            self.inbox.synced(frame, self._answered_before(frame, now, out), now, out)
 
     def _heads(self, frame: Heads, now: int, out: list[ClientEffect]) -> None:
         """Business restarted and knows this session again."""
@@ -355,11 +355,10 @@ class ClientSession:
         )
         self.inbox.deliver(message, "own", now, out)
 
-    def _shown_before(self, reply: SyncReply, now: int, out: list[ClientEffect]) -> frozenset[int]:
-        """Positions of own messages that this device has shown already; also learns from the page which open sends were accepted."""
+    def _answered_before(self, reply: SyncReply, now: int, out: list[ClientEffect]) -> frozenset[int]:
+        """Positions of own messages whose oks came before this page; also learns from it which open sends were accepted."""
         own = [m for m in reply.messages if m.sender_device == self.device]
-        known = frozenset(m.conversation_seq for m in own if not self.outbox.sighted(m, now, out))
-        return known if self.policies.device_dedupe != "sequence" else frozenset()
+        return frozenset(m.conversation_seq for m in own if not self.outbox.sighted(m, now, out))
 
     def _ping(self, now: int, out: list[ClientEffect]) -> None:
         self._ping_counter += 1

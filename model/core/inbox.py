@@ -4,7 +4,10 @@ Rules of the file:
 
 - The cursor of a conversation, ``received_upto``, covers only what is contiguous. What arrives ahead of a gap is parked in the gap
   buffer, neither shown nor acknowledged, and the gap is pulled by sync (policies ``sequence`` and ``cursor``).
-- Under ``arrival`` a message is shown as it comes; ``newest`` is then the highest position seen, holes or not.
+- Under ``arrival`` a message is shown as it comes; ``newest`` is then the highest position seen, holes or not. What was shown ahead of a
+  gap is remembered by whoever dedupes by sequence or pulls from a cursor: a cursor moves over what was received, whether or not what
+  comes again is shown again. So every pull ends nearer to the head, under any mix of policies.
+- An own message is shown at its ok. Where that ok told no position, the device learns it from a sync, and the cursor passes over it.
 - A device is never behind for long: moved heads (at attachment, in pongs) make it pull; one sync a conversation is in flight at a time,
   and ``CATCH_UPS_MAX`` in all. None is repeated on a living connection: its answer comes, or a notice, or the connection's end.
 - Positions belong to an epoch. A message of a newer one means that the conversation began anew, and so does what the device has of it.
@@ -44,7 +47,7 @@ class _Conversation:
         self.received_upto = 0
         self.newest = 0
         self.head_seq = 0  # the furthest position heard of
-        self.ahead: dict[int, tuple[Deliver, Via]] = {}  # the gap buffer, by position
+        self.ahead: dict[int, tuple[Deliver, Via] | None] = {}  # the gap buffer, by position; None: shown already
         self.sync_after = 0
 
 
@@ -164,15 +167,14 @@ class Inbox:
         audit = self._audits.get(reply.conversation)
         return audit is not None and audit.request == reply.request
 
-    def synced(self, reply: SyncReply, shown: frozenset[int], now: int, out: list[ClientEffect]) -> None:
-        """A page of a catch-up arrived; positions in ``shown`` are own messages that the device has shown already."""
+    def synced(self, reply: SyncReply, answered: frozenset[int], now: int, out: list[ClientEffect]) -> None:
+        """A page of a catch-up arrived; positions in ``answered`` are own messages whose oks came before."""
         if self._syncing.get(reply.conversation) != reply.request:
             return
         del self._syncing[reply.conversation]
         self._trim(self._of(reply.conversation), reply, out)
         for message in reply.messages:
-            if message.conversation_seq not in shown:
-                self._accept(message, "sync", now, out)
+            self._accept(message, "sync", now, out, message.conversation_seq in answered)
         conversation = self._of(reply.conversation)
         upto = reply.messages[-1].conversation_seq if reply.messages else reply.head_seq
         have = max(upto, conversation.received_upto)  # parked messages may have joined the page's
@@ -213,9 +215,10 @@ class Inbox:
             conversation = self._conversations[number] = _Conversation()
         return conversation
 
-    def _accept(self, message: Deliver, via: Via, now: int, out: list[ClientEffect]) -> None:
+    def _accept(self, message: Deliver, via: Via, now: int, out: list[ClientEffect], answered: bool = False) -> None:
+        """``answered``: an own message, here again, whose ok came before."""
         seq = message.conversation_seq
-        if via != "own":
+        if via != "own" and not answered:
             self._note_reception(message, now)
         if seq == 0:  # an own message whose place is not known
             out.append(Delivered(message, via))
@@ -229,11 +232,13 @@ class Inbox:
             conversation.newest = seq
         if seq > conversation.head_seq:
             conversation.head_seq = seq
-        if self._is_duplicate(conversation, message):
+        if self._policies.device_dedupe == "sequence" and self._is_duplicate(conversation, message):
             return
-        if self._policies.device_order == "arrival":
+        if self._was_shown(conversation, message, answered):
+            self._advance_shown(conversation, seq, out)
+        elif self._policies.device_order == "arrival":
             self._show(message, via, out)
-            self._advance_shown(conversation, message, via)
+            self._advance_shown(conversation, seq, out)
         else:
             self._place(conversation, message, via, out)
         if conversation.received_upto >= seq and self._policies.delivery == "log":
@@ -250,10 +255,16 @@ class Inbox:
         return known
 
     def _is_duplicate(self, conversation: _Conversation, message: Deliver) -> bool:
-        policy = self._policies.device_dedupe
-        if policy == "sequence":
-            return message.conversation_seq <= conversation.received_upto or message.conversation_seq in conversation.ahead
-        return policy == "connection" and (message.conversation, message.conversation_seq) in self._seen
+        return message.conversation_seq <= conversation.received_upto or message.conversation_seq in conversation.ahead
+
+    def _was_shown(self, conversation: _Conversation, message: Deliver, answered: bool) -> bool:
+        """Whether this is known without the sequence: as seen on this connection, or as an own message, shown at its ok. Not then, and
+        perhaps not yet, was that shown whose ok told a position at which it had to wait, in a gap buffer that may have been full."""
+        policies = self._policies
+        if answered:
+            told = policies.send != "once" and policies.ack_basis == "committed"
+            return message.conversation_seq <= conversation.received_upto or not (told and policies.device_order == "sequence")
+        return policies.device_dedupe == "connection" and (message.conversation, message.conversation_seq) in self._seen
 
     def _show(self, message: Deliver, via: Via, out: list[ClientEffect]) -> None:
         out.append(Delivered(message, via))
@@ -271,17 +282,26 @@ class Inbox:
         if message.conversation_seq > conversation.received_upto:
             conversation.received_upto = message.conversation_seq
         self._show(message, via, out)
-        while following := conversation.ahead.pop(conversation.received_upto + 1, None):
-            conversation.received_upto += 1
-            self._show(*following, out)
+        if conversation.ahead:
+            self._join(conversation, out)
 
-    def _advance_shown(self, conversation: _Conversation, message: Deliver, via: Via) -> None:
-        """Shown as it came: remember it, and move the cursor over what is now contiguous."""
-        if self._policies.device_dedupe != "sequence":
-            return
-        conversation.ahead[message.conversation_seq] = (message, via)
-        while conversation.ahead.pop(conversation.received_upto + 1, None):
+    def _advance_shown(self, conversation: _Conversation, seq: int, out: list[ClientEffect]) -> None:
+        """Shown as it came: remember it where it matters, and move the cursor over what is now contiguous."""
+        policies = self._policies
+        remembers = policies.device_order == "sequence" or policies.device_dedupe == "sequence" or policies.catch_up == "cursor"
+        if remembers and seq == conversation.received_upto + 1:
+            conversation.received_upto = seq
+            self._join(conversation, out)
+        elif remembers and seq > conversation.received_upto and len(conversation.ahead) < limits.GAP_BUFFER_MAX:
+            conversation.ahead[seq] = None
+
+    def _join(self, conversation: _Conversation, out: list[ClientEffect]) -> None:
+        """Move the cursor over what is contiguous now, and show of it what waited."""
+        while conversation.received_upto + 1 in conversation.ahead:
             conversation.received_upto += 1
+            following = conversation.ahead.pop(conversation.received_upto)
+            if following is not None:
+                self._show(*following, out)
 
     # acknowledging -----------------------------------------------------------------------------------------------------------------
 
@@ -340,9 +360,10 @@ class Inbox:
             out.append(TrimmedTo(reply.conversation, conversation.sync_after, reply.start_seq))
             for seq in sorted(seq for seq in conversation.ahead if seq < reply.start_seq):
                 parked = conversation.ahead.pop(seq)
-                if self._policies.device_order != "arrival":  # else it was shown when it came
+                if parked is not None:
                     self._show(*parked, out)
             conversation.received_upto = max(conversation.received_upto, reply.start_seq - 1)
+            self._join(conversation, out)
 
     def _request_audit(self, number: int, audit: _Audit, out: list[ClientEffect]) -> None:
         self._request += 1

@@ -82,6 +82,13 @@ PRESETS: dict[str, Policies] = {
 }
 
 
+def problem(policies: Policies) -> str | None:
+    """Why no run of this mix would mean anything, in words; None where one does. Any mix can be played that comes to an end."""
+    if policies.send == "until_definite" and policies.ack_basis == "none":
+        return "send=until_definite waits for an answer that ack_basis=none never gives; set policies.ack_basis or policies.send"
+    return None
+
+
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every duration of the protocol, in microseconds; ``scaled`` shortens them all for a short run."""
 

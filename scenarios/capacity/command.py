@@ -52,6 +52,7 @@ def task(
             if f"{field}.".startswith(f"{ours}.") or f"{ours}.".startswith(f"{field}."):
                 raise CannotRun(f"--set {setting}: {why}")
     applied = settings.apply(msgspec.structs.replace(loaded, faults=()), changed)
+    settings.check_mix(applied, preset)
     if isinstance(applied.workload.arrivals, Replay):
         raise CannotRun(
             f"{name} replays a recorded trace, whose rate is what it is; give other arrivals with --set workload.arrivals"

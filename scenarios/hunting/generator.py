@@ -11,10 +11,12 @@ hides what another would show.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from model.core import limits
-from model.core.policies import Timers
+import msgspec
+
+from model.core import limits, policies
+from model.core.policies import Policies, Timers
 from model.history.schema import Contract
 from model.scenario import Clocks, Disk, Network, Scenario, Step
 from model.workload.population import PopulationPlan
@@ -51,6 +53,32 @@ def trial(seed: int, preset: str = "cursor") -> Trial:
     kinds = [kind for kind in faults.KINDS if dice.chance(f"faults of kind {kind}", KIND_SHARE)]
     agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6, Timers().heartbeat_us * draft["scale"] / 1e6)
     return _assembled(seed, preset, dice, draft, faults.draw(agenda, kinds, dice.whole("faults", 1, FAULTS_MAX)))
+
+
+def mixed(seed: int) -> Trial:
+    """The trial of a seed with a mix of the policies that decide what is lost, shown twice and in which order: whatever it loses, it comes
+    to an end."""
+    dice, drawn = Dice(seed), trial(seed)
+    while policies.problem(mix := msgspec.convert({name: dice.pick(f"mix {name}", _choices(name)) for name in MIXED}, Policies)):
+        pass
+    changed = drawn.scenario.policies | {name: getattr(mix, name) for name in MIXED}
+    return msgspec.structs.replace(drawn, scenario=msgspec.structs.replace(drawn.scenario, policies=changed))
+
+
+def _choices(policy: str) -> tuple[str, ...]:
+    return get_args(get_type_hints(Policies)[policy])
+
+
+MIXED = (
+    "send",
+    "server_dedupe",
+    "ack_basis",
+    "delivery",
+    "device_dedupe",
+    "device_order",
+    "catch_up",
+    "goodbye",
+)
 
 
 def _plain(dice: Dice) -> Draft:

@@ -28,7 +28,7 @@ RULES = (backoff, business, client, drain, gateway, inbox, log, outbox)
 LINES: dict[str, tuple[Any, str]] = {
     # the device receives
     "a message waits in the gap buffer": (inbox.Inbox._place, "conversation.ahead[message.conversation_seq] ="),
-    "a gap closes and shows what waited": (inbox.Inbox._place, "self._show(*following, out)"),
+    "a gap closes and shows what waited": (inbox.Inbox._join, "self._show(*following, out)"),
     "a catch-up takes several pages": (inbox.Inbox.synced, "self._sync(reply.conversation, have, out)"),
     "a conversation waits for its turn to be synced": (inbox.Inbox._sync, "self._wanting[number] ="),
     "a conversation that waited is synced": (inbox.Inbox._sync_next, "after = self._wanting.pop"),

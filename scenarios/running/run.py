@@ -32,6 +32,7 @@ from scenarios.running import foreign, live, sim
 from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
+from scenarios.running.settings import check_mix
 from scenarios.targets.registry import target_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -107,6 +108,7 @@ def run(
     this machine, is not: the verdict is ``skipped`` and there is no folder. Raises :class:`scenarios.running.exits.CannotRun` and
     :class:`model.history.schema.HistoryError`, each one line.
     """
+    check_mix(scenario, preset)
     target = target_of(preset)
     lacks = foreign.missing(target, scenario, world) if target else missing(scenario, world)
     if lacks:

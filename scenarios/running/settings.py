@@ -15,6 +15,7 @@ from typing import Any, Final, cast, get_args, get_type_hints
 import msgspec
 
 from model.checkers import kinds
+from model.core import policies
 from model.core.policies import Policies
 from model.scenario import ColdRoutes, Fault, Partition, RollingRestart, Scenario, faults, machines, networks
 from model.workload import amounts, arrivals, population, schedule
@@ -127,6 +128,13 @@ def _fields_of_a_fault(error: str, plain: Any) -> str:
     needed = [field.name for field in fields if field.required]
     others = [field.name for field in fields if not field.required]
     return f" (a {tag} needs {', '.join(needed)}{' and may have ' if others else ''}{', '.join(others)})"
+
+
+def check_mix(scenario: Scenario, preset: str) -> None:
+    """Raises :class:`CannotRun` for a preset that the scenario's policies turn into a mix that cannot be played."""
+    wrong = policies.problem(scenario.preset(preset)) if preset in policies.PRESETS else None
+    if wrong is not None:
+        raise CannotRun(f"preset {preset}: {wrong}")
 
 
 # what no world can play ------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from scenarios.running.progress import Part, Progress
 from scenarios.running.progress import shown as progressing
 from scenarios.running.replicate import NotCounted
 from scenarios.running.run import commit, missing
-from scenarios.running.settings import apply
+from scenarios.running.settings import apply, check_mix
 from scenarios.running.signals import interruptible
 from scenarios.running.times import asked_for, asking, chosen, option, read_and_warn
 
@@ -112,9 +112,9 @@ def _split(values: str) -> list[str]:
     return parts
 
 
-def named(sweep: Sweep, axis: Axis) -> Axis:
+def named(sweep: Sweep, axis: Axis, form: Sweep | None = None) -> Axis:
     """An axis of the command line: where the scenario declares one of that name whose choices are more than a value of that field, labels
-    stand for choices. Raises :class:`CannotRun` for a label that it has not."""
+    stand for choices, those of its short ``form`` before the declared ones. Raises :class:`CannotRun` for a label that it has not."""
     declared = next((one for one in sweep.axes if one.name == axis.name), axis)
     if declared is axis and axis.name != PRESET and axis.name.partition(".")[0] not in Scenario.__struct_fields__:
         names = [one.name for one in sweep.axes]
@@ -122,7 +122,8 @@ def named(sweep: Sweep, axis: Axis) -> Axis:
             f"--axis {axis.name}: there is no such field, nor such an axis{suggestion(axis.name, (*names, *Scenario.__struct_fields__))}"
             f" (axes declared: {', '.join(names) or 'none'}; fields: {', '.join(Scenario.__struct_fields__)})"
         )
-    known = {choice.label: choice for choice in (*declared.choices, *declared.more)}
+    forms = [declared, *(one for one in (form or sweep).axes if one.name == axis.name)]
+    known = {choice.label: choice for one in forms for choice in (*one.choices, *one.more)}
     if all(choice.settings == (f"{axis.name}={choice.label}",) for choice in declared.choices):
         return axis
     for choice in axis.choices:
@@ -146,6 +147,7 @@ def _replications(scenario: Scenario, sweep: Sweep, point: Mapping[str, Choice])
     settings = [setting for choice in point.values() for setting in choice.settings]
     preset = next((setting.partition("=")[2] for setting in settings if _sets_preset(setting)), sweep.preset)
     there = apply(scenario, [setting for setting in settings if not _sets_preset(setting)], "--axis")
+    check_mix(there, preset)
     place = {axis: choice.label for axis, choice in point.items()}
     for seed in range(1, sweep.replications + 1):
         yield Task(scenario.name, there, preset, seed, place)
@@ -178,7 +180,7 @@ def swept(
     scenario = catalog.short(name) if short else catalog.load(name)
     declared = catalog.sweep(name)
     plan = declared.short() if short else declared
-    plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
+    plan = plan.over(tuple(named(declared, parsed(axis), plan) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
     check_presets([plan.preset, *_presets(plan)], targets=world == "live")
     _check_apart(plan)

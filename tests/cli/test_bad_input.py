@@ -49,6 +49,11 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
             ("flood", "faults: kill, drain, deaf", "rolling_restart"),
         ),
         ((*RUN, "--set", "expected.cursor=splendid"), ("splendid",)),
+        (
+            (*RUN, "--set", "policies.ack_basis=none"),
+            ("preset cursor", "send=until_definite waits for an answer", "policies.send"),
+        ),
+        ((*SWEEP, "--axis", "policies.ack_basis=none,received"), ("preset cursor", "send=until_definite", "policies.ack_basis")),
         ((*RUN, "--set", "contract.fails.lots=true"), ("contract.fails names 'lots'", "docs/judges.md")),
         ((*RUN, "--set", "contract.window_us=0"), ("contract.window_us is 0", "at least 1")),
         ((*RUN, "--set", "contract.retention_messages=0"), ("contract.retention_messages is 0",)),

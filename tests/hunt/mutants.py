@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant("no repetition without an answer", Outbox._expire, "elif due and self.connection:", "elif False:"),
     # what a device has, shows and acknowledges
     Mutant("cursor moved past a gap", Inbox._place, "if message.conversation_seq > conversation.received_upto + 1:", "if False:"),
-    Mutant("the gap buffer drops what waited in it", Inbox._place, "self._show(*following, out)", "pass"),
+    Mutant("the gap buffer drops what waited in it", Inbox._join, "self._show(*following, out)", "pass"),
     Mutant("an ack covers a gap", Inbox._acknowledge, "(n, conversations[n].received_upto)", "(n, conversations[n].newest)"),
     Mutant(
         "sync from the newest instead of the cursor",

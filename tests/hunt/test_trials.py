@@ -13,7 +13,7 @@ from model.scenario import RollingRestart, faults
 from scenarios.hunting import faults as hunted
 from scenarios.hunting import generator, probes
 from scenarios.hunting.dice import Dice
-from scenarios.hunting.trial import CRASH, Trial, play
+from scenarios.hunting.trial import CRASH, ENDLESS, FOUND_UNKNOWN, Trial, play
 from scenarios.running.settings import apply
 
 SEEDS = range(300)
@@ -26,6 +26,17 @@ def test_a_seed_is_played_the_same_every_time(seed: int) -> None:
     assert first == second
     assert first.digest
     assert first.digest != play(generator.trial(seed + 1)).digest
+
+
+@pytest.mark.parametrize("begin", range(0, 60, 20))
+def test_any_mix_of_policies_comes_to_its_end(begin: int) -> None:
+    """What it loses and repeats is its own affair."""
+    trials = [generator.mixed(seed) for seed in range(begin, begin + 20)]
+    outcomes = [play(trial) for trial in trials]
+    assert not [
+        (t.seed, o.details) for t, o in zip(trials, outcomes, strict=True) if {CRASH, ENDLESS, *FOUND_UNKNOWN} & set(o.kinds)
+    ]
+    assert any(o.kinds for o in outcomes)
 
 
 def test_a_trial_is_a_value_that_stands_for_itself() -> None:

@@ -43,3 +43,25 @@ def test_the_storm_is_as_large_as_the_sentence_says(monkeypatch: pytest.MonkeyPa
     assert "full_jitter  bucket + own hints" in told
     bound, ended = map(int, re.findall(r"by the sentence (\d+) users; the largest storm that ended had (\d+)", told)[0])
     assert 0.85 * bound <= ended <= bound
+
+
+@pytest.mark.slow
+def test_the_ladder_shows_what_each_mechanism_buys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBENCH_RUNS", str(tmp_path))
+    told, pictures = executed("23_mechanism_ladder")
+    assert pictures == 4
+    lost, none = re.findall(r"killed: lost (\d+\.\d) % with acks, .*; (\d+\.\d) % with a log", told)[0]
+    assert float(lost) > 0 == float(none)
+    twice, once = re.findall(r"acks are lost: shown twice (\d+\.\d+) %, with server dedupe (\d+\.\d+) %", told)[0]
+    assert float(twice) > 0 == float(once)
+
+
+@pytest.mark.slow
+def test_timer_against_cursor_shows_who_loses_and_who_is_late(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBENCH_RUNS", str(tmp_path))
+    told, pictures = executed("24_timer_or_cursor")
+    assert pictures == 4
+    assert int(re.findall(r"timer without pull: (\d+) % lost", told)[0]) > 10
+    assert "\ncursor: 0 % lost" in told
+    resend, pull = re.findall(r"missed: (\d+) ms by resends, (\d+\.\d) ms by a cursor", told)[0]
+    assert float(resend) > 20 * float(pull)
