@@ -1,4 +1,4 @@
-"""Killed at every stage of a message's way, under every basis of an ack: who was told "sent", and what is there afterwards, in both worlds."""
+"""Killed at every stage of a message's way, under every basis of an ack: who was told "sent", and what is there then, in both worlds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Make = Callable[[Policies], ServerUnderTest]
 
 SENDER, RECEIVER = 1, 2
 """Users of conversation 1, on the gateways of their numbers."""
-ROLES = {stage: "business" for stage in faults.BUSINESS_STAGES} | {
+ROLES = dict.fromkeys(faults.BUSINESS_STAGES, "business") | {
     "forwarded": "gateway-1",
     "read": "gateway-1",
     "ack_unwritten": "gateway-1",
