@@ -70,9 +70,7 @@ class Kind(IntEnum):
     ONLINE = 34  # [device] switched on by the schedule
     # faults and processes
     FAULT_PLANNED = 40  # [node, value: id of the fault, code: FaultKind, epoch: Stage of a kill] t_us as planned
-    FAULT_BEGUN = (
-        41  # [node, value: id, code: FaultKind, seq: how many it strikes at first, epoch: Stage of a kill] proven, at t_us
-    )
+    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind, seq: how many it strikes at first, epoch: Stage of a kill] proven
     FAULT_HEALED = 42  # [node, value: id, code: FaultKind, seq: how many it struck in all] proven healed at t_us
     PROCESS_STARTED = 43  # [node, value: pid or incarnation]
     PROCESS_EXITED = 44  # [node, value: pid or incarnation, code: signal or status]
