@@ -253,8 +253,12 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
+LABEL_MAX = 12
+"""Letters of a name of several words that fit under a cell."""
+
+
 def _broken(label: str) -> str:
-    return label.replace("_", " ").replace(" + ", " +\n")
+    return label.replace("_", " " if len(label) <= LABEL_MAX else "\n").replace(" + ", " +\n")
 
 
 # curves ----------------------------------------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def conclusion(table: pd.DataFrame) -> str:
     lines = []
     for basis, rows in table.groupby("policies.ack_basis", sort=False):
         killed, calm = rows[rows["stage"] != NO_KILL], rows[rows["stage"] == NO_KILL]
-        lost = killed[killed["kills_that_lost"] > 0].groupby("stage", sort=False)[["kills_that_lost", "kills"]].sum()
+        lost = killed.groupby("stage", sort=False)[["kills_that_lost", "kills"]].sum().query("kills_that_lost > 0")
         where = ", ".join(f"{stage} ({row.kills_that_lost:.0f} of {row.kills:.0f} kills)" for stage, row in lost.iterrows())
         kept = killed[~killed["stage"].isin(lost.index)]["kills"].sum()
         ack = f"; ack p50 {calm['ack_p50_ms'].mean():.2f} ms" if len(calm) else ""
