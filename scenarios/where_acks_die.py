@@ -83,10 +83,12 @@ SCENARIO = Scenario(
     ramp_s=2.0,
     warm_up_s=2.0,
     duration_s=24.0,
-    faults=kills("queued", first_s=3.0, every_s=6.0, count=3, down_s=1.0),
+    faults=kills("queued", first_s=6.0, every_s=6.0, count=2, down_s=1.0),
     contract=Contract(
-        fails={"outage": False, "not_recovered": False}, quiet_us=5_000_000
-    ),  # how long one is cut off is not asked
+        fails={"outage": False, "not_recovered": False},  # how long one is cut off is not asked
+        window_us=2_000_000,
+        quiet_us=5_000_000,
+    ),
     expected={"naive": "invalid", "timer": "invalid", "cursor": "valid"},
     short_scale=0.25,
 )
