@@ -126,13 +126,11 @@ SWEEP = Sweep(
 def figures(run: Finished) -> Figures:
     """The figures of a run of either world: what was told sent and is gone, what is there twice, and what acks took."""
     latency = run.judged.measures.get("latency", {}).get("ack", {})
-    seconds = run.scenario.duration_s
-    acks = {f"ack_{q}_ms": _ms(latency.get(f"{q}_us")) for q in ("p50", "p99")}
+    acks: Figures = {f"ack_{q}_ms": _ms(latency.get(f"{q}_us")) for q in ("p50", "p99")}
     told = common(run.judged) | cpu(run)
+    rate: Figures = {"ok_per_s": (told["ok"] or 0.0) / run.scenario.duration_s}
     dense = run.scenario.preset(run.preset).server_dedupe == "durable"
-    return (
-        gone(run.history, dense) | {"stored_twice": stored_twice(run.history)} | acks | told | {"ok_per_s": told["ok"] / seconds}
-    )
+    return gone(run.history, dense) | {"stored_twice": stored_twice(run.history)} | acks | rate | told
 
 
 def _ms(us: float | str | None) -> float | None:

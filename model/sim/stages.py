@@ -30,7 +30,9 @@ class Struck(Protocol):
 
     fault: Any
     node: Any
-    storage: SimStorage
+
+    @property
+    def storage(self) -> SimStorage: ...
 
     def call_in(self, wait_us: int, call: Callable[[], None]) -> None: ...
 
@@ -39,7 +41,7 @@ GiveUp = Callable[[], None]
 """Ends the waiting; who stands there by then is killed."""
 
 
-def arm(case: Struck, gone: Callable[[], None]) -> GiveUp:
+def arm(case: Struck, gone: Callable[[], object]) -> GiveUp:
     """Have ``gone`` happen when the node stands at the fault's stage."""
     return (_in_commit if case.fault.stage in ("queued", "committed") else _at_end_of_turn)(case, gone)
 
@@ -92,7 +94,7 @@ BEFORE: dict[str, Before] = {
 }
 
 
-def _at_end_of_turn(case: Struck, gone: Callable[[], None]) -> GiveUp:
+def _at_end_of_turn(case: Struck, gone: Callable[[], object]) -> GiveUp:
     node, life, before = case.node, case.node.life, BEFORE[case.fault.stage]
 
     def end() -> None:
@@ -122,7 +124,7 @@ def _at_end_of_turn(case: Struck, gone: Callable[[], None]) -> GiveUp:
 # in a commit ------------------------------------------------------------------------------------------------------------------------
 
 
-def _in_commit(case: Struck, gone: Callable[[], None]) -> GiveUp:
+def _in_commit(case: Struck, gone: Callable[[], object]) -> GiveUp:
     node, life, storage = case.node, case.node.life, case.storage
     stands = False
 

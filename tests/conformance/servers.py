@@ -19,6 +19,7 @@ from model.core.frames import Connect, Error, Frame, Welcome
 from model.core.log import Conversation
 from model.core.policies import PRESETS, Policies, Timers
 from model.scenario import Kill, Network
+from model.scenario.faults import KillStage
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
 from model.sim.kernel import Kernel
@@ -65,7 +66,7 @@ class ServerUnderTest(Protocol):
 
     def kill(self, role: str) -> None: ...
 
-    def kill_at(self, role: str, stage: str) -> None:
+    def kill_at(self, role: str, stage: KillStage) -> None:
         """Have it killed when it next stands there."""
         ...
 
@@ -115,7 +116,7 @@ class LiveServer:
     def kill(self, role: str) -> None:
         assert self._server.ask(f"kill {role}")["status"] == -9
 
-    def kill_at(self, role: str, stage: str) -> None:
+    def kill_at(self, role: str, stage: KillStage) -> None:
         assert self._server.ask(f"arm {role} {stage}")["event"] == "armed"
 
     def await_kill(self, role: str, stage: str) -> None:
@@ -166,7 +167,7 @@ class SimServer:
     def kill(self, role: str) -> None:
         self._role(role).kill()
 
-    def kill_at(self, role: str, stage: str) -> None:
+    def kill_at(self, role: str, stage: KillStage) -> None:
         node = self._role(role)
         self._give_up = arm(_Struck(self.kernel, Kill(role, 0.0, 0.0, stage), node, self._business.storage), node.kill)
 

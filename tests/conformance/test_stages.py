@@ -24,7 +24,7 @@ ROLES = dict.fromkeys(faults.BUSINESS_STAGES, "business") | {
     "ack_unwritten": "gateway-1",
     "delivery_unwritten": "gateway-2",
 }
-ORDER = ("forwarded", *(stage for stage in ROLES if stage != "forwarded"))
+ORDER: tuple[faults.KillStage, ...] = ("forwarded", *(stage for stage in ROLES if stage != "forwarded"))
 """The first one leaves a message behind, so that there are heads to tell of from then on."""
 EVERY = {"received", "queued", "committed"}
 ACKED = {
@@ -76,7 +76,7 @@ class Talk:
         one, other = (logged_in(self.server, user, gateway=user, counter=self.logins)[0] for user in (SENDER, RECEIVER))
         return one, other
 
-    def killed_at(self, stage: str) -> tuple[bool, bool, bool]:
+    def killed_at(self, stage: faults.KillStage) -> tuple[bool, bool, bool]:
         """Whether the sender had its ack, the receiver its delivery, and whether the message is in the log afterwards."""
         role = ROLES[stage]
         sender, receiver = self.logged_in()
