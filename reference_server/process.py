@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import uvloop
 
 from model.core import limits
+from reference_server import stages
 from reference_server.config import ConfigError, ServerConfig, read_config
 
 # sysexits(3): what a script that started a role may rely on
@@ -174,7 +175,8 @@ async def _serve(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], un
 
 
 def _read_orders(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, rest: bytearray) -> None:
-    """``step MICROSECONDS``, a line, has the clock jump, which is said on stdout; the end is the end."""
+    """A line each: ``step MICROSECONDS`` has the clock jump, ``arm STAGE`` has the process end when it stands there, ``disarm`` has it live
+    on. That it has been done is said on stdout. The end is the end."""
     chunk = os.read(sys.stdin.fileno(), 4096)
     if not chunk:
         loop.remove_reader(sys.stdin.fileno())
@@ -184,10 +186,14 @@ def _read_orders(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, rest: byt
     *lines, last = bytes(rest).split(b"\n")
     rest[:] = last
     for line in lines:
-        verb, _, by_us = line.partition(b" ")
-        if verb == b"step":
-            _CLOCK.step(int(by_us))
+        verb, _, value = line.decode().partition(" ")
+        if verb == "step":
+            _CLOCK.step(int(value))
             print("stepped", flush=True)
+        elif verb == "arm":
+            print(f"{'armed' if stages.arm(value) else 'unarmed'} {value}", flush=True)
+        elif verb == "disarm" and stages.disarm():
+            print("disarmed", flush=True)
 
 
 def _end_on_bug(name: str, context: dict[str, Any]) -> None:

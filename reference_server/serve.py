@@ -8,9 +8,10 @@ When everything serves it prints one line on stdout::
     ready {"gateways":[{"name":"gateway-1","host":"127.0.0.1","port":40001,"pid":123}],"business":{"pid":122,"socket":...}}
 
 SIGTERM and SIGINT stop it, gateways first; the exit code is then 0. With ``--control`` it takes commands on stdin (``kill gateway-1``,
-``drain gateway-1``, ``pause business``, ``resume business``, ``start business``, ``step business MICROSECONDS`` (its clock), ``stop``)
-and prints one JSON event a line, each with the instant ``t_ns`` of CLOCK_MONOTONIC:
-``{"event":"exited","role":"gateway-1","pid":123,"status":-9,"t_ns":1}``, ``{"event":"started",...,"port":40001,...}``,
+``drain gateway-1``, ``pause business``, ``resume business``, ``start business``, ``step business MICROSECONDS`` (its clock),
+``arm business STAGE`` (it ends there by itself, with SIGKILL), ``disarm business``, ``stop``) and prints one JSON event a line, each with
+the instant ``t_ns`` of CLOCK_MONOTONIC: ``{"event":"exited","role":"gateway-1","pid":123,"status":-9,"t_ns":1}``,
+``{"event":"started",...,"port":40001,...}``, ``{"event":"stood",...,"stage":"queued","since_ns":1,...}``,
 ``{"event":"refused","command":...,"text":...}``. The end of stdin stops it then.
 
 With ``--merged`` the one gateway and business are one process (:mod:`reference_server.merged`): it has one pid under both names, either

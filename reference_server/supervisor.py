@@ -48,9 +48,11 @@ STEADY_S = 10.0
 """A child that served this long begins anew with the first delay."""
 
 
-VERBS = ("kill", "drain", "pause", "resume", "start", "step")
-"""What may be done to a child: SIGKILL, SIGTERM, SIGSTOP, SIGCONT, a new process, another time."""
-_WHOLE = re.compile(r"-?\d{1,15}")
+VERBS = ("kill", "drain", "pause", "resume", "start", "step", "arm", "disarm")
+"""What may be done to a child: SIGKILL, SIGTERM, SIGSTOP, SIGCONT, a new process, another time; an end of its own at a stage, and none."""
+_VALUES = {"step": re.compile(r"-?\d{1,15}"), "arm": re.compile(r"[a-z_]{1,40}")}
+"""What stands behind the role, by the verb."""
+_NOTHING = re.compile("")
 
 
 class Child:
@@ -125,12 +127,12 @@ class Child:
         self.held = wanted
         self.process.send_signal(signal.SIGSTOP if wanted else signal.SIGCONT)
 
-    def step_clock(self, by_us: int) -> None:
-        """Have its clock jump; it says ``stepped`` when it has."""
+    def tell(self, order: str) -> None:
+        """Give an order to the process itself (:func:`reference_server.process.run`); it says when it has obeyed."""
         assert self.process is not None
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
-            self.process.stdin.write(b"step %d\n" % by_us)
+            self.process.stdin.write(order.encode() + b"\n")
             self.process.stdin.flush()
 
     def stands_still(self) -> bool:
@@ -264,12 +266,24 @@ class Supervisor:
             return
         *lines, child.output = (child.output + chunk).split(b"\n")
         for line in lines:
-            if line == b"stepped":
-                self._emit("stepped", role=child.called, pid=child.pid)
-            elif child.ready_s is None:
+            if child.ready_s is not None:
+                self._told(child, line.decode(errors="replace"))
+            else:
                 child.ready_s = time.monotonic()
                 if self._phase == "serving":
                     self._emit("started", role=child.called, pid=child.pid, port=child.port)
+
+    def _told(self, child: Child, line: str) -> None:
+        """A child has done what it was told to, cannot, or stands where it was told to end."""
+        word, stage, since_ns = (*line.split(), "", "", "")[:3]
+        if word in ("stepped", "armed", "disarmed"):
+            self._emit(word, role=child.called, pid=child.pid)
+        elif word == "unarmed":
+            text = f"{child.called} has no such stage, or waits for one already"
+            self._emit("refused", command=f"arm {child.called} {stage}", text=text)
+        elif word == "stood":
+            child.ending = True
+            self._emit(word, role=child.called, pid=child.pid, stage=stage, since_ns=int(since_ns))
 
     def _reap_children(self) -> None:
         for leaver in list(self._leaving):
@@ -287,7 +301,7 @@ class Supervisor:
 
     def _exited(self, child: Child, status: int) -> None:
         pid = child.pid
-        self._ignore_output(child)
+        self._hear_out(child)
         child.forget()
         if self._phase == "starting":
             self._first_failure = self._first_failure or (child, status)
@@ -296,10 +310,11 @@ class Supervisor:
         if self._phase == "serving" and not child.ending:
             _say(f"{child.role} (pid {pid}) ended unasked, {_status_text(status)}{self._plan_restart(child)}")
 
-    def _ignore_output(self, child: Child) -> None:
+    def _hear_out(self, child: Child) -> None:
+        """What it said before it ended may be read only now."""
         output = child.process.stdout if child.process else None
-        if output is not None and output.fileno() in self._selector.get_map():
-            self._selector.unregister(output)
+        while output is not None and output.fileno() in self._selector.get_map():
+            self._read_output(child, output)
 
     def _plan_restart(self, child: Child) -> str:
         """Without control, a child that died comes back. Returns what to say about it."""
@@ -335,15 +350,17 @@ class Supervisor:
             self._selector.unregister(sys.stdin.fileno())
 
     def _obey(self, command: str) -> None:
-        verb, role, by_us = (*command.split(), "", "", "")[:3]
+        verb, role, value = (*command.split(), "", "", "")[:3]
         child = self._roles.get(role)
         if command == "stop":
             self._stops_asked += 1
-        elif child is None or verb not in VERBS or (verb == "step") != bool(_WHOLE.fullmatch(by_us)):
-            roles = ", ".join(self._roles)
-            self._emit(
-                "refused", command=command, text=f"expected {' ROLE, '.join(VERBS)} ROLE MICROSECONDS or stop; roles are {roles}"
-            )
+        elif child is None or verb not in VERBS or not _VALUES.get(verb, _NOTHING).fullmatch(value):
+            roles, verbs = ", ".join(self._roles), ", ".join(f"{verb} ROLE" for verb in VERBS if verb not in _VALUES)
+            text = f"expected {verbs}, step ROLE MICROSECONDS, arm ROLE STAGE or stop; roles are {roles}"
+            self._emit("refused", command=command, text=text)
+        elif verb == "disarm":
+            if child.process is not None:  # else it has ended where it was told to
+                child.tell("disarm")
         elif verb == "start" and child.process is not None and child.ending:
             self._succeed(child)
         elif (verb == "start") == (child.process is not None):
@@ -354,8 +371,9 @@ class Supervisor:
         elif verb in ("kill", "drain"):
             child.called = role
             child.signal(signal.SIGKILL if verb == "kill" else signal.SIGTERM)
-        elif verb == "step":
-            child.step_clock(int(by_us))
+        elif verb in _VALUES:
+            child.called = role
+            child.tell(f"{verb} {value}")
         else:
             child.pause(verb == "pause")
 

@@ -3,8 +3,9 @@
 Rules of the file:
 
 - Business does not know transports. It sees gateways by number and sessions by (gateway, connection).
-- A message is answered and fanned out from the *result* of its one storage command; only the policy ``ack_basis=received`` answers
-  before, and loses what a crash takes in between.
+- A message is answered and fanned out from the *result* of its one storage command; only the policies ``ack_basis=received`` and
+  ``queued`` answer before, and lose what a crash takes in between. ``received`` answers as soon as a send is parsed, whatever becomes of
+  it; ``queued`` when the shell has handed its append to the storage writer, which gathers appends for one commit.
 - Every send and sync has one answer, a repetition too: the gateway counts them, and reads no more of whom it waits for.
 - Gateways are numbered by their *links*: one that comes back has a new number, so an answer to a connection of its former life
   never reaches a connection of its new one.
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterable
 
 from model.core import limits
 from model.core.codes import OK, Code
-from model.core.commands import Append, Appended, Page, ReadAfter, StorageResult
+from model.core.commands import Append, Appended, Page, ReadAfter, StorageCommand, StorageResult
 from model.core.effects import BusinessEffect, Store, TellGateway
 from model.core.envelopes import Attach, Attached, Detach, Down, Evict, ToBusiness, Up
 from model.core.frames import Deliver, Frame, Head, ReceiveAck, ReceiveConfirmed, Send, SendAck, SyncReply, SyncRequest
@@ -60,7 +61,7 @@ class _Pending:
 
 
 class BusinessNode:
-    """The rules of one business node. Inputs: ``receive``, ``gateway_lost``, ``stored``, ``on_deadline``."""
+    """The rules of one business node. Inputs: ``receive``, ``gateway_lost``, ``queued``, ``stored``, ``on_deadline``."""
 
     __slots__ = (
         "_by_connection",
@@ -142,6 +143,17 @@ class BusinessNode:
         """The link to a gateway ended; its connections are gone or will be announced again."""
         for route in self._by_connection.pop(gateway, {}).values():
             self._forget(route)
+
+    def queued(self, commands: Iterable[StorageCommand], out: list[BusinessEffect]) -> None:
+        """Storage's writer has taken commands over and has not carried them out yet: the policy ``ack_basis=queued`` answers here."""
+        if self.policies.ack_basis != "queued":
+            return
+        for command in commands:
+            if type(command) is Append:
+                gateway, connection, device, _ = self._in_flight[command.token]
+                ack = SendAck(command.conversation, command.send_counter, OK)
+                self._remember((device, command.conversation, command.send_counter), ack)
+                self._answer(gateway, connection, ack, out)
 
     def stored(self, result: StorageResult, now: int, out: list[BusinessEffect]) -> None:
         """Storage answers a command: what it says is committed."""
@@ -241,7 +253,7 @@ class BusinessNode:
         """Whether it came before; it is then answered as it was, or "later" while the answer is not known."""
         identity = (route.device, frame.conversation, frame.send_counter)
         if identity in self._recent:
-            if self.policies.ack_basis == "committed":
+            if self.policies.ack_basis in ("queued", "committed"):
                 ack = self._recent[identity] or SendAck(frame.conversation, frame.send_counter, Code.OVERLOADED)
                 self._answer(route.gateway, route.connection, ack, out)
             return True

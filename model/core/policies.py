@@ -15,7 +15,7 @@ MILLISECOND = 1_000
 
 SendPolicy = Literal["once", "bounded", "until_definite"]
 ServerDedupe = Literal["none", "recent", "durable"]
-AckBasis = Literal["none", "received", "committed"]
+AckBasis = Literal["none", "received", "queued", "committed"]
 Delivery = Literal["once", "pending", "log"]
 DeviceDedupe = Literal["none", "connection", "sequence"]
 DeviceOrder = Literal["arrival", "sequence"]
@@ -36,7 +36,8 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server_dedupe: ServerDedupe = "durable"
     """Where an accepted send is recognised: nowhere, among recent ids in memory, or in the message's own transaction."""
     ack_basis: AckBasis = "committed"
-    """What a send ack promises: no ack, business has received it, storage has committed it."""
+    """What a send ack promises: no ack, business has parsed it, its append waits in the storage writer's queue, storage has committed it.
+    Only the last survives the end of the process."""
     delivery: Delivery = "log"
     """``once``: sent down once; ``pending``: kept in business memory and resent until acked; ``log``: sent down, the log is the truth."""
     device_dedupe: DeviceDedupe = "sequence"

@@ -69,8 +69,8 @@ class Kind(IntEnum):
     OFFLINE = 33  # [device] switched off by the schedule
     ONLINE = 34  # [device] switched on by the schedule
     # faults and processes
-    FAULT_PLANNED = 40  # [node, value: id of the fault, code: FaultKind] t_us as planned
-    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind, seq: how many it strikes at first] proven to have taken effect at t_us
+    FAULT_PLANNED = 40  # [node, value: id of the fault, code: FaultKind, epoch: Stage of a kill] t_us as planned
+    FAULT_BEGUN = 41  # [node, value: id, code: FaultKind, seq: how many it strikes at first, epoch: Stage of a kill] proven
     FAULT_HEALED = 42  # [node, value: id, code: FaultKind, seq: how many it struck in all] proven healed at t_us
     PROCESS_STARTED = 43  # [node, value: pid or incarnation]
     PROCESS_EXITED = 44  # [node, value: pid or incarnation, code: signal or status]
@@ -142,6 +142,20 @@ class FaultKind(IntEnum):
     REFUSE = 18  # the node's port refuses connections, those it has stay
     DISK_FULL = 19  # the node ends at a commit for which there is no room
     CLOCK_STEP = 20  # the node's clock jumps; healed at once
+
+
+class Stage(IntEnum):
+    """Where a message stands between its sender and its receivers: a kill may wait until a process stands there."""
+
+    READ = 1  # a gateway has read a send and not forwarded it
+    FORWARDED = 2  # a gateway has forwarded a send, whose answer is not back
+    RECEIVED = 3  # business has parsed a send and said what it says on receipt; its append is not queued
+    QUEUED = 4  # an append waits for its commit, and what business says of that is said
+    COMMITTED = 5  # an append is committed, and nobody has been told
+    ACKED = 6  # business has told a gateway of the commit, and nothing of the fan-out has left
+    FANNED_OUT = 7  # the fan-out has left business
+    ACK_UNWRITTEN = 8  # a gateway has a send's ack and has not written it
+    DELIVERY_UNWRITTEN = 9  # a gateway has a delivery and has not written it
 
 
 ROW = np.dtype(

@@ -88,13 +88,13 @@ class RunObserver:
         """A phase of the run begins."""
         self._record(Kind.PHASE, now, code=phase)
 
-    def fault_planned(self, fault: int, kind: FaultKind, node: int, at_us: int) -> None:
-        """The scenario wants this fault."""
-        self._record(Kind.FAULT_PLANNED, at_us, node=node, value=fault, code=kind)
+    def fault_planned(self, fault: int, kind: FaultKind, node: int, at_us: int, stage: int = 0) -> None:
+        """The scenario wants this fault; ``stage``: of a kill that waits for one."""
+        self._record(Kind.FAULT_PLANNED, at_us, node=node, value=fault, code=kind, epoch=stage)
 
-    def fault_begun(self, fault: int, kind: FaultKind, node: int, now: int, count: int) -> None:
-        """Proof that a fault took effect, on so many processes, connections, frames or bytes to begin with."""
-        self._record(Kind.FAULT_BEGUN, now, node=node, value=fault, code=kind, seq=count)
+    def fault_begun(self, fault: int, kind: FaultKind, node: int, now: int, count: int, stage: int = 0) -> None:
+        """Proof that a fault took effect, on so many processes, connections, frames or bytes to begin with; and at which stage."""
+        self._record(Kind.FAULT_BEGUN, now, node=node, value=fault, code=kind, seq=count, epoch=stage)
 
     def fault_healed(self, fault: int, kind: FaultKind, node: int, now: int, count: int) -> None:
         """Proof that a fault is over; ``count`` is how many it has struck in all."""

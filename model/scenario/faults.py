@@ -20,12 +20,29 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from model.history.schema import FaultKind
+from model.history.schema import FaultKind, Stage
 
 World = Literal["sim", "live"]
 Strikes = Literal["any", "gateway", "business"]
 Direction = Literal["up", "down", "both"]
 """From the device to the gateway, from the gateway to the device."""
+
+
+KillStage = Literal[
+    "",
+    "read",
+    "forwarded",
+    "received",
+    "queued",
+    "committed",
+    "acked",
+    "fanned_out",
+    "ack_unwritten",
+    "delivery_unwritten",
+]
+"""Stages by their names in the history, where each is explained; none: at once."""
+GATEWAY_STAGES: tuple[KillStage, ...] = ("read", "forwarded", "ack_unwritten", "delivery_unwritten")
+BUSINESS_STAGES: tuple[KillStage, ...] = ("received", "queued", "committed", "acked", "fanned_out")
 
 
 class _Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="fault"):
@@ -66,11 +83,15 @@ class _Restart(_Fault, frozen=True):
 # processes --------------------------------------------------------------------------------------------------------------------------
 
 
-class Kill(_Restart, frozen=True, tag="kill"):
-    """The node's process is gone at once (kill -9) and started again later."""
+class Kill(_Restart, frozen=True, tag="kill", omit_defaults=True):
+    """The node's process is gone (kill -9) and started again later: at once, or the first time from ``at_s`` on that it stands at a
+    ``stage`` between two steps of what it does with a message (``GATEWAY_STAGES``, ``BUSINESS_STAGES``). One that does not stand
+    there before ``back_s`` lives on."""
 
     kind = FaultKind.KILL
     strikes = "any"
+
+    stage: KillStage = ""
 
 
 class Drain(_Restart, frozen=True, tag="drain"):
@@ -291,6 +312,11 @@ def steps(faults: Iterable[Fault]) -> tuple[Single, ...]:
     return tuple(found)
 
 
+def stage(fault: Fault) -> int:
+    """The stage at which a fault strikes, by its number in the history; 0 for none."""
+    return Stage[fault.stage.upper()] if isinstance(fault, Kill) and fault.stage else 0
+
+
 def scaled(fault: Fault, factor: float) -> Fault:
     """The same in a run that is shortened: its times are multiplied, its shares, counts and bandwidths kept."""
     times = {name: getattr(fault, name) * factor for name in _TIMES if name in fault.__struct_fields__}
@@ -331,5 +357,9 @@ def problems(fault: Fault) -> Iterator[str]:
         yield f"count is {count}; give at least 1"
     if not 0 < rate < math.inf:
         yield f"bit_s is {rate:g}; give more than 0 bits per second"
+    if isinstance(fault, Kill) and fault.stage:
+        stages = BUSINESS_STAGES if fault.node == "business" else GATEWAY_STAGES
+        if fault.stage not in stages:
+            yield f"stage is {fault.stage}, where {fault.node} never stands; give one of {', '.join(stages)}"
     if isinstance(fault, RollingRestart) and not fault.nodes:
         yield "nodes is empty; name the gateways to restart, in order"

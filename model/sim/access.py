@@ -20,8 +20,6 @@ from model.sim.stations import Cores
 if TYPE_CHECKING:
     from model.sim.business import SimBusiness
 
-Trap = Callable[[list[Any]], list[Any]]
-"""What a fault makes of the effects of a turn before they leave."""
 ACCEPT_BACKLOG = 4096
 """Connections that a gateway's kernel holds until they are accepted, as the live gateway asks for; Linux caps it at ``somaxconn``."""
 
@@ -61,7 +59,6 @@ class SimGateway(Node):
         """Whether a connection request is taken up; whether a port without a process behind it takes it up."""
         self.severed = False
         """Whether nothing passes between it and business, whoever lives."""
-        self.traps: list[Trap] = []
 
     # life --------------------------------------------------------------------------------------------------------------------------
 
@@ -257,8 +254,6 @@ class SimGateway(Node):
         return writing
 
     def release(self, out: list[Any]) -> None:
-        for trap in self.traps:
-            out = trap(out)
         links, each_us, lags_us = self._links, self._each_us, dict[int, int]()
         envelopes: list[Any] = []
         for effect in out:

@@ -134,6 +134,8 @@ class SimBusiness(Node):
                     if type(result) is Page:
                         page_rows += len(result.messages)
                 return self._times.business_result_us * len(item[1]) + self._times.business_page_row_us * page_rows
+            case "queued":
+                out += item[1]
             case "unlinked":
                 machine.gateway_lost(item[1], now, out)
             case "deadline":
@@ -196,7 +198,16 @@ class SimBusiness(Node):
             if gateway is not None:
                 self.kernel.at(arrival, gateway.told, link, told)
         if commands:
-            self.storage.submit(commands)
+            self._submit(commands)
+
+    def _submit(self, commands: list[StorageCommand]) -> None:
+        """Hand commands to the disk's queue; what there is to say of that is said in the next turn."""
+        assert self._machine is not None
+        self.storage.submit(commands)
+        told: list[Any] = []
+        self._machine.queued(commands, told)
+        if told:
+            self.arrive("queued", told)
 
     def deadline(self) -> int:
         return self._machine.deadline if self._machine is not None else limits.NEVER_US

@@ -21,10 +21,12 @@ from model.core.codes import Code
 from model.core.effects import Write
 from model.core.frames import SEND_ACK
 from model.scenario import faults as f
+from model.sim import stages
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
 from model.sim.node import Node
 from model.sim.rough import DOWN, UP, RoughLink, Tears
+from model.sim.storage import SimStorage
 
 if TYPE_CHECKING:
     from model.sim.world import World
@@ -51,7 +53,8 @@ class Nemesis:
         """Record what is planned, and let it come."""
         for number, fault in enumerate(f.steps(self._scenario.faults), 1):
             node = self._world.node(fault.node)
-            self._observer.fault_planned(number, fault.kind, node.number, self._scenario.at_us(fault.at_s))
+            at_us, stage = self._scenario.at_us(fault.at_s), f.stage(fault)
+            self._observer.fault_planned(number, fault.kind, node.number, at_us, stage)
             self._kernel.process(self._come(Case(self, number, fault, node)))
 
     def _come(self, case: Case) -> Deed:
@@ -88,6 +91,11 @@ class Case:
         return [self.node] if isinstance(self.node, SimGateway) else list(self.world.devices.gateways)
 
     @property
+    def storage(self) -> SimStorage:
+        """Business's disk."""
+        return self.world.business.storage
+
+    @property
     def back_us(self) -> int:
         """When the node's process is started again."""
         return self._scenario.at_us(self.fault.back_s)
@@ -108,12 +116,17 @@ class Case:
         if wait_us > 0:
             yield self._kernel.timeout(wait_us)
 
+    def call_in(self, wait_us: int, call: Callable[[], None]) -> None:
+        """Have something happen in so many microseconds."""
+        self._kernel.at(self._kernel.now + wait_us, call)
+
     def begun(self, count: int = 1) -> None:
         """It took effect on so many, or so many more; said once."""
         self.count += count
         if not self.has_begun:
             self.has_begun = True
-            self._observer.fault_begun(self.number, self.fault.kind, self.node.number, self._kernel.now, self.count)
+            stage = f.stage(self.fault)
+            self._observer.fault_begun(self.number, self.fault.kind, self.node.number, self._kernel.now, self.count, stage)
 
     def healed(self) -> None:
         """It is over, if it had begun; said once."""
@@ -162,8 +175,15 @@ def _back(case: Case, ahead: bool = False) -> Deed:
 
 
 def _kill(case: Case) -> Deed:
-    if case.node.alive:
+    if not case.node.alive:
+        return
+    if case.fault.stage:
+        give_up = stages.arm(case, lambda: _gone(case, KILLED))
+        yield from case.until(case.fault.back_s)
+        give_up()
+    else:
         _gone(case, KILLED)
+    if case.has_begun:
         yield from _back(case)
 
 
@@ -224,11 +244,16 @@ def _pause(case: Case) -> Deed:
 def _disk_full(case: Case) -> Deed:
     """Business ends at the next commit; nothing of that is kept."""
     business = case.world.business
-    if not business.alive or business.storage.on_full is not None:
+    if not business.alive or business.storage.instead is not None:
         return
-    business.storage.on_full = lambda: _gone(case, FAILED)
+
+    def end() -> bool:
+        _gone(case, FAILED)
+        return True
+
+    business.storage.instead = end
     yield from case.until(case.fault.back_s)
-    business.storage.on_full = None
+    business.storage.instead = None
     if case.has_begun:
         yield from _back(case)
 
@@ -242,7 +267,7 @@ def _clock_step(case: Case) -> Deed:
 
 
 def _storage_stall(case: Case) -> Deed:
-    storage = case.world.business.storage
+    storage = case.storage
     if storage.is_stalled:
         return
     storage.stall()

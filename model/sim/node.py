@@ -19,6 +19,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from model.scenario.tally import RESTS_US
 from model.sim.kernel import Kernel
 from model.sim.stations import Cores
 
+Trap = Callable[[list[Any]], list[Any]]
+"""What a fault makes of the effects of a turn before they leave."""
 FACTORS = 1 << 12
 """How many turns have a factor of their own before they come round again."""
 EVEN = (1.0,) * FACTORS
@@ -78,6 +81,7 @@ class Node(ABC):
         """What waking up takes, as a factor of what it costs."""
         self.writing_us = 0
         """The part of a turn's cost for which it writes, if to several; ``release`` may let its effects leave in the course of it."""
+        self.traps: list[Trap] = []
         self._inbox: deque[tuple[Any, ...]] = deque()
         self._busy = self._keeps_core = False
         self._slice_end = 0
@@ -215,9 +219,15 @@ class Node(ABC):
     def _write(self, life: int, out: list[Any], writing_us: int) -> None:
         """Of several effects, each leaves in its turn."""
         if life == self.life and not self.is_paused:
-            self.release(out)
+            self._let_go(out)
             out = []
         self.kernel.at(self.kernel.now + writing_us, self._finish if self._host is None else self._leave, life, out)
+
+    def _let_go(self, out: list[Any]) -> None:
+        if self.traps:
+            for trap in tuple(self.traps):
+                out = trap(out)
+        self.release(out)
 
     def _leave(self, life: int, out: list[Any]) -> None:
         """The end of a turn on a core of the host, which a node that has more to do keeps for as long as its slice lasts."""
@@ -237,7 +247,9 @@ class Node(ABC):
             self._held = out
             return
         self._rests_since = self.kernel.now
-        self.release(out)
+        self._let_go(out)
+        if life != self.life:  # killed as it did so
+            return
         if self.deadline() < self._armed or self._ahead_us:
             self._rearm()
         if not self._inbox:

@@ -74,8 +74,10 @@ class SimStorage:
         self._busy = False
         self.is_stalled = False
         """Whether it finishes nothing."""
-        self.on_full: Callable[[], None] | None = None
-        """Whom to tell of a commit for which there is no room; None: there is room."""
+        self.instead: Callable[[], bool] | None = None
+        """Whether something else happens in place of a commit with something to keep; None: it is made."""
+        self.unheard: Callable[[], bool] | None = None
+        """Whether something else happens after one in place of telling anyone; None: its results are told."""
         self._held: tuple[Any, ...] | None = None
         self._life = 0
         self.vary: Callable[[int, float], float] = _as_measured
@@ -206,8 +208,7 @@ class SimStorage:
         if self.is_stalled:
             self._held = (life, rows, results, reads)
             return
-        if rows and self.on_full is not None:
-            self.on_full()
+        if rows and self.instead is not None and self.instead():
             return
         self._rests_since = self._kernel.now
         self._worked_us += self._kernel.now - self._works_since
@@ -217,6 +218,8 @@ class SimStorage:
         for row in rows:
             if isinstance(row, Deliver):
                 self._messages.setdefault(row.conversation, []).append(row)
+        if rows and self.unheard is not None and self.unheard():
+            return
         self._busy = False
         self._done(results + [self._page(read) for read in reads])
         if self._queue and not self._busy:

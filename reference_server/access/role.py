@@ -10,6 +10,7 @@ from model.core import tokens
 from model.core.drain import drain_us
 from model.core.gateway import Gateway
 from model.scenario.tally import Tally
+from reference_server.access import stages
 from reference_server.access.shell import LINGER_S, AccessShell
 from reference_server.config import ServerConfig
 from reference_server.process import bind
@@ -21,7 +22,9 @@ BACKLOG = 4096
 def make_shell(name: str, config: ServerConfig, tally: Tally) -> AccessShell:
     """A gateway on the running loop, linked to nobody yet."""
     machine = Gateway(config.policies, config.timers, partial(tokens.check, config.secret))
-    return AccessShell(name, machine, asyncio.get_running_loop(), tally)
+    shell = AccessShell(name, machine, asyncio.get_running_loop(), tally)
+    stages.add(shell)
+    return shell
 
 
 async def listen(shell: AccessShell, host: str, port: int) -> tuple[asyncio.Server, int]:

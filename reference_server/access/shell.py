@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from itertools import count
 from typing import cast
 
@@ -59,19 +60,20 @@ class AccessShell:
     __slots__ = (
         "_alarm",
         "_clients",
-        "_dirty",
-        "_flush_planned",
         "_held",
-        "_link",
         "_loop",
         "_machine",
         "_numbers",
         "_out",
         "_rests_since",
-        "_up",
+        "dirty",
+        "end_turn",
+        "flush_planned",
+        "link",
         "name",
         "nobody_left",
         "tally",
+        "up",
     )
 
     def __init__(self, name: str, machine: Gateway, loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
@@ -82,12 +84,14 @@ class AccessShell:
         self._alarm = Alarm(loop, self._on_deadline)
         self._numbers = count(1)
         self._clients: dict[int, ClientConnection] = {}
-        self._link: BusinessLink | None = None
+        self.link: BusinessLink | None = None
         self._out: list[GatewayEffect] = []
-        self._up: list[ToBusiness] = []
-        self._dirty: list[ClientConnection] = []
+        self.up: list[ToBusiness] = []
+        self.dirty: list[ClientConnection] = []
         self._held: list[ClientConnection] = []  # not read until business takes more
-        self._flush_planned = False
+        self.flush_planned = False
+        self.end_turn: Callable[[], None] = self.flush
+        """What ends a turn; another where the process is told to end with one (:mod:`reference_server.access.stages`)."""
         self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
@@ -117,7 +121,7 @@ class AccessShell:
     def received(self, client: ClientConnection, chunk: bytes) -> None:
         self._take(client, chunk)
         self._carry_out()
-        if self._link is not None and self._link.full and not client.closing:
+        if self.link is not None and self.link.full and not client.closing:
             client.held = True
             client.heed()
             self._held.append(client)
@@ -152,7 +156,7 @@ class AccessShell:
         self._carry_out()
 
     def linked(self, link: BusinessLink) -> None:
-        self._link = link
+        self.link = link
         self._machine.business_up(clock_us(), self._out)
         self._carry_out()
 
@@ -164,8 +168,8 @@ class AccessShell:
         self._carry_out()
 
     def unlinked(self) -> None:
-        self._link = None
-        self._up.clear()  # of a link that is gone; sessions are announced anew on the next
+        self.link = None
+        self.up.clear()  # of a link that is gone; sessions are announced anew on the next
         self.release()
         self._machine.business_down(clock_us(), self._out)
         self._carry_out()
@@ -191,7 +195,7 @@ class AccessShell:
                 if client is not None:
                     client.pieces.append(encode(effect.frame))
             elif type(effect) is TellBusiness:
-                self._up.append(effect.envelope)
+                self.up.append(effect.envelope)
             elif type(effect) is Close:
                 client = self._client(effect.connection)
                 if client is not None:
@@ -203,7 +207,7 @@ class AccessShell:
                     client.heed()
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned:
+        if not self.flush_planned:
             self._begin_turn()
 
     def _client(self, number: int) -> ClientConnection | None:
@@ -211,27 +215,28 @@ class AccessShell:
         client = self._clients.get(number)
         if client is not None and not client.dirty:
             client.dirty = True
-            self._dirty.append(client)
+            self.dirty.append(client)
         return client
 
     def _begin_turn(self) -> None:
         """Plan its end, and count it, by how long the loop has rested before."""
-        self._flush_planned = True
-        self._loop.call_soon(self._flush)
+        self.flush_planned = True
+        self._loop.call_soon(self.end_turn)
         rest = rest_class(clock_us() - self._rests_since)
         if rest >= 0:
             self.tally[RESTED + rest] += 1
 
-    def _flush(self) -> None:
-        self._flush_planned = False
+    def flush(self) -> None:
+        """The end of a turn: everything it has gathered leaves."""
+        self.flush_planned = False
         self.tally[TURNS] += 1
-        dirty, self._dirty = self._dirty, []
+        dirty, self.dirty = self.dirty, []
         for client in dirty:
             client.flush(self._loop)
-        if self._up and self._link is not None:
-            batch, self._up = self._up, []
+        if self.up and self.link is not None:
+            batch, self.up = self.up, []
             data = encode_batches(batch)
-            self._link.transport.write(data)
+            self.link.transport.write(data)
             self.tally[ENVELOPES_OUT] += len(batch)
             self.tally[LINK_BYTES] += len(data)
         self._rests_since = clock_us()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model.core.business import BusinessNode
 from model.scenario.tally import Tally
+from reference_server.business import stages
 from reference_server.business.shell import BusinessShell
 from reference_server.config import ServerConfig
 from reference_server.process import IOERR, SOFTWARE
@@ -33,6 +34,7 @@ def make_shell(data: Path, config: ServerConfig, tally: Tally) -> BusinessShell:
     shell = BusinessShell(machine, loop, tally)
     shell.writer = Writer(database, loop, shell.stored, partial(_end_on_doubt, data), tally)
     shell.writer.start()
+    stages.add(shell)
     return shell
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from itertools import count
 from typing import cast
 
@@ -43,15 +44,16 @@ class BusinessShell:
 
     __slots__ = (
         "_alarm",
-        "_commands",
-        "_dirty",
-        "_flush_planned",
-        "_links",
         "_loop",
         "_machine",
         "_numbers",
         "_out",
         "_rests_since",
+        "commands",
+        "dirty",
+        "end_turn",
+        "flush_planned",
+        "links",
         "nobody_left",
         "tally",
         "writer",
@@ -65,11 +67,13 @@ class BusinessShell:
         self._loop = loop
         self._alarm = Alarm(loop, self._on_deadline)
         self._numbers = count(1)
-        self._links: dict[int, GatewayLink] = {}
-        self._dirty: list[GatewayLink] = []
+        self.links: dict[int, GatewayLink] = {}
+        self.dirty: list[GatewayLink] = []
         self._out: list[BusinessEffect] = []
-        self._commands: list[StorageCommand] = []
-        self._flush_planned = False
+        self.commands: list[StorageCommand] = []
+        self.flush_planned = False
+        self.end_turn: Callable[[], None] = self.flush
+        """What ends a turn; another where the process is told to end with one (:mod:`reference_server.business.stages`)."""
         self._rests_since = clock_us()
         self.nobody_left = asyncio.Event()
         self.nobody_left.set()
@@ -80,20 +84,20 @@ class BusinessShell:
 
     def stop_reading(self) -> None:
         """Take nothing more from gateways; what they have asked is with the writer when this returns."""
-        for link in self._links.values():
+        for link in self.links.values():
             link.transport.pause_reading()
-        self._flush()
+        self.flush()
 
     def close_links(self) -> None:
         """Flush and close every link. ``nobody_left`` is set when all of them are gone."""
-        self._flush()
-        for link in self._links.values():
+        self.flush()
+        for link in self.links.values():
             link.transport.close()
 
     # inputs ------------------------------------------------------------------------------------------------------------------------
 
     def linked(self, link: GatewayLink) -> None:
-        self._links[link.number] = link
+        self.links[link.number] = link
         self.nobody_left.clear()
 
     def told(self, link: GatewayLink, envelopes: list[Envelope]) -> None:
@@ -112,8 +116,8 @@ class BusinessShell:
         self._carry_out()
 
     def unlinked(self, link: GatewayLink) -> None:
-        del self._links[link.number]
-        if not self._links:
+        del self.links[link.number]
+        if not self.links:
             self.nobody_left.set()
         self._machine.gateway_lost(link.number, clock_us(), self._out)
         self._carry_out()
@@ -137,7 +141,7 @@ class BusinessShell:
         shared = _NOTHING
         for effect in self._out:
             if type(effect) is Store:
-                self._commands.append(effect.command)
+                self.commands.append(effect.command)
             elif type(effect) is TellGateway:
                 envelope = effect.envelope
                 if type(envelope) is Down:
@@ -149,42 +153,51 @@ class BusinessShell:
                 self._tell(effect.gateway, envelope)
         self._out.clear()
         self._alarm.set(self._machine.deadline)
-        if not self._flush_planned:
+        if not self.flush_planned:
             self._begin_turn()
 
     def _tell(self, gateway: int, envelope: ToGateway) -> None:
-        link = self._links.get(gateway)
+        link = self.links.get(gateway)
         if link is None:
             return  # it is gone, and its connections with it
         if not link.dirty:
             link.dirty = True
-            self._dirty.append(link)
+            self.dirty.append(link)
         link.add(envelope)
 
     def _begin_turn(self) -> None:
         """Plan its end, and count it, by how long the loop has rested before."""
-        self._flush_planned = True
-        self._loop.call_soon(self._flush)
+        self.flush_planned = True
+        self._loop.call_soon(self.end_turn)
         rest = rest_class(clock_us() - self._rests_since)
         if rest >= 0:
             self.tally[RESTED + rest] += 1
 
-    def _flush(self) -> None:
-        self._flush_planned = False
+    def flush(self) -> None:
+        """The end of a turn: gateways are told what it has gathered, and then its commands are queued."""
+        self.flush_planned = False
         self.tally[TURNS] += 1
-        dirty, self._dirty = self._dirty, []
-        for link in dirty:
-            link.flush(self.tally)
-        if self._commands:
-            commands, self._commands = self._commands, []
+        self.tell_gateways()
+        commands, self.commands = self.commands, []
+        if commands:
             self.writer.submit(commands)
         self._rests_since = clock_us()
+        if commands:  # which the writer's thread only adds to, when it finds more
+            self._machine.queued(commands, self._out)
+            if self._out:
+                self._carry_out()
+
+    def tell_gateways(self) -> None:
+        """Write what the turn has to say."""
+        dirty, self.dirty = self.dirty, []
+        for link in dirty:
+            link.flush(self.tally)
 
 
 class GatewayLink(asyncio.Protocol):
     """One gateway's link, and what this turn has to tell it."""
 
-    __slots__ = ("_decoder", "_envelopes", "_shell", "dirty", "number", "transport")
+    __slots__ = ("_decoder", "_shell", "dirty", "envelopes", "number", "transport")
 
     transport: asyncio.Transport
 
@@ -192,7 +205,7 @@ class GatewayLink(asyncio.Protocol):
         self._shell = shell
         self.number = number
         self._decoder = BatchDecoder()
-        self._envelopes: list[ToGateway] = []
+        self.envelopes: list[ToGateway] = []
         self.dirty = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -221,12 +234,12 @@ class GatewayLink(asyncio.Protocol):
 
     def add(self, envelope: ToGateway) -> None:
         """Say this at the end of the turn."""
-        self._envelopes.append(envelope)
+        self.envelopes.append(envelope)
 
     def flush(self, tally: Tally) -> None:
         """Write what the turn has gathered, in one piece."""
         self.dirty = False
-        envelopes, self._envelopes = self._envelopes, []
+        envelopes, self.envelopes = self.envelopes, []
         if not self.transport.is_closing():
             data = encode_batches(envelopes)
             self.transport.write(data)

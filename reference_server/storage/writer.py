@@ -45,12 +45,14 @@ Failed = Callable[[BaseException], None]
 class Writer:
     """The thread of one database. ``results`` is called on the loop, ``failed`` on the thread."""
 
-    __slots__ = ("_database", "_failed", "_loop", "_queue", "_rests_since", "_results", "_tally", "_thread")
+    __slots__ = ("_database", "_failed", "_loop", "_queue", "_rests_since", "_results", "_tally", "_thread", "run")
 
     def __init__(self, database: Database, loop: AbstractEventLoop, results: Results, failed: Failed, tally: Tally) -> None:
         self._tally = tally
         self._rests_since = clock_us()
         self._database = database
+        self.run: Callable[[list[StorageCommand]], list[StorageResult]] = database.run
+        """What carries a group out; another where the process is told to end with one (:mod:`reference_server.business.stages`)."""
         self._loop = loop
         self._results = results
         self._failed = failed
@@ -75,7 +77,7 @@ class Writer:
         try:
             while group := self._next_group():
                 began_us = clock_us()
-                results = self._database.run(group)
+                results = self.run(group)
                 self._count(group, results, began_us)
                 self._loop.call_soon_threadsafe(self._results, results)
         except BaseException as error:

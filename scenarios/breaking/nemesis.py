@@ -4,7 +4,8 @@ Rules of the file:
 
 - A fault has begun when whoever carried it out says that it took effect: the supervisor by waitpid and by what the kernel says of a
   process, the proxy by the connections it has struck, the disk by the lock that is held. Nothing else begins a fault. A kill or drain is
-  dated to its order, once it is proven: its clients may notice before waitpid does.
+  dated to its order, once it is proven: its clients may notice before waitpid does. A kill that waits for a stage is dated by the process,
+  which says where it stands before it kills itself.
 - What has nothing to strike (a role that is down already, a disk that is stalled already) begins nothing, as in the simulated world.
 - A role that ends without a fault that wanted it to is an accident: the caller is told.
 - While a node is down the proxy's door to it is shut, so that clients are refused as they would be without a proxy.
@@ -22,6 +23,7 @@ from typing import Any, Final
 
 import psutil
 
+from model.history.schema import Stage
 from model.observe import RunObserver
 from model.scenario import Scenario
 from model.scenario import faults as f
@@ -93,7 +95,8 @@ class Nemesis:
     def plan(self) -> list[Order]:
         """Record what is planned. Returns what to call when, in order of time."""
         for number, fault in self._faults.items():
-            self._observer.fault_planned(number, fault.kind, self._node(fault.node), self._scenario.at_us(fault.at_s))
+            at_us = self._scenario.at_us(fault.at_s)
+            self._observer.fault_planned(number, fault.kind, self._node(fault.node), at_us, f.stage(fault))
         return sorted(self._orders(), key=lambda order: order[0])
 
     def _orders(self) -> Iterator[Order]:
@@ -133,7 +136,10 @@ class Nemesis:
             return
         if isinstance(fault, f.Deaf):
             self._say({"do": "deaf", "node": fault.node})
-        self._server(f"{'drain' if isinstance(fault, f.Drain) else 'kill'} {fault.node}")
+        if isinstance(fault, f.Kill) and fault.stage:
+            self._server(f"arm {fault.node} {fault.stage}")
+        else:
+            self._server(f"{'drain' if isinstance(fault, f.Drain) else 'kill'} {fault.node}")
 
     def _bring_back(self, number: int, role: str) -> None:
         restart = self._down.get(role)
@@ -146,6 +152,18 @@ class Nemesis:
             if not restart.is_gone and isinstance(self._faults[number], f.DiskFull):
                 self._down.pop(role)  # nothing was written meanwhile
                 self._free(role)
+            elif not restart.is_gone and f.stage(self._faults[number]):
+                self._server(f"disarm {role}")  # it has not stood there, or its end is on its way to us
+
+    def stood(self, role: str, stage: str, since_us: int) -> None:
+        """A process stands where it was to end, and is gone."""
+        restart = self._down.get(role)
+        if restart is not None and f.stage(self._faults[restart.fault]) == Stage[stage.upper()]:
+            restart.ordered_us, restart.has_stood = since_us, True
+
+    def disarmed(self, role: str) -> None:
+        """It has not stood there in time, and lives on."""
+        self._down.pop(role, None)
 
     def _start_if_due(self, role: str, restart: _Restart) -> None:
         if restart.is_due and restart.is_gone:
@@ -160,8 +178,11 @@ class Nemesis:
         restart.is_gone = True
         if not restart.is_deaf and not restart.is_back:
             self._say({"do": "shut", "node": role})
-        if status == _ENDS[type(self._faults[restart.fault])]:
-            was_ordered = not isinstance(self._faults[restart.fault], f.DiskFull)
+        fault = self._faults[restart.fault]
+        if f.stage(fault) and not restart.has_stood:
+            return False
+        if status == _ENDS[type(fault)]:
+            was_ordered = not isinstance(fault, f.DiskFull)
             self._begun(restart.fault, restart.ordered_us if was_ordered else now, 1)
             restart.is_proven = True
         if restart.is_back:
@@ -258,7 +279,7 @@ class Nemesis:
 
     def _begun(self, number: int, now: int, count: int) -> None:
         fault = self._faults[number]
-        self._observer.fault_begun(number, fault.kind, self._node(fault.node), now, count)
+        self._observer.fault_begun(number, fault.kind, self._node(fault.node), now, count, f.stage(fault))
 
     def _healed(self, number: int, now: int, count: int) -> None:
         fault = self._faults[number]
@@ -268,8 +289,10 @@ class Nemesis:
 class _Restart:
     """A role that a fault has taken down, from the order to its return."""
 
-    __slots__ = ("fault", "is_back", "is_deaf", "is_due", "is_gone", "is_proven", "ordered_us")
+    __slots__ = ("fault", "has_stood", "is_back", "is_deaf", "is_due", "is_gone", "is_proven", "ordered_us")
 
     def __init__(self, fault: int, ordered_us: int, is_deaf: bool) -> None:
         self.fault, self.ordered_us, self.is_deaf = fault, ordered_us, is_deaf
         self.is_due = self.is_gone = self.is_back = self.is_proven = False
+        self.has_stood = False
+        """At the stage that a kill waits for."""

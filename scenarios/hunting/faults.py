@@ -1,8 +1,8 @@
 """The faults of a trial: every kind that the simulated world can do, each drawn as far as its fields go.
 
 A new kind of fault is drawn without a word here: its node is one that it may strike, its times lie within the load. What further fields
-it has is one line of ``FIELDS``. The agenda gives a span in which the node is not already at fault: two faults of one node at a time
-would leave each unproven that found nothing to strike.
+it has is one line of ``FIELDS``; at which stage a kill strikes depends on its node, too. The agenda gives a span in which the node is
+not already at fault: two faults of one node at a time would leave each unproven that found nothing to strike.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ def _bandwidth(agenda: Agenda) -> dict[str, Any]:
     return {"bit_s": round(agenda.dice.log("bandwidth", 1_000, 100_000) / agenda.heartbeat_s)}
 
 
+def _stage(agenda: Agenda, node: str) -> dict[str, Any]:
+    """At once as often as at some stage."""
+    stages = faults.BUSINESS_STAGES if node == "business" else faults.GATEWAY_STAGES
+    return {"stage": agenda.dice.pick("stage", stages)} if agenda.dice.chance("at a stage") else {}
+
+
 FIELDS: dict[type, Callable[[Agenda], dict[str, Any]]] = {
     faults.HalfOpen: _share,
     faults.Roam: _share,
@@ -88,7 +94,7 @@ def _one(kind: str, agenda: Agenda) -> Fault | None:
     span = agenda.span((node,))
     if span is None:
         return None
-    fields = FIELDS[made](agenda) if made in FIELDS else {}
+    fields = _stage(agenda, node) if made is faults.Kill else FIELDS[made](agenda) if made in FIELDS else {}
     ends = {name: span[1] for name in ("back_s", "heal_s") if name in made.__struct_fields__}  # type: ignore[attr-defined]
     fault: Fault = made(node=node, at_s=span[0], **ends, **fields)
     return fault

@@ -420,6 +420,10 @@ class Stage:
                 self.nemesis.started(role, now)
             case "stepped":
                 self.nemesis.stepped(role, now)
+            case "stood":
+                self.nemesis.stood(role, event["stage"], (event["since_ns"] - self.start_ns) // 1000)
+            case "disarmed":
+                self.nemesis.disarmed(role)
             case "paused":
                 self.nemesis.paused(role, now)
             case "resumed":

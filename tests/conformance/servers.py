@@ -7,6 +7,8 @@ is direct between users 1 and 2, conversation 2 a group of users 1 to 3; a devic
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,14 +17,17 @@ import msgspec
 from model.core import tokens
 from model.core.frames import Connect, Error, Frame, Welcome
 from model.core.log import Conversation
-from model.core.policies import PRESETS, Timers
-from model.scenario import Network
+from model.core.policies import PRESETS, Policies, Timers
+from model.scenario import Kill, Network
+from model.scenario.faults import KillStage
 from model.sim.access import SimGateway
 from model.sim.business import SimBusiness
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
 from model.sim.node import Node
 from model.sim.service_times import load
+from model.sim.stages import GiveUp, arm
+from model.sim.storage import SimStorage
 from reference_server.config import ServerConfig, write_config
 from tests.reference_server.client import SECRET
 from tests.reference_server.conftest import Server, stop
@@ -49,6 +54,10 @@ class Connection(Protocol):
         """Everything until the gateway closes the connection."""
         ...
 
+    def waiting(self, wanted: type[F]) -> list[F]:
+        """The frames of this type that have come and that nobody has asked for yet."""
+        ...
+
 
 class ServerUnderTest(Protocol):
     """A whole server."""
@@ -56,6 +65,14 @@ class ServerUnderTest(Protocol):
     def open(self, user: int, gateway: int = 1) -> Connection: ...
 
     def kill(self, role: str) -> None: ...
+
+    def kill_at(self, role: str, stage: KillStage) -> None:
+        """Have it killed when it next stands there."""
+        ...
+
+    def await_kill(self, role: str, stage: str) -> None:
+        """Until it has stood there and is gone."""
+        ...
 
     def start(self, role: str) -> None: ...
 
@@ -88,9 +105,9 @@ def refusal(connection: Connection) -> int:
 class LiveServer:
     """Real processes and sockets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, policies: Policies = PRESETS["cursor"]) -> None:
         path = folder / "server.json"
-        write_config(path, ServerConfig(secret_hex=SECRET.hex(), conversations=CONVERSATIONS, timers=TIMERS))
+        write_config(path, ServerConfig(SECRET.hex(), CONVERSATIONS, policies, TIMERS))
         self._server = Server(path, folder / "store", "--control", "--gateways", "2")
 
     def open(self, user: int, gateway: int = 1) -> Connection:
@@ -98,6 +115,15 @@ class LiveServer:
 
     def kill(self, role: str) -> None:
         assert self._server.ask(f"kill {role}")["status"] == -9
+
+    def kill_at(self, role: str, stage: KillStage) -> None:
+        assert self._server.ask(f"arm {role} {stage}")["event"] == "armed"
+
+    def await_kill(self, role: str, stage: str) -> None:
+        stood, exited = self._server.event(), self._server.event()
+        assert (stood["event"], stood["role"], stood["stage"]) == ("stood", role, stage)
+        assert (exited["event"], exited["role"], exited["status"]) == ("exited", role, -9)
+        assert stood["since_ns"] <= exited["t_ns"]
 
     def start(self, role: str) -> None:
         assert self._server.ask(f"start {role}")["event"] == "started"
@@ -112,12 +138,13 @@ class LiveServer:
 class SimServer:
     """The simulated access, business and storage, without devices: the test has the clients' ends of the links."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Policies = PRESETS["cursor"]) -> None:
         times = msgspec.structs.replace(load(), gateway_start_us=0, business_start_us=0)
         self.kernel = Kernel()
         self._luck = Luck(Network(), seed=1)
-        self._business = SimBusiness(self.kernel, 1, times, PRESETS["cursor"], TIMERS, CONVERSATIONS)
-        self._gateways = [SimGateway(self.kernel, 1 + k, times, PRESETS["cursor"], TIMERS, self._check) for k in (1, 2)]
+        self._business = SimBusiness(self.kernel, 1, times, policies, TIMERS, CONVERSATIONS)
+        self._gateways = [SimGateway(self.kernel, 1 + k, times, policies, TIMERS, self._check) for k in (1, 2)]
+        self._give_up: GiveUp | None = None
         self._connections = 0
         for role in ("business", "gateway-1", "gateway-2"):
             self.start(role)
@@ -140,6 +167,16 @@ class SimServer:
     def kill(self, role: str) -> None:
         self._role(role).kill()
 
+    def kill_at(self, role: str, stage: KillStage) -> None:
+        node = self._role(role)
+        self._give_up = arm(_Struck(self.kernel, Kill(role, 0.0, 0.0, stage), node, self._business.storage), node.kill)
+
+    def await_kill(self, role: str, stage: str) -> None:
+        while self._role(role).alive or (role == "business" and any(gateway.is_linked for gateway in self._gateways)):
+            self.kernel.step()
+        assert self._give_up is not None
+        self._give_up()
+
     def start(self, role: str) -> None:
         node = self._role(role)
         node.start()
@@ -149,6 +186,19 @@ class SimServer:
 
     def close(self) -> None:
         self.kernel.stop()
+
+
+@dataclass
+class _Struck:
+    """Who is to be killed, and where."""
+
+    kernel: Kernel
+    fault: Kill
+    node: Node
+    storage: SimStorage
+
+    def call_in(self, wait_us: int, call: Callable[[], None]) -> None:
+        self.kernel.at(self.kernel.now + wait_us, call)
 
 
 class SimConnection:
@@ -193,6 +243,9 @@ class SimConnection:
         frames = list(self._inbox)
         self._inbox.clear()
         return frames
+
+    def waiting(self, wanted: type[F]) -> list[F]:
+        return [frame for frame in self._inbox if isinstance(frame, wanted)]
 
     def _pass(self, until: int) -> None:
         assert self._kernel.peek() <= until, "nothing more happens"

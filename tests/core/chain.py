@@ -218,6 +218,10 @@ class Chain:
                 self.queue.append(("down", self.links[effect.gateway], effect.envelope))
             elif isinstance(effect, Store):
                 self.queue.append(("store", effect.command)) if not self.hold_storage else self.held.append(effect.command)
+        commands = [effect.command for effect in out if isinstance(effect, Store)]
+        if commands and self.business is not None:
+            business = self.business
+            self._business(lambda now, out: business.queued(commands, out))
 
     def _down(self, index: int, envelope: Any) -> None:
         self._at_gateway(index, lambda now, out: self.gateways[index].receive_business(envelope, now, out))

@@ -73,6 +73,7 @@ class Mutant:
 MUTANTS = (
     # what a send ack promises, and who recognises a repetition
     Mutant("ack before commit", BusinessNode._send, 'self.policies.ack_basis == "received"', "True"),
+    Mutant("ack when queued", BusinessNode.queued, 'self.policies.ack_basis != "queued"', "False"),
     Mutant("no dedupe at the server", BusinessNode._send, 'self.policies.server_dedupe == "durable"', "False"),
     Mutant(
         "dedupe within a session only",

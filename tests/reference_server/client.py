@@ -102,6 +102,10 @@ class Client:
                     return frame
             assert self.read(), f"the connection ended before a {wanted.__name__}; waiting: {self.inbox}"
 
+    def waiting(self, wanted: type[F]) -> list[F]:
+        """The frames of this type in ``inbox``."""
+        return [frame for frame in self.inbox if isinstance(frame, wanted)]
+
     def read(self) -> bool:
         """Wait for a chunk and put its frames in ``inbox``. False: the server has closed, or reset, the connection."""
         try:

@@ -65,3 +65,16 @@ def test_timer_against_cursor_shows_who_loses_and_who_is_late(monkeypatch: pytes
     assert "\ncursor: 0 % lost" in told
     resend, pull = re.findall(r"missed: (\d+) ms by resends, (\d+\.\d) ms by a cursor", told)[0]
     assert float(resend) > 20 * float(pull)
+
+
+@pytest.mark.slow
+def test_an_ack_from_a_queue_dies_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBENCH_RUNS", str(tmp_path))
+    told, pictures = executed("25_where_acks_die")
+    assert pictures == 3
+    assert "queued: lost at queued (8 of 8 kills), nothing in 32 kills elsewhere" in told
+    assert "committed: lost at no stage, nothing in 40 kills elsewhere" in told
+    streams, gone = map(int, re.findall(r"8 kills broke (\d+) streams and cost (\d+) messages", told)[0])
+    assert 8 <= streams < gone
+    twice = dict(re.findall(r"dedupe (\w+): (\d+) messages stored twice", told))
+    assert twice == {"durable": "0", "recent": "8"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from model.history.schema import FaultKind, Phase
+from model.history.schema import FaultKind, Phase, Stage
 from model.scenario import (
     NETWORKS,
     AckLost,
@@ -79,6 +79,20 @@ def test_every_kind_of_the_history_has_its_word_and_every_word_its_kind() -> Non
             assert faults.tag(fault) == fault.kind.name.lower()
 
 
+def test_stages_have_one_name_each_in_scenarios_and_histories() -> None:
+    assert {name.upper() for name in (*faults.GATEWAY_STAGES, *faults.BUSINESS_STAGES)} == set(Stage.__members__)
+    assert set(get_args(faults.KillStage)) == {"", *faults.GATEWAY_STAGES, *faults.BUSINESS_STAGES}
+    assert faults.stage(Kill("business", 1, 2, "queued")) == Stage.QUEUED
+    assert faults.stage(Kill("business", 1, 2)) == faults.stage(Cut("gateway-1", 1)) == 0
+
+
+def test_a_kill_without_a_stage_is_written_and_counted_as_it_always_was() -> None:
+    """So digests of scenarios that do not name one stay."""
+    assert msgspec.json.encode(Kill("gateway-1", 1.0, 2.0)) == b'{"fault":"kill","node":"gateway-1","at_s":1.0,"back_s":2.0}'
+    plain, staged = (Scenario("s", "?", faults=(Kill("business", 1, 2, stage),)).digest() for stage in ("", "queued"))
+    assert plain != staged
+
+
 def test_a_rolling_restart_is_its_steps() -> None:
     rolling = RollingRestart(("gateway-2", "gateway-1"), 10, 2, 5, "kill")
     assert faults.steps([Cut("gateway-1", 1), rolling]) == (
@@ -101,6 +115,8 @@ def test_a_rolling_restart_is_its_steps() -> None:
         (RollingRestart(("gateway-1",), 10, 0, 5), "down_s is 0"),
         (faults.Roam("gateway-1", 10, 1.5), "share is 1.5"),
         (faults.NatDrop("gateway-1", 10, 12, 0), "idle_s is 0"),
+        (Kill("gateway-1", 10, 12, "queued"), "stage is queued, where gateway-1 never stands; give one of read, forwarded"),
+        (Kill("business", 10, 12, "read"), "stage is read, where business never stands; give one of received, queued"),
     ],
 )
 def test_what_cannot_be_is_told(fault: Fault, words: str) -> None:
