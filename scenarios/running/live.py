@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -42,6 +43,7 @@ from model.scenario import Scenario
 from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
 from model.scenario.script import AUDIT_BOUND_US
 from model.scenario.tally import TALLY_VARIABLE
+from model.workload.arrivals import Closed
 from model.workload.population import populate
 from scenarios.breaking.nemesis import Nemesis, Order, door_plans, needs_links
 from scenarios.breaking.proxy import ProxyJob
@@ -119,6 +121,7 @@ def _header(scenario: Scenario, preset: str, seed: int) -> Header:
         timers=scenario.timers,
         nodes=nodes(scenario),
         load_begin_us=scenario.load_begin_us,
+        closed_loop=isinstance(scenario.workload.arrivals, Closed),
     )
 
 
@@ -375,7 +378,15 @@ class Stage:
         self.nemesis = Nemesis(
             self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__, hands_over
         )
-        return self.nemesis.plan()
+        return sorted([*self.nemesis.plan(), *self._stops()], key=lambda order: order[0])
+
+    def _stops(self) -> Iterator[Order]:
+        """Where the load process is to be short of CPU: when it is stopped, and when it goes on."""
+        assert self.load is not None
+        if self.scenario.starved is not None:
+            for begin_s in self.scenario.starved.begins_s():
+                yield self.scenario.at_us(begin_s), partial(self.load.signal, signal.SIGSTOP)
+                yield self.scenario.at_us(begin_s + self.scenario.starved.stop_s), partial(self.load.signal, signal.SIGCONT)
 
     def _hear(self, wait_us: int) -> bool:
         """Note what the server and the proxy say next, if anything; False when one of them is gone."""
