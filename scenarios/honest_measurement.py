@@ -154,6 +154,8 @@ def _put_right_ms(run: Finished, samples: np.ndarray[Any, Any]) -> float | None:
 
 def conclusion(table: pd.DataFrame) -> str:
     """For each trouble what either load says of it: p99 (median of the replications), messages, and the verdict."""
+    if table.duplicated(["load", "trouble", "seed"]).any():
+        return "more was varied than load and trouble; see the table"
     lines = [f"p99 end to end, and verdicts (promised: {PROMISE_MS} ms):"]
     for trouble, rows in table.groupby("trouble", sort=False):
         told = [f"{load} {_told(part)}" for load, part in rows.groupby("load", sort=False)]
