@@ -142,7 +142,7 @@ def _cpu_us(processes: list[psutil.Process]) -> float:
 
 def _load(arm: str, scenario: Scenario, gateways: tuple[Endpoint, ...], folder: Path) -> dict[str, float]:
     """Run the load process to its end; what it says of its health."""
-    paths = (str(folder / name) for name in ("load.rows", "start", "health.json"))
+    paths = (str(folder / "load.rows"), str(folder / "start"), str(folder / "health.json"))
     job = folder / "job.json"
     job.write_bytes(msgspec.json.encode(LoadJob(scenario, "cursor", SEED, gateways, SECRET_HEX, *paths)))
     command = [sys.executable, "-m", "tests.benchmarks.bench_observers", "--play", arm, str(job)]
