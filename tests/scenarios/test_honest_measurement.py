@@ -9,12 +9,16 @@ import msgspec
 import pandas as pd
 import pytest
 
+from model.checkers.harness import CLOSED_NOTE
+from reports import results, table
+from reports.words import setting
 from scenarios import honest_measurement
 from scenarios.honest_measurement import PROMISE_MS, SCENARIO, SWEEP, conclusion
 from scenarios.running import catalog, settings, sweep
 from scenarios.running.progress import Silent
 from scenarios.running.replicate import simulated
 from scenarios.running.run import run
+from scenarios.running.told import told
 from tests.sim.times import PINNED
 
 LOADS, SEEDS = ("open", "closed"), 2
@@ -76,12 +80,12 @@ def test_the_uncorrected_number_hides_the_lag_of_the_generator_and_not_that_of_t
 
 
 def test_its_conclusion_says_what_either_load_says(runs: pd.DataFrame) -> None:
-    told = conclusion(runs).splitlines()
-    assert len(told) == 5
-    stall = next(line for line in told if line.startswith("  stall:"))
+    lines = conclusion(runs).splitlines()
+    assert len(lines) == 5
+    stall = next(line for line in lines if line.startswith("  stall:"))
     assert re.search(r"open 4\d\d ms, invalid, \d+ messages", stall)
     assert re.search(r"closed [\d.]+ ms, valid, \d+ messages", stall)
-    starved = next(line for line in told if line.startswith("  starved:"))
+    starved = next(line for line in lines if line.startswith("  starved:"))
     assert starved.count("harness_invalid") == 2
 
 
@@ -100,6 +104,25 @@ def test_the_promise_is_what_the_verdicts_rest_on() -> None:
     calm = msgspec.structs.replace(SCENARIO, contract=alike)
     assert simulated(calm, "cursor", 1).judged.verdict == "valid"
     assert simulated(SCENARIO, "cursor", 1).judged.verdict == SCENARIO.expected["cursor"]
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "words"),
+    [
+        ("poisson", r"p99 8\d\d ms \(uncorrected p99 8\d\d ms\)"),
+        ("closed", r"\(closed loop: nobody sent while waiting for an answer\)"),
+    ],
+)
+def test_a_run_is_told_with_what_must_be_known_of_its_latencies(arrivals: str, words: str, tmp_path: Path) -> None:
+    scenario = settings.apply(SCENARIO, [f'workload.arrivals={{"shape":"{arrivals}"}}'])
+    result = run(scenario, "sim", "cursor", 1, tmp_path, Silent())
+    assert re.search(words, told(result))
+    assert result.folder is not None
+    [row] = table.summary([result.folder])
+    assert (CLOSED_NOTE in row.notes) == (arrivals == "closed")
+    [report] = results.load_all([result.folder])
+    rate = "100 messages/s"
+    assert (f"up to {rate} in a closed loop" if arrivals == "closed" else f", {rate}") in setting(report)
 
 
 @pytest.mark.live

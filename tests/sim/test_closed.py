@@ -11,11 +11,14 @@ import pytest
 from model.checkers import judge
 from model.checkers.harness import CLOSED_NOTE
 from model.checkers.verdict import Judgement
+from model.core.frames import Send
 from model.core.policies import PRESETS
 from model.history.columns import History, from_rows
 from model.history.schema import Contract, Kind, LatencyPromise
 from model.scenario import Kill, Pause, Scenario, Starved
 from model.sim import run
+from model.sim.generator import LoadProcess
+from model.sim.kernel import Kernel
 from model.workload.arrivals import Closed
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
@@ -112,6 +115,18 @@ def test_a_starved_generator_makes_the_harness_invalid_in_either_load(scenario: 
     assert {a.kind for a in judgement.anomalies if a.fails} == {"generator_lag"}
     lag = judgement.measures["latency"]["send_lag"]
     assert 90_000 < lag["max_us"] < 110_000
+
+
+def test_a_process_that_is_stopped_in_its_last_step_stands_still_from_then_on() -> None:
+    """What comes meanwhile is done when the stop is over, neither during it nor as much later."""
+    kernel, done = Kernel(), list[int]()
+    process = LoadProcess(kernel, PINNED)
+    process.plan(10_000, lambda: process.write(Send(1, 1, b"x" * 120), lambda: kernel.at(kernel.now, lambda: None)))
+    kernel.at(10_001 + round(PINNED.generator_turn_us), process.stop, 100_000)
+    kernel.at(60_000, process.receive, None, None, lambda: done.append(kernel.now))
+    kernel.at(300_000, kernel.stop)
+    kernel.play()
+    assert 110_000 <= done[0] < 115_000
 
 
 def test_a_starved_generator_blames_the_server_for_its_own_lag_and_the_uncorrected_number_hides_it() -> None:
