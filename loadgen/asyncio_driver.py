@@ -29,6 +29,7 @@ from loadgen.health import INTERVAL_S
 from loadgen.player import Device
 from model.core import limits
 from model.scenario.job import JOB_VARIABLE
+from model.scenario.pulse import keep_pulse
 
 
 class AsyncioLine:
@@ -109,6 +110,7 @@ class Turns:
     async def play(self) -> None:
         """Play to END, or until ``end``. Raises what went wrong in the rules."""
         self._arm()
+        keep_pulse(self._loop.call_later, time.monotonic_ns)
         sampler = self._loop.create_task(self._sample())
         try:
             await self.ended

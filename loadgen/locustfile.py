@@ -47,6 +47,7 @@ from loadgen.health import INTERVAL_S
 from loadgen.latencies import Latencies
 from loadgen.player import Player
 from model.core.policies import PRESETS
+from model.scenario.pulse import keep_pulse
 
 
 class Stage:
@@ -123,6 +124,7 @@ class Stage:
             self._leave(explain(error))
             return
         sampler = gevent.spawn(_sample, production)
+        keep_pulse(gevent.spawn_later, time.monotonic_ns)
         if production.job.until_stdin_ends:
             gevent.spawn(_end_with_stdin)
         shell.run()

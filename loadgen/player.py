@@ -29,7 +29,16 @@ import msgspec
 from model.core import draws, limits
 from model.core.client import ClientSession, State
 from model.core.commands import ReadBack, SendMessage
-from model.core.effects import ClientEffect, Close, Open, ReadBackCompleted, Write
+from model.core.effects import (
+    ClientEffect,
+    Close,
+    Open,
+    ReadBackCompleted,
+    SendFailed,
+    SendOk,
+    SendUnknown,
+    Write,
+)
 from model.core.frames import CLIENT_KINDS, FRAME_TYPES, SESSION_KINDS
 from model.core.tokens import mint
 from model.history.recorder import Recorder
@@ -296,7 +305,7 @@ class Player:
         device, now = self.devices[step.device], self._clock()
         if self._watcher is not None:
             self._watcher.submitted(step)
-        device.observer.submitted(step.conversation, step.payload, now)
+        device.observer.submitted(step.conversation, step.payload, now, None if step.planned else step.t_int_us)
         device.session.submit(SendMessage(step.conversation, step.payload), now, self._out)
         self._handled(device, now)
         self._end_turn(device, now)
@@ -328,6 +337,8 @@ class Player:
         device.observer.effects(out, now)
         if self._watcher is not None:
             self._watcher.observed(device.number, out, now)
+        if self._script.closed:
+            self._tell_answers(device, now)
         for effect in out:
             kind = type(effect)
             if kind is Write:
@@ -337,6 +348,12 @@ class Player:
             elif kind in _RARE:
                 self._do(device, effect)
         out.clear()
+
+    def _tell_answers(self, device: Device, now: int) -> None:
+        """A closed loop goes on where sends have come to an end."""
+        for effect in self._out:
+            if isinstance(effect, SendOk | SendFailed | SendUnknown):
+                self._script.answered(device.number, effect.conversation, effect.send_counter, now)
 
     def _do(self, device: Device, effect: ClientEffect) -> None:
         if isinstance(effect, ReadBackCompleted):

@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import uvloop
 
 from model.core import limits
+from model.scenario.pulse import keep_pulse
 from reference_server import stages
 from reference_server.config import ConfigError, ServerConfig, read_config
 
@@ -171,6 +172,7 @@ async def _serve(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], un
         loop.add_signal_handler(number, stop.set)
     if until_stdin_ends:
         loop.add_reader(sys.stdin.fileno(), _read_orders, loop, stop, bytearray())
+    keep_pulse(loop.call_later, time.monotonic_ns)
     return await serve(stop)
 
 

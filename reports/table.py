@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model.checkers import amounts
 from model.checkers.amounts import NOTHING, count, duration, number
+from model.checkers.harness import CLOSED_NOTE
 from reports.results import Run, load_all
 
 if TYPE_CHECKING:
@@ -127,10 +128,11 @@ def row_of(run: Run) -> Row:
 
 
 def _notes(run: Run) -> tuple[str, ...]:
-    """A plain verdict, as expected, of a run that came to its end needs none."""
+    """A plain verdict, as expected, of a run that came to its end needs none, but where its latencies are those of a closed loop."""
+    closed = (CLOSED_NOTE,) if run.measure("generator", "closed_loop") and CLOSED_NOTE not in run.reasons else ()
     if run.expected not in (None, run.verdict):
-        return (f"the scenario expects {run.expected}, not {run.verdict}", *run.reasons)
-    return run.reasons if run.verdict not in ("valid", "invalid") or not run.manifest.complete else ()
+        return (f"the scenario expects {run.expected}, not {run.verdict}", *run.reasons, *closed)
+    return (*(run.reasons if run.verdict not in ("valid", "invalid") or not run.manifest.complete else ()), *closed)
 
 
 def _out_of_order(run: Run) -> int | None:

@@ -142,7 +142,9 @@ def setting(run: Run) -> str:
     workload, population = scenario.get("workload") or {}, scenario.get("population") or {}
     parts = [many(int(population["users"]), "user")] if "users" in population else []
     parts += [many(int(scenario["gateways"]), "gateway")] if "gateways" in scenario else []
-    parts += [f"{workload['rate_per_s']:,.0f} messages/s"] if "rate_per_s" in workload else []
+    closed = (workload.get("arrivals") or {}).get("shape") == "closed"
+    rate = f"{workload['rate_per_s']:,.0f} messages/s" if "rate_per_s" in workload else ""
+    parts += [f"up to {rate} in a closed loop" if closed else rate] if rate else []
     parts += [f"{scenario['duration_s']:g} s of load"] if "duration_s" in scenario else []
     faults = [_fault_words(fault) for fault in scenario.get("faults") or ()]
     text = listed(parts)

@@ -27,6 +27,10 @@ LAG_SHARE = 0.05
 """Of the reported p50 of acks, if that is more."""
 STEAL_MAX = 0.10
 """Share of the host's CPU that others may have in any second: beyond it both the load and the server are slower than they are."""
+LOOP_LAG_MAX_US = 20_000
+"""p99 of how late the event loop of the generator, or of the proxy, comes to what is due. More than a send may be late: it is looked at
+twenty times a second, so in ten seconds one hiccup of the machine is the p99."""
+CLOSED_NOTE = "closed loop: senders waited for their answers, so what nobody sent while the system was slow is in no latency"
 CPU_MAX = 0.70
 """Share of its core above which a generator no longer sends on time for sure."""
 
@@ -42,11 +46,19 @@ def judge(case: Case) -> Part:
         *_truncated(case),
         _unreachable(case),
     )
-    return Part(findings, {"generator": {"cpu_max": header.generator_cpu_max, "steal_max": header.steal_max}}, _notes(case))
+    how = {
+        "cpu_max": header.generator_cpu_max,
+        "steal_max": header.steal_max,
+        "lag_p99_us": header.harness_lag_p99_us,
+        "closed_loop": header.closed_loop,
+    }
+    return Part(findings, {"generator": how}, _notes(case))
 
 
 def _notes(case: Case) -> tuple[str, ...]:
     notes = _unasked(case)
+    if case.history.header.closed_loop:
+        notes.append(CLOSED_NOTE)
     if case.phases.truncated:
         notes.append(f"the recording ends at {case.say.seconds(case.phases.end_us)}: only the salvaged part was judged")
     return tuple(notes)
@@ -121,6 +133,10 @@ def _generator_lag(case: Case) -> list[Finding]:
         if lag_us > limit_us:
             late = "some sends were never handed over" if np.isinf(lag_us) else f"p99 of send lag is {lag_us / 1000:.1f} ms"
             texts.append(f"{late}, more than {limit_us / 1000:.1f} ms")
+    loop_us = case.history.header.harness_lag_p99_us
+    if loop_us is not None and loop_us > LOOP_LAG_MAX_US:
+        most_ms = LOOP_LAG_MAX_US / 1000
+        texts.append(f"p99 of the lag of the harness's event loops is {loop_us / 1000:.1f} ms, more than {most_ms:.1f} ms")
     cpu = case.history.header.generator_cpu_max
     if cpu is not None and cpu > CPU_MAX:
         texts.append(f"the load generator used {cpu:.0%} of its core, more than {CPU_MAX:.0%}")

@@ -97,6 +97,9 @@ def header_problem(header: Header) -> str | None:
         return f"generator_cpu_max is {cpu:g}; give a share of one core, 0 to 1, or null where it was not measured"
     if header.steal_max is not None and not 0 <= header.steal_max <= 1:
         return f"steal_max is {header.steal_max:g}; give a share of the host's CPU, 0 to 1, or null where it was not measured"
+    lag_us = header.harness_lag_p99_us
+    if lag_us is not None and not 0 <= lag_us <= DURATION_MAX_US:
+        return f"harness_lag_p99_us is {lag_us:g}; give 0 to {DURATION_MAX_US} microseconds, or null where it was not measured"
     if not 0 <= begin_us <= DURATION_MAX_US:
         return f"load_begin_us is {begin_us}; give 0 to {DURATION_MAX_US} microseconds"
     return problem(header.contract)

@@ -3,7 +3,8 @@
 Rules of the file:
 
 - Samples are exact, from t_int; nothing is moved or dropped because the system was slow. What was owed and never came is infinite.
-- Classes are never pooled: live, catch-up, push. ``service`` is the uncorrected number, beside the others and in no promise.
+- Classes are never pooled: live, catch-up, push. ``service`` (of the ack) and ``end_to_end_service`` (live) are the uncorrected
+  numbers, from the first write instead of t_int: what most load tools report. They stand beside the others and are in no promise.
 - A quantile is the nearest rank. It is withheld (null) with fewer than ten samples beyond it; the largest value is always given.
 - A promise is judged on the nearest rank as soon as its quantile has one sample beyond it; with fewer samples a largest value within the
   promise keeps it, and any other leaves it open, which makes the run unknown. A quantile of 1 is the largest value.
@@ -55,6 +56,7 @@ class Latencies:
     fan_out: Samples
     send_lag: Samples
     service: Samples
+    end_to_end_service: Samples
 
 
 def judge(case: Case) -> Part:
@@ -68,6 +70,7 @@ def judge(case: Case) -> Part:
         "fan_out": summary(samples.fan_out),
         "send_lag": summary(samples.send_lag),
         "service": summary(samples.service),
+        "end_to_end_service": summary(samples.end_to_end_service),
     }
     kept = [(promise, exceeded(_of(samples, promise), promise)) for promise in case.contract.latency]
     findings = tuple(_broken(case, promise) for promise, broken in kept if broken)
@@ -120,6 +123,7 @@ def measure(case: Case) -> Latencies:
     settled_us = np.where(came, pairs.t_us, due_us[pairs.message])
     lag = sends.scheduled & ((sends.invoke_row >= 0) | (_had_time(case, "ack", sends.t_int_us) & (sends.outcome == 0)))
     service = np.flatnonzero((sends.ok_row >= 0) & (sends.attempt_row >= 0))
+    written = owed & live & came & (sends.attempt_row[pairs.message] >= 0)
     return Latencies(
         ack=ack,
         ack_t_us=sends.t_int_us[ack_at],
@@ -132,6 +136,7 @@ def measure(case: Case) -> Latencies:
         fan_out=_fan_out(pairs.message[owed], _since(pairs.t_us, t_int_us, came)[owed]),
         send_lag=_since(sends.t_inv_us, sends.t_int_us, sends.invoke_row >= 0)[lag],
         service=_since(sends.t_ok_us[service], sends.times(sends.attempt_row)[service], service >= 0),
+        end_to_end_service=(pairs.t_us - sends.times(sends.attempt_row)[pairs.message])[written].astype(np.float64),
     )
 
 

@@ -18,6 +18,7 @@ Draw = Callable[[int, int], float]
 # purposes: what a draw decides; numbers are stable, since they are part of the key
 BACKOFF, ACK_TIMEOUT, HEARTBEAT_PHASE, LINK_DELAY, LINK_LOSS, ARRIVAL, PAYLOAD, SERVICE_TIME, TOPOLOGY, REFUGE = range(1, 11)
 LINK_CLASS, OUTAGE, HANDOVER, CLOCK, STRUCK, DISK, CONNECTION_LIFE = range(20, 27)  # of the simulated world's physics and faults
+THINK, KIND, ROOM = range(30, 33)  # of users in a closed loop
 
 
 def mix(value: int) -> int:

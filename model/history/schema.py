@@ -248,6 +248,10 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Largest share of its core the load generator used in any second; None where nothing was measured (sim)."""
     steal_max: float | None = None
     """Largest share of the host's CPU that a hypervisor gave to others in any second; None where nothing was measured."""
+    closed_loop: bool = False
+    """Users waited for an answer before they sent again: nothing was scheduled, and latencies leave out what nobody sent meanwhile."""
+    harness_lag_p99_us: float | None = None
+    """How late the event loops of load generator and proxy came to what was due, the worse of the two; None where nothing was measured."""
     truncated: bool = False
     """The recording ended before the run did; what is here is the salvaged part."""
     schema: str = SCHEMA

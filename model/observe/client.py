@@ -62,12 +62,18 @@ class ClientObserver:
         self._off = True
         self._recorder.record(Kind.OFFLINE, now, self._device)
 
-    def submitted(self, conversation: int, payload: bytes, now: int) -> None:
-        """The user's send is handed to the session, which counts sends per conversation just as is done here."""
+    def submitted(self, conversation: int, payload: bytes, now: int, unplanned_us: int | None = None) -> None:
+        """The user's send is handed to the session, which counts sends per conversation just as is done here. One that no schedule has is
+        recorded as intended as well, for ``unplanned_us``."""
         if self._counters is None:
             self._counters = {}
         counter = self._counters[conversation] = self._counters.get(conversation, 0) + 1
-        self._recorder.record(_INVOKE, now, self._device, conversation, self._device, counter, content_hash=content_hash(payload))
+        digest = content_hash(payload)
+        if unplanned_us is not None:
+            self._recorder.record(
+                Kind.INTEND, unplanned_us, self._device, conversation, self._device, counter, content_hash=digest
+            )
+        self._recorder.record(_INVOKE, now, self._device, conversation, self._device, counter, content_hash=digest)
 
     def received(self, frame: ServerFrame, now: int) -> None:
         """A frame of the server is about to be handed to the session."""

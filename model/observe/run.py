@@ -37,6 +37,7 @@ def header(
     timers: Timers,
     nodes: Mapping[int, str],
     load_begin_us: int,
+    closed_loop: bool = False,
 ) -> Header:
     """The header of a run; policies and timers spelt out, so that a history explains itself."""
     resends = timers.resends_max if policies.delivery == "pending" else 0
@@ -52,6 +53,7 @@ def header(
         nodes=dict(nodes),
         codes={int(code): code.name.lower() for code in Code},
         load_begin_us=load_begin_us,
+        closed_loop=closed_loop,
     )
 
 

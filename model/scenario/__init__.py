@@ -39,7 +39,7 @@ from model.scenario.faults import (
     TornFrame,
     World,
 )
-from model.scenario.machines import Clocks, Disk, Step
+from model.scenario.machines import Clocks, Disk, Starved, Step
 from model.scenario.networks import NETWORKS, Links, Network
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
@@ -71,6 +71,7 @@ __all__ = [
     "RollingRestart",
     "Scenario",
     "SlowConsumer",
+    "Starved",
     "Step",
     "StorageStall",
     "Throttle",
@@ -110,6 +111,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The devices', in the simulated world."""
     disk: Disk = Disk()
     """Storage's, in the simulated world."""
+    starved: Starved | None = None
+    """The load generator's, to see that the harness is found out; null: it has all the CPU it wants."""
     cores: int | None = None
     """Cores that gateways and business share in the simulated world, as processes of one host do; null: each has one of its own."""
     login: LoginCost = LoginCost()
@@ -157,6 +160,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             faults=tuple(faults.scaled(fault, k) for fault in self.faults),
             network=self.network if self.network == Network() else networks.scaled(self.network, k),
             clocks=self.clocks.scaled(k),
+            starved=None if self.starved is None else self.starved.scaled(k),
             timers=self.timers.scaled(k),
             contract=_scaled_contract(self.contract, k),
         )
@@ -169,6 +173,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in _LATER:
             if getattr(as_read.workload, name) == getattr(WorkloadPlan(), name):
                 del plain["workload"][name]
+        if as_read.starved is None:
+            del plain["starved"]
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
 
 

@@ -1,4 +1,5 @@
-"""Machines as values: clocks of devices that are wrong, and a disk that is not always as quick. Both are perfect by default."""
+"""Machines as values: clocks of devices that are wrong, a disk that is not always as quick, a load generator that is short of CPU. All are
+perfect by default."""
 
 from __future__ import annotations
 
@@ -53,9 +54,43 @@ class Disk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Mean of that wait, exponential."""
 
 
-def problems(clocks: Clocks, disk: Disk) -> Iterator[str]:
+class Starved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The load generator gets no CPU, now and then: no fault of the system, but one of the harness, planted to see that it is found out.
+
+    In the live world its process is stopped (SIGSTOP); the simulated one then plays all devices as one process, as a live run does."""
+
+    from_s: float
+    to_s: float
+    """Seconds from the beginning of the load."""
+    stop_s: float = 0.1
+    every_s: float = 0.5
+
+    def scaled(self, factor: float) -> Starved:
+        """The same in a run that is shortened; a stop is as long, for what a generator may be late is."""
+        return msgspec.structs.replace(self, from_s=self.from_s * factor, to_s=self.to_s * factor)
+
+    def begins_s(self) -> list[float]:
+        """When it is stopped, each time for ``stop_s``."""
+        return [self.from_s + i * self.every_s for i in range(math.ceil((self.to_s - self.from_s) / self.every_s))]
+
+
+STOPS_MAX = 100_000
+"""Of a starved generator: more is a slip of the pen."""
+
+
+def problems(clocks: Clocks, disk: Disk, starved: Starved | None = None) -> Iterator[str]:
     """What is wrong with a scenario's machines, in words, the first first."""
-    return (text for holds, text in _conditions(clocks, disk) if not holds)
+    yield from (text for holds, text in _conditions(clocks, disk) if not holds)
+    if starved is not None:
+        yield from (text for holds, text in _starved_conditions(starved) if not holds)
+
+
+def _starved_conditions(starved: Starved) -> Iterator[tuple[bool, str]]:
+    yield _at_least_0(starved.from_s), f"starved.from_s is {starved.from_s:g}; give at least 0 seconds"
+    yield starved.from_s < starved.to_s < math.inf, f"starved.to_s is {starved.to_s:g}; give a time after from_s"
+    yield 0 < starved.stop_s < math.inf, f"starved.stop_s is {starved.stop_s:g}; give more than 0 seconds"
+    fewest_s = max(starved.stop_s, (starved.to_s - starved.from_s) / STOPS_MAX)
+    yield fewest_s < starved.every_s < math.inf, f"starved.every_s is {starved.every_s:g}; give more than {fewest_s:g} seconds"
 
 
 def _conditions(clocks: Clocks, disk: Disk) -> Iterator[tuple[bool, str]]:

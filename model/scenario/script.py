@@ -22,6 +22,8 @@ import numpy as np
 from model.core import limits
 from model.history.schema import Phase
 from model.scenario import Scenario
+from model.workload.arrivals import Closed
+from model.workload.closed import Loop
 from model.workload.population import Population
 from model.workload.schedule import Schedule
 
@@ -50,6 +52,8 @@ class Submit(msgspec.Struct, frozen=True):
     conversation: int
     payload: bytes
     t_int_us: int
+    planned: bool = True
+    """Whether the schedule has it; else its user, in a closed loop, has come to want it now, and it is still to be recorded as intended."""
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -92,6 +96,7 @@ class Script:
         "_activity",
         "_audit_bound_us",
         "_drain_bound_us",
+        "_loop",
         "_planned",
         "_population",
         "_progress",
@@ -112,7 +117,20 @@ class Script:
         self.phase: Phase | None = None
         self._planned = _planned(scenario, population, schedule)
         self._upcoming = next(self._planned)
+        self._loop = _loop(scenario, population, schedule.seed)
         self.deadline = self._upcoming[0]
+
+    @property
+    def closed(self) -> bool:
+        """Whether users wait for their answers, so that ``answered`` must be told of them."""
+        return self._loop is not None
+
+    def answered(self, device: int, conversation: int, send_counter: int, now: int) -> None:
+        """A send has come to its end, whatever that is; in a closed loop its user may want to send again, at ``deadline``."""
+        if self._loop is not None:
+            self._loop.answered(device, conversation, send_counter, now)
+            if self.phase in _PLAYED:
+                self.deadline = min(self.deadline, self._loop.deadline)
 
     def on_deadline(self, now: int, out: list[ScriptEffect]) -> None:
         """Do everything that is due; early calls do nothing."""
@@ -126,8 +144,12 @@ class Script:
             self._settle(now, out)
 
     def _play(self, now: int, out: list[ScriptEffect]) -> None:
-        """What was planned before the run, up to the drain."""
-        while self._upcoming[0] <= now:
+        """What was planned before the run, and what users in a closed loop want by now, up to the drain."""
+        while min(self._upcoming[0], self._wished) <= now:
+            if self._loop is not None and self._wished < self._upcoming[0]:
+                wish = self._loop.next()
+                out.append(Submit(wish.device, wish.conversation, wish.payload, wish.t_int_us, planned=False))
+                continue
             effect = self._upcoming[1]
             out.append(effect)
             if isinstance(effect, BeginPhase):
@@ -137,7 +159,12 @@ class Script:
                 self.deadline = now + POLL_US
                 return
             self._upcoming = next(self._planned)
-        self.deadline = self._upcoming[0]
+        self.deadline = min(self._upcoming[0], self._wished)
+
+    @property
+    def _wished(self) -> int:
+        """When a user in a closed loop wants to send."""
+        return self._loop.deadline if self._loop is not None else limits.NEVER_US
 
     def _settle(self, now: int, out: list[ScriptEffect]) -> None:
         """Drain until everyone is settled, then wait until nothing has moved for the quiet time."""
@@ -201,6 +228,13 @@ def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> 
     ]
     absent = [(0, StopSession(user)) for user in away]
     return heapq.merge(absent, returns, phases, starts, switches, sends, key=itemgetter(0))
+
+
+def _loop(scenario: Scenario, population: Population, seed: int) -> Loop | None:
+    """The users in their loops, if the load is closed."""
+    if not isinstance(scenario.workload.arrivals, Closed):
+        return None
+    return Loop(population, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), seed)
 
 
 def _evenly(users: list[int], begin_us: int, span_us: float) -> list[tuple[int, StartSession]]:

@@ -84,6 +84,8 @@ class SimDevice:
         self._world.stirred[self] = None
         if out:
             self.observer.effects(out, self._world.kernel.now)
+            if self._world.answered is not None:
+                self._world.answered(self.session.device, out)
             for effect in out:
                 kind = type(effect)
                 if kind is Write:
@@ -191,6 +193,8 @@ class DeviceWorld:
         self.links = 0
         self.after_frame: Callable[[], None] | None = None
         """What the load process does after each frame; only with a generator."""
+        self.answered: Callable[[int, list[Any]], None] | None = None
+        """Who is told of what a device's session wants done, for the answers among it; only in a closed loop."""
         self._paths = paths
         self.lives: Lives | None = None
 

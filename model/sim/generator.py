@@ -44,6 +44,7 @@ class LoadProcess:
         "_kernel",
         "_order",
         "_planned",
+        "_stopped_us",
         "_target",
         "_times",
         "_work",
@@ -61,6 +62,8 @@ class LoadProcess:
         """What this iteration still has to take."""
         self._work = 0.0
         """What the step under way takes."""
+        self._stopped_us = 0
+        """For how long the process is not to go on after that step."""
         self._written: list[Call] = []
         self._planned: list[tuple[int, int, Call]] = []
         self._order = count()
@@ -106,6 +109,13 @@ class LoadProcess:
         heappush(self._planned, (due_us, next(self._order), (callback, args)))
         if due_us < self._due:
             self._set_timer()
+
+    def stop(self, for_us: int) -> None:
+        """The process stands still from here, at the latest from the end of the step it is in, and uses no CPU meanwhile."""
+        self._stopped_us += for_us
+        if not self._busy:
+            self._busy = True
+            self._then(self._iterate)
 
     # the timer ---------------------------------------------------------------------------------------------------------------------
 
@@ -171,6 +181,9 @@ class LoadProcess:
 
     def _end(self) -> None:
         self._flush()
+        if self._stopped_us:
+            self._then(self._end)
+            return
         if self._inbox or (self._planned and self._target <= self._kernel.now):
             self._iterate()
             return
@@ -189,5 +202,5 @@ class LoadProcess:
 
     def _then(self, step: Callable[[], None]) -> None:
         """Call when the work of this step is done."""
-        work_us, self._work = self._work, 0.0
+        work_us, self._work, self._stopped_us = self._work + self._stopped_us, 0.0, 0
         self._kernel.at(self._kernel.now + round(work_us), step)

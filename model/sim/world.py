@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.core import draws, tokens
+from model.core import draws, limits, tokens
 from model.core.client import ClientSession
 from model.core.commands import ReadBack, SendMessage
+from model.core.effects import SendFailed, SendOk, SendUnknown
 from model.history.recorder import MemoryRecorder
 from model.history.schema import Header, Kind, Phase
 from model.observe import ClientObserver, RunObserver, header
@@ -73,10 +74,11 @@ class World:
         self.policies = scenario.preset(preset)
         self.times = times.with_log_ins(scenario.login)
         self.kernel = Kernel(scenario.population.users, pending)
+        alone = generator or scenario.starved is not None
         self.recorder = MemoryRecorder()
         self.observer = RunObserver(self.recorder)
         self.paths = Paths(self.kernel, scenario, seed)
-        self.devices = DeviceWorld(self.kernel, self.paths, LoadProcess(self.kernel, self.times) if generator else None)
+        self.devices = DeviceWorld(self.kernel, self.paths, LoadProcess(self.kernel, self.times) if alone else None)
         self.devices.lives = Lives(scenario, seed) if scenario.connection_life_s else None
         self.population = populate(scenario.population, scenario.gateways, seed)
         self.schedule = plan(
@@ -95,6 +97,9 @@ class World:
         self.devices.devices = {user: self._device(user) for user in self.population.users}
         self.devices.stirred = dict.fromkeys(self.devices.devices.values())
         self.script = Script(scenario, self.population, self.schedule, self._progress)
+        self._armed = limits.NEVER_US
+        if self.script.closed:
+            self.devices.answered = self._answered
         self._used: dict[Phase, dict[str, dict[str, float]]] = {}
         """What was used of CPU and of storage until each phase began."""
 
@@ -146,13 +151,21 @@ class World:
             self.start(gateway)
         Nemesis(self).plan()
         self._roam()
+        self._starve()
         if progress is not None:
             self._report(progress)
         if self.devices.generator is not None:
             self.devices.after_frame = self._do_due
-        self._turn()
+        self._arm()
         self.kernel.play()
         return self._result()
+
+    def _starve(self) -> None:
+        """The load process is stopped, where the scenario says so."""
+        starved, generator = self.scenario.starved, self.devices.generator
+        if starved is not None and generator is not None:
+            for begin_s in starved.begins_s():
+                self.kernel.at(self.scenario.at_us(begin_s), generator.stop, round(starved.stop_s * 1e6))
 
     def _roam(self) -> None:
         """Devices change their addresses, where their network has them do so."""
@@ -170,15 +183,20 @@ class World:
             self.kernel.at(following, self._change_address, device, instants)
             break
 
-    def _turn(self) -> None:
-        """The script's one timer."""
-        self._do_due()
-        if self.kernel.stopped:
-            return
-        if self.devices.generator is not None:
-            self.devices.generator.plan(self.script.deadline, self._turn)
-        else:
-            self.kernel.at(self.script.deadline, self._turn)
+    def _arm(self) -> None:
+        """Set the script's one timer, if it is not set for as early a time."""
+        due = max(self.script.deadline, self.kernel.now)
+        if due < self._armed and not self.kernel.stopped:
+            self._armed = due
+            plan = self.kernel.at if self.devices.generator is None else self.devices.generator.plan
+            plan(due, self._turn, due)
+
+    def _turn(self, armed: int) -> None:
+        """The timer is up, unless an earlier one took its place."""
+        if armed == self._armed:
+            self._armed = limits.NEVER_US
+            self._do_due()
+            self._arm()
 
     def _do_due(self) -> None:
         """What the script has due; nothing, if it is early."""
@@ -190,9 +208,9 @@ class World:
     def _play(self, effect: ScriptEffect) -> None:
         now = self.kernel.now
         match effect:
-            case Submit(number, conversation, payload):
+            case Submit(number, conversation, payload, t_int_us, planned):
                 device = self.devices.devices[number]
-                device.observer.submitted(conversation, payload, now)
+                device.observer.submitted(conversation, payload, now, None if planned else t_int_us)
                 command = SendMessage(conversation, payload)
                 device.do(lambda now, out: device.session.submit(command, now, out))
             case StartSession(number):
@@ -213,6 +231,13 @@ class World:
                 self._used[phase] = self._use()
             case Finish():
                 self.kernel.stop()
+
+    def _answered(self, device: int, effects: list[Any]) -> None:
+        """Sends have come to their end, so their user may want to send again before anything else is due."""
+        for effect in effects:
+            if isinstance(effect, SendOk | SendFailed | SendUnknown):
+                self.script.answered(device, effect.conversation, effect.send_counter, self.kernel.now)
+        self._arm()
 
     def _progress(self) -> Progress:
         unready, unsettled = self.devices.restless()
@@ -278,6 +303,7 @@ class World:
                 timers=self.scenario.timers,
                 nodes=self.nodes,
                 load_begin_us=self.scenario.load_begin_us,
+                closed_loop=self.script.closed,
             ),
             rows=rows,
             trace_digest=digest.hexdigest(),

@@ -12,7 +12,8 @@ Rules of the file:
 
 Prior art: the arrival profiles of load tools (ramps, steps, spikes); the Markov-modulated Poisson process of traffic theory (Fischer and
 Meier-Hellstern, "The Markov-modulated Poisson process (MMPP) cookbook", Performance Evaluation 18, 1993).
-What this does not do: choose senders (:mod:`model.workload.schedule`), or read recordings (:mod:`model.workload.trace`)."""
+What this does not do: choose senders (:mod:`model.workload.schedule`), read recordings (:mod:`model.workload.trace`), or play the one
+load that does wait for the system (:mod:`model.workload.closed`)."""
 
 from __future__ import annotations
 
@@ -109,8 +110,13 @@ class Replay(_Shape, frozen=True, tag="replay"):
     """The first 16 digits of the file's digest; given when the scenario is made ready, then checked where it is played."""
 
 
+class Closed(_Shape, frozen=True, tag="closed"):
+    """No arrivals: every user sends, waits for the answer, thinks, and sends again (:mod:`model.workload.closed`). The planned rate is what
+    they would come to if answers took no time."""
+
+
 Drawn = Poisson | Bursts | Ramp | Steps | Spike
-Arrivals = Drawn | Replay
+Arrivals = Drawn | Replay | Closed
 """How the rate varies, or what is played again."""
 
 TAGS: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in Arrivals.__args__)

@@ -27,7 +27,7 @@ from model.core import draws, limits
 from model.core.log import Conversation
 from model.workload import amounts, arrivals, personas
 from model.workload.amounts import Spread
-from model.workload.arrivals import Arrivals, Poisson, Replay
+from model.workload.arrivals import Arrivals, Closed, Poisson, Replay
 from model.workload.personas import Apps, Crowd, Mix
 from model.workload.population import Population
 
@@ -85,21 +85,31 @@ class Schedule:
         return len(self.t_us)
 
     def payload(self, index: int) -> bytes:
-        """The content of send ``index``: its identity in words, filled up to the planned size; in short where sizes differ, for there
-        are messages of a few bytes. No shorter than the identity."""
-        who = (self.device[index], self.send_counter[index], self.conversation[index])
+        """The content of send ``index``."""
+        who = (int(self.device[index]), int(self.send_counter[index]), int(self.conversation[index]))
         if isinstance(self.payload_bytes, int):
-            text, size = b"seed %d: device %d says no %d in conversation %d. " % (self.seed, *who), self.payload_bytes
-        else:
-            text, size = b"%d.%d.%d " % who, int(self.payload_bytes[index])
-        return (text * (size // len(text) + 1))[: max(size, len(text))]
+            return content(self.seed, *who, self.payload_bytes)
+        return content(self.seed, *who, int(self.payload_bytes[index]), brief=True)
+
+
+def content(seed: int, device: int, send_counter: int, conversation: int, size: int, *, brief: bool = False) -> bytes:
+    """What a message says: its identity in words, filled up to ``size`` bytes; ``brief`` where sizes differ, for there are messages of a
+    few bytes. No shorter than the identity."""
+    text = b"seed %d: device %d says no %d in conversation %d. " % (seed, device, send_counter, conversation)
+    if brief:
+        text = b"%d.%d.%d " % (device, send_counter, conversation)
+    return (text * (size // len(text) + 1))[: max(size, len(text))]
 
 
 def plan(population: Population, workload: WorkloadPlan, begin_us: int, end_us: int, seed: int) -> Schedule:
-    """The schedule of a workload between two instants. Raises :class:`model.workload.trace.TraceError` for one that is replayed and cannot
-    be."""
+    """The schedule of a workload between two instants; an empty one for a closed loop, which has none.
+
+    Raises :class:`model.workload.trace.TraceError` for one that is replayed and cannot be."""
     if isinstance(workload.arrivals, Replay):
         return _replayed(population, workload, workload.arrivals, begin_us, end_us, seed)
+    if isinstance(workload.arrivals, Closed):
+        none = np.zeros(0, np.int64)
+        return Schedule(none, none, none, none, 0, seed)
     rng = np.random.default_rng(draws.key(seed, draws.ARRIVAL))
     crowd = personas.crowd(workload.personas, len(population.users), begin_us, end_us, seed) if workload.personas else None
     instants = arrivals.instants(workload.arrivals, workload.rate_per_s / workload.burst, begin_us, end_us, rng)
@@ -150,6 +160,11 @@ def _sizes(payload_bytes: int | Spread, count: int, seed: int) -> int | Int:
     if isinstance(payload_bytes, int):
         return payload_bytes
     drawn = amounts.draw(payload_bytes, np.random.default_rng(draws.key(seed, draws.PAYLOAD)), count)
+    return clipped(drawn)
+
+
+def clipped(drawn: NDArray[np.float64]) -> Int:
+    """Sizes as whole bytes, none longer than a device takes."""
     return np.clip(np.rint(drawn), 1, limits.PAYLOAD_BYTES_MAX).astype(np.int64)
 
 
@@ -275,6 +290,13 @@ def _conditions(plan: WorkloadPlan) -> Iterator[tuple[bool, str]]:
     yield plan.spacing_us >= 0, f"spacing_us is {plan.spacing_us}; give at least 0"
     yield not (plan.spacing_us and plan.personas), "spacing_us and personas exclude each other; give one of them"
     yield plan.burst >= 1, f"burst is {plan.burst}; give at least 1"
+    if isinstance(plan.arrivals, Closed):
+        yield (
+            not plan.personas,
+            "personas have no part in a closed loop, where everybody sends as fast as answers come; leave them out",
+        )
+        yield not plan.spacing_us, f"spacing_us is {plan.spacing_us}; leave it at 0 in a closed loop, which waits for answers"
+        yield plan.burst == 1, f"burst is {plan.burst}; leave it at 1 in a closed loop, which has no arrivals"
     if isinstance(plan.arrivals, Replay):
         yield not plan.personas, "personas have no part in a replay, which knows its senders; leave them out"
         yield not plan.spacing_us, f"spacing_us is {plan.spacing_us}; leave it at 0 where a trace is replayed"

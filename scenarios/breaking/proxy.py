@@ -26,6 +26,7 @@ import msgspec
 import uvloop
 
 from model.scenario import Scenario, faults
+from model.scenario.pulse import keep_pulse
 from scenarios.breaking.deeds import DEEDS, Case
 from scenarios.breaking.doors import Door, DoorPlan
 
@@ -94,6 +95,7 @@ async def _serve(job: ProxyJob) -> None:
     loop.add_reader(sys.stdin.fileno(), _read, commands, bytearray())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, commands.put_nowait, None)
+    keep_pulse(loop.call_later, time.monotonic_ns)
     gc.collect()
     gc.freeze()
     print("ready " + json.dumps([door.address for door in proxy.doors]), flush=True)

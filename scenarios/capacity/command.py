@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from model.scenario import Scenario, World
-from model.workload.arrivals import Replay
+from model.workload.arrivals import Closed, Replay
 from scenarios.capacity import capacity, promises, trial
 from scenarios.capacity.capacity import Result, Task
 from scenarios.capacity.search import Plan
@@ -56,6 +56,10 @@ def task(
     if isinstance(applied.workload.arrivals, Replay):
         raise CannotRun(
             f"{name} replays a recorded trace, whose rate is what it is; give other arrivals with --set workload.arrivals"
+        )
+    if isinstance(applied.workload.arrivals, Closed):
+        raise CannotRun(
+            f"{name} is a closed loop, which never offers more than is answered; give other arrivals with --set workload.arrivals"
         )
     wanted = promises.parsed(promised) or applied.contract.latency or promises.parsed([promises.DEFAULT])
     prepared = trial.prepared(applied, wanted, seconds)

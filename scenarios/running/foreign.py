@@ -15,6 +15,7 @@ from model.history.schema import Header
 from model.observe import RunObserver
 from model.scenario import Kill, Scenario, World
 from model.scenario.faults import tag
+from model.workload.arrivals import Closed
 from scenarios.running import live, metrics
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
@@ -38,6 +39,8 @@ def _obstacles(target: Target, scenario: Scenario, world: World) -> Iterator[str
         yield f"{target.NAME} is one process, gateway-1, and the scenario kills another"
     if scenario.workload.personas:
         yield f"the scenario's people close their apps, and clients of {target.NAME} stay"
+    if isinstance(scenario.workload.arrivals, Closed):
+        yield f"clients of {target.NAME} play a schedule, and a closed loop has none; leave workload.arrivals out"
     if scenario.policies:
         yield f"the scenario changes policies, and {target.NAME} has its own"
     if lacking := target.missing():

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -40,8 +41,10 @@ from model.history.schema import Header, Kind, Phase
 from model.observe import RunObserver, header
 from model.scenario import Scenario
 from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
+from model.scenario.pulse import PULSE_VARIABLE
 from model.scenario.script import AUDIT_BOUND_US
 from model.scenario.tally import TALLY_VARIABLE
+from model.workload.arrivals import Closed
 from model.workload.population import populate
 from scenarios.breaking.nemesis import Nemesis, Order, door_plans, needs_links
 from scenarios.breaking.proxy import ProxyJob
@@ -61,6 +64,8 @@ LOAD_READY_S: Final = 90.0
 Driver = Literal["locust", "asyncio"]
 """Who makes the load. Both play the same job by the same client session; Locust has statistics, asyncio costs less at high rates."""
 DRIVERS: Final[tuple[Driver, ...]] = get_args(Driver)
+HARNESS: Final = ("load", "proxy")
+"""Processes of the harness that stand between users and server: late ones make the server look late."""
 START_AHEAD_NS: Final = 1_000_000_000
 """From writing the start file to the instant in it: time for everyone to have read it."""
 TURN_S: Final = 0.05
@@ -119,6 +124,7 @@ def _header(scenario: Scenario, preset: str, seed: int) -> Header:
         timers=scenario.timers,
         nodes=nodes(scenario),
         load_begin_us=scenario.load_begin_us,
+        closed_loop=isinstance(scenario.workload.arrivals, Closed),
     )
 
 
@@ -188,6 +194,8 @@ class Stage:
     def play(self) -> None:
         """From nothing to the end of the load process."""
         self.progress.at(None, "starting the server")
+        self.meter.pulses = self.shop / "pulses"
+        self.meter.pulses.mkdir()
         ready = self._start_server()
         self._start_proxy(ready)
         self.progress.at(None, "starting the load")
@@ -215,8 +223,15 @@ class Stage:
         ended = bool(((rows["kind"] == Kind.PHASE) & (rows["code"] == Phase.END)).any())
         health = self._health()
         steal = metrics.steal_max(self.meter.host)
-        head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), steal_max=steal, truncated=not ended)
         begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
+        lag_us = self.meter.lag_p99_us(HARNESS, begin_us, end_us)
+        head = msgspec.structs.replace(
+            head,
+            generator_cpu_max=health.get("cpu_max"),
+            steal_max=steal,
+            harness_lag_p99_us=lag_us,
+            truncated=not ended,
+        )
         costs = metrics.of_live(self.meter.samples, self.meter.host, rows, begin_us, end_us)
         costs["driver"], costs["generator"], costs["cores"] = self.driver, health, self.cores
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
@@ -271,7 +286,11 @@ class Stage:
 
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
-        return _environment() | ({} if tallies is None else {TALLY_VARIABLE: str(tallies)})
+        return self._environment() | ({} if tallies is None else {TALLY_VARIABLE: str(tallies)})
+
+    def _environment(self) -> dict[str, str]:
+        """Of every process of the run."""
+        return _environment() | {PULSE_VARIABLE: str(self.meter.pulses)}
 
     def _start_proxy(self, ready: dict[str, Any]) -> None:
         """Put a proxy before the gateways that ``ready`` names, or behind them, if a fault needs one."""
@@ -283,7 +302,7 @@ class Stage:
         path.write_bytes(msgspec.json.encode(ProxyJob(self.scenario, self.seed, plans)))
         command = [sys.executable, "-m", "scenarios.breaking.proxy", str(path)]
         log = self.folder.path / "logs" / "proxy.log"
-        self.proxy = Started("proxy", command, log, cwd=self.shop, env=_environment())
+        self.proxy = Started("proxy", command, log, cwd=self.shop, env=self._environment())
         addresses = msgspec.json.decode(_await(self.proxy, "ready ", PROXY_READY_S).removeprefix("ready "))
         ports = {plan.gateway: address[1] for plan, address in zip(plans, addresses, strict=True) if plan.side == "clients"}
         for gateway in ready["gateways"]:
@@ -307,7 +326,7 @@ class Stage:
         path.write_bytes(msgspec.json.encode(job))
         command = [sys.executable, "-m", *self._load_module()]
         log = self.folder.path / "logs" / "load.log"
-        self.load = Started("load", command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
+        self.load = Started("load", command, log, cwd=self.shop, env=self._environment() | {JOB_VARIABLE: str(path)})
         _await(self.load, READY_LINE, LOAD_READY_S)
 
     def _record_beginning(self, ready: dict[str, Any]) -> None:
@@ -375,7 +394,15 @@ class Stage:
         self.nemesis = Nemesis(
             self.scenario, observer, self._node, self._now, self.server.say, tell, store, self.pids.__getitem__, hands_over
         )
-        return self.nemesis.plan()
+        return sorted([*self.nemesis.plan(), *self._stops()], key=lambda order: order[0])
+
+    def _stops(self) -> Iterator[Order]:
+        """Where the load process is to be short of CPU: when it is stopped, and when it goes on."""
+        assert self.load is not None
+        if self.scenario.starved is not None:
+            for begin_s in self.scenario.starved.begins_s():
+                yield self.scenario.at_us(begin_s), partial(self.load.signal, signal.SIGSTOP)
+                yield self.scenario.at_us(begin_s + self.scenario.starved.stop_s), partial(self.load.signal, signal.SIGCONT)
 
     def _hear(self, wait_us: int) -> bool:
         """Note what the server and the proxy say next, if anything; False when one of them is gone."""

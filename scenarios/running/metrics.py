@@ -5,8 +5,10 @@ at most one interval too little; the runner samples right before it kills. The c
 load to the drain, so connecting and reading back are not in it, but heartbeats are, and so is the start of a process that was started
 again meanwhile. A role is what the process does: ``gateway``, ``business``, ``supervisor``, ``generator``.
 
-How the machine was: for each process its memory, its descriptors and how long it was ready to run and had no core (Linux's
-``/proc/<pid>/schedstat``); for the host, how much CPU the hypervisor gave to others (*steal*), and what was left of its memory.
+How the machine was: for each process its memory, its descriptors, how long it was ready to run and had no core (Linux's
+``/proc/<pid>/schedstat``), and how late its event loop came to what was due, as it says itself (:mod:`model.scenario.pulse`); for the
+host, how much CPU the hypervisor gave to others (*steal*), and what was left of its memory. Late loops of the harness's own processes
+can make a run say nothing (``generator_lag``); those of the server are the server's own doing.
 
 A meter that is given a folder of tallies (:mod:`model.scenario.tally`) also notes what each role of the server has done so far, and CPU
 by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/schedstat): what a calibration is fitted to.
@@ -14,8 +16,9 @@ by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/sc
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +29,7 @@ import psutil
 
 from model.history.recorder import Rows
 from model.history.schema import Kind, Via
+from model.scenario.pulse import beats_since, pulse_path
 from model.scenario.tally import read_tally, tally_path
 
 INTERVAL_S: Final = 1.0
@@ -41,6 +45,8 @@ class Sample(msgspec.Struct, frozen=True):
     cpu_us: int
     resident_bytes: int
     descriptors: int = 0
+    lag_us: int = 0
+    """The latest that its event loop came to something that was due, since the last look."""
     waited_us: float = 0.0
     """Time for which its main thread was ready to run and had no core, since its start; 0 where the kernel does not tell."""
     main_us: float = 0.0
@@ -67,6 +73,11 @@ class Meter:
     def __init__(self, interval_s: float = INTERVAL_S, tallies: Path | None = None) -> None:
         self.interval_us = round(interval_s * 1e6)
         self.tallies = tallies
+        self.pulses: Path | None = None
+        """The folder in which processes note how late their loops are; None: nobody asked them to."""
+        self.beats: list[tuple[int, str, list[int]]] = []
+        """What they noted between two looks: (when it was read, name, latenesses in microseconds)."""
+        self._beaten: dict[int, int] = {}  # pid -> beats read so far
         self.samples: list[Sample] = []
         self.host: list[HostSample] = []
         self._watched: dict[int, tuple[str, str, psutil.Process]] = {}
@@ -89,8 +100,26 @@ class Meter:
                 del self._watched[pid]
                 continue
             cpu_us = round((times.user + times.system) * 1e6)
+            lag_us = self._lag_us(t_us, name, pid)
             closely = () if self.tallies is None else _closely(pid, self.tallies)
-            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss, descriptors, _waited_us(pid), *closely))
+            self.samples.append(Sample(t_us, role, name, pid, cpu_us, memory.rss, descriptors, lag_us, _waited_us(pid), *closely))
+
+    def _lag_us(self, t_us: int, name: str, pid: int) -> int:
+        if self.pulses is None:
+            return 0
+        self._beaten[pid], found = beats_since(pulse_path(self.pulses, pid), self._beaten.get(pid, 0))
+        if found:
+            self.beats.append((t_us, name, found))
+        return max(found, default=0)
+
+    def lag_p99_us(self, names: Collection[str], begin_us: int, end_us: int) -> int | None:
+        """p99 (nearest rank) of how late these processes' loops were between two instants, the worst of them; None where none says."""
+        worst = [
+            found[math.ceil(0.99 * len(found)) - 1]
+            for name in names
+            if (found := sorted(lag for t_us, of, lags in self.beats if of == name and begin_us < t_us <= end_us for lag in lags))
+        ]
+        return max(worst, default=None)
 
 
 def _host(t_us: int) -> HostSample:
@@ -147,6 +176,7 @@ def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us:
         "resident_bytes_max": _largest(samples, "resident_bytes"),
         "descriptors_max": _largest(samples, "descriptors"),
         "waited_share_max": _waited(samples),
+        "lag_us_max": _largest(samples, "lag_us"),
         "steal_max": steal_max(host),
         "samples": samples,
         "host": host,

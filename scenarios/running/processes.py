@@ -79,12 +79,18 @@ class Started:
         try:
             if self.status is None:
                 self._process.send_signal(signal.SIGTERM)
+                self._process.send_signal(signal.SIGCONT)  # one that stands still does not hear it
                 self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             pass
         finally:
             self.kill()
         return self._process.wait()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.status is None:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it at once, if it runs."""

@@ -185,11 +185,12 @@ def run_to_an_answer(
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
     A run in which the generator was late says nothing of the product, and a busy machine makes such runs. What is proven against the
-    product comes before the harness in a verdict, so no failure of the product is repeated away. Every run keeps its folder.
+    product comes before the harness in a verdict, so no failure of the product is repeated away. Nor is one of the harness that the
+    scenario has planted. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
         result = run(scenario, world, preset, seed, root, progress, driver, times)
-        if result.verdict != "harness_invalid" or result.interrupted:
+        if result.verdict != "harness_invalid" or result.interrupted or scenario.starved is not None:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
     return run(scenario, world, preset, seed, root, progress, driver, times)

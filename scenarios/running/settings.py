@@ -172,7 +172,7 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     yield from ((False, f"population.{text}") for text in population.problems(people))
     yield from ((False, f"workload.{text}") for text in schedule.problems(load, scenario.duration_s))
     yield from ((False, text) for text in networks.problems(scenario.network))
-    yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk))
+    yield from ((False, text) for text in machines.problems(scenario.clocks, scenario.disk, scenario.starved))
     wrong = kinds.problem(scenario.contract)
     yield wrong is None, str(wrong)
 

@@ -44,13 +44,21 @@ def _figures(measures: Values) -> Iterator[str]:
         f"{count(measures['sends']['intended'])} messages: {count(measures['owed']['lost_messages'])} lost,"
         f" {count(twice)} shown twice, {count(order)} out of order"
     )
-    yield f"end to end: {_quantiles(measures['latency']['end_to_end_live'])}"
+    yield f"end to end: {_quantiles(measures['latency']['end_to_end_live'])}{_uncorrected(measures)}"
     yield from map(_fault, measures["recovery"]["faults"])
 
 
 def _quantiles(summary: Values) -> str:
     largest = number(summary["max_us"])
     return ", ".join(f"{name} {quantile(number(summary[f'{name}_us']), largest)}" for name in ("p50", "p99"))
+
+
+def _uncorrected(measures: Values) -> str:
+    """What must be known of the figures: that they are a closed loop's, or what p99 would be from the first write."""
+    if measures["generator"]["closed_loop"]:
+        return " (closed loop: nobody sent while waiting for an answer)"
+    plain_us = number(measures["latency"]["end_to_end_service"]["p99_us"])
+    return "" if plain_us is None else f" (uncorrected p99 {duration(plain_us)})"
 
 
 def _fault(fault: Values) -> str:

@@ -14,6 +14,7 @@ SHORT = {
     "bench_kernel": ["--repeats", "1", "--events", "20000", "--pending", "1000"],
     "bench_hunt": ["--seeds", "5"],
     "bench_judge": ["--sizes", "1e4", "--repeats", "1"],
+    "bench_observers": ["--rounds", "1", "--rate", "100", "--seconds", "1", "--users", "20"],
     "bench_proxy": ["--rate", "200", "--seconds", "2", "--repeats", "1"],
     "bench_recorder": ["100000"],
     "bench_sim": ["--repeats", "1", "--rate", "50"],

@@ -85,6 +85,13 @@ def test_a_recorded_trace_has_a_rate_of_its_own(imbench: Command, tmp_path: Path
     assert "standard_mix replays a recorded trace, whose rate is what it is" in answer.err
 
 
+def test_a_closed_loop_never_offers_more_than_is_answered(imbench: Command, tmp_path: Path) -> None:
+    answer = imbench("capacity", "--set", 'workload.arrivals={"shape":"closed"}', "--out", tmp_path / "new")
+    assert answer.status == 64
+    assert answer.err.count("\n") == 1
+    assert "standard_mix is a closed loop, which never offers more than is answered" in answer.err
+
+
 def test_results_are_not_mixed_with_others(imbench: Command, tmp_path: Path) -> None:
     answer = imbench("capacity", "--out", tmp_path.parent)
     assert answer.status == 73

@@ -354,6 +354,20 @@ def test_a_host_that_others_were_given_has_measured_nothing(steal: float, verdic
     assert judge(stolen).verdict == verdict
 
 
+@pytest.mark.parametrize(("lag_us", "verdict"), [(20_000.0, "valid"), (20_001.0, "harness_invalid")])
+def test_an_event_loop_of_the_harness_that_is_late_makes_the_server_look_late(lag_us: float, verdict: str) -> None:
+    p = Planting()
+    three(p)
+    p.promise(latency=(LatencyPromise("ack", 0.5, 1_000_000),))
+    history = p.history()
+    late = dataclasses.replace(history, header=msgspec.structs.replace(history.header, harness_lag_p99_us=lag_us))
+    assert judge(late).verdict == verdict
+    assert judge(late).measures["generator"]["lag_p99_us"] == lag_us
+    unpromised = dataclasses.replace(late, header=msgspec.structs.replace(late.header, contract=Contract()))
+    assert judge(unpromised).verdict == "valid"
+    assert str(header_problem(Header(world="live", harness_lag_p99_us=-1.0))).startswith("harness_lag_p99_us is -1")
+
+
 def test_a_header_is_judged_with_its_contract() -> None:
     assert header_problem(Header(world="sim")) is None
     assert header_problem(Header(world="sim", generator_cpu_max=1.0)) is None

@@ -31,6 +31,7 @@ class Facts:
         self.contract = history.header.contract
         self.cpu = history.header.generator_cpu_max
         self.steal = history.header.steal_max
+        self.loop_lag = history.header.harness_lag_p99_us
         self.rows = rows_of(history)
         self.devices, self.rooms = list(history.names.devices), list(history.names.conversations)
         by_name: dict[str, list[Row]] = {}

@@ -442,6 +442,12 @@ MUTANTS = (
         "if cpu is not None and cpu > 1:",
     ),
     Mutant(
+        "late loops of the harness never asked about",
+        "harness.py",
+        "if loop_us is not None and loop_us > LOOP_LAG_MAX_US:",
+        "if loop_us is not None and loop_us > 10 * LOOP_LAG_MAX_US:",
+    ),
+    Mutant(
         "misdelivery forgiven",
         "kinds.py",
         '"misdelivery": KindOfAnomaly("shown to someone who must not see it, or in another conversation")',

@@ -79,6 +79,7 @@ def _header(random: Random, healthy: bool) -> Header:
         contract=_contract(random, healthy),
         truncated=random.random() < 0.03,
         generator_cpu_max=random.choice((0.5, 0.7, 0.8)) if measured and not healthy else None,
+        harness_lag_p99_us=random.choice((5e3, 20e3, 21e3)) if measured and not healthy else None,
         load_begin_us=random.choice((0, 0, STEP_US)),
     )
 

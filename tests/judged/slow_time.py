@@ -172,7 +172,8 @@ def generator(facts: Facts) -> Found:
     acks = [sample for _, sample in _acks(facts)]
     usual = _rank(acks, 0.5) if acks else 0
     limit = max(5_000, 0.05 * usual if usual != FOREVER else 0)
-    if (lags and _rank(lags, 0.99) > limit) or (facts.cpu or 0) > 0.7 or (facts.steal or 0) > 0.1:
+    late = bool(lags) and _rank(lags, 0.99) > limit
+    if late or (facts.cpu or 0) > 0.7 or (facts.steal or 0) > 0.1 or (facts.loop_lag or 0) > 20_000:
         yield "generator_lag", "", ""
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from model.history.recorder import MemoryRecorder, Rows
 from model.history.schema import Kind, Via
+from model.scenario.pulse import BEAT_S, Pulse, pulse_path
 from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
 from scenarios.running.metrics import HostSample, Meter, Sample
@@ -144,6 +145,26 @@ class TestCost:
     def test_the_worst_wait_for_a_core_counts_of_each_process(self) -> None:
         samples = [Sample(t, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 50.0), (100, 60.0), (200, 100.0))]
         assert metrics.of_live(samples, [], deliveries([]), 0, 200)["waited_share_max"] == {"gateway-1": 0.4}
+
+    def test_how_late_loops_are_is_sampled_for_everyone_and_judged_of_the_harness_alone(self, tmp_path: Path) -> None:
+        """Of each process the worst of every second; p99 over all beats of the load, of those that are asked for."""
+        meter = Meter()
+        meter.pulses = tmp_path
+        meter.watch("generator", "load", os.getpid())
+        due: list[Callable[[], None]] = []
+        now_ns = [0]
+        pulse = Pulse(pulse_path(tmp_path, os.getpid()), lambda _, call: due.append(call), lambda: now_ns[0])
+        pulse.begin()
+        for second, lates_ms in enumerate(((900,), (1, 2, 30), (4,), (800,)), 1):
+            for late_ms in lates_ms:
+                now_ns[0] += round(BEAT_S * 1e9) + late_ms * 1_000_000
+                due.pop()()
+            meter.sample(second)
+        meter.beats += [(2, "gateway-1", [500_000])]
+        assert [sample.lag_us for sample in meter.samples] == [900_000, 30_000, 4_000, 800_000]
+        assert metrics.of_live(meter.samples, [], deliveries([]), 0, 4)["lag_us_max"] == {"load": 900_000}
+        assert meter.lag_p99_us(("load", "proxy"), 1, 3) == 30_000
+        assert meter.lag_p99_us(("proxy",), 1, 3) is None
 
     def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self) -> None:
         samples = [

@@ -41,6 +41,7 @@ def test_a_preset_is_one_servers_alone() -> None:
         (('faults=[{"fault":"cut","node":"gateway-1","at_s":1}]',), "live", "no fault of kind cut"),
         (("faults.0.node=business",), "live", "the scenario kills another"),
         (("policies.delivery=once",), "live", "the scenario changes policies"),
+        (('workload.arrivals={"shape":"closed"}',), "live", "play a schedule, and a closed loop has none"),
     ],
 )
 def test_what_a_target_cannot_be_asked_is_skipped_and_said(
