@@ -112,7 +112,7 @@ class Stage:
         wanted = len(player.devices)
         if users != wanted:
             raise JobError(f"the job has {wanted} users, Locust was given {users}; start it with -u {wanted} -r {wanted}")
-        shell = self._shell = Shell(player, production.clock, production.gateways, self._failed)
+        shell = self._shell = Shell(player, production.clock, production.gateways, self._failed, production.job.source)
         return lambda: self._play_job(production, shell)
 
     def _play_job(self, production: Production, shell: Shell) -> None:
@@ -149,7 +149,7 @@ class Stage:
     def _set_by_hand(self, users: int) -> Any:
         hand = by_hand.prepare(_options(self._environment), users)
         clock = RunClock()
-        latencies = Latencies(self.report, hand.identity.device_offset)
+        latencies = Latencies(self.report, hand.play.schedule, hand.identity.device_offset)
         nodes = {index: index + 1 for index in range(len(hand.gateways))}
         player = Player(hand.play, hand.identity, nodes, by_hand.Silence(), clock, latencies)
         shell = self._shell = Shell(player, clock, hand.gateways, self._failed)
@@ -261,7 +261,7 @@ def _set_up(environment: Environment, **_: Any) -> None:
         if job is not None and not isinstance(environment.runner, LocalRunner):
             raise JobError("a job is played by one process; start Locust without --master, --worker and --processes")
         if job is not None:
-            stage.load(Production(job, Latencies(stage.report)))
+            stage.load(Production(job, lambda schedule: Latencies(stage.report, schedule)))
     except Exception as error:
         sys.exit(explain(error))
 

@@ -8,12 +8,15 @@ every fault is due to be healed, nor before everyone whose app is closed has ope
 settled, begun anew whenever anything but heartbeats still moves, AUDIT after the quiet time, END when everything is read back. A drain
 that reaches its bound goes on if all that is missing are devices that cannot get in (the judges call them unreachable); otherwise it
 records DRAIN_BOUND and audits what there is.
+
+Where several processes play one run, each plays its own devices up to the drain. From then on one decides for all, on the progress of all
+(:class:`Script`); the others follow it (:class:`Follower`).
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from operator import itemgetter
 
 import msgspec
@@ -86,7 +89,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Script:
-    """Plays one run. ``progress`` is asked only from the drain on, every ``POLL_US``."""
+    """Plays one run. ``progress`` is asked only from the drain on, every ``POLL_US``. ``users``: whose devices are played; None: all."""
 
     __slots__ = (
         "_activity",
@@ -98,11 +101,20 @@ class Script:
         "_quiet_since",
         "_quiet_us",
         "_upcoming",
+        "_users",
         "deadline",
         "phase",
     )
 
-    def __init__(self, scenario: Scenario, population: Population, schedule: Schedule, progress: Callable[[], Progress]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        population: Population,
+        schedule: Schedule,
+        progress: Callable[[], Progress],
+        users: Collection[int] | None = None,
+    ) -> None:
+        self._users = None if users is None else frozenset(users)
         self._population, self._progress = population, progress
         self._quiet_us = scenario.contract.quiet_us
         self._drain_bound_us = scenario.contract.drain_bound_us  # counted from the drain's beginning once it has begun
@@ -110,7 +122,7 @@ class Script:
         self._quiet_since = 0
         self._activity = -1
         self.phase: Phase | None = None
-        self._planned = _planned(scenario, population, schedule)
+        self._planned = _planned(scenario, population, schedule, self._users)
         self._upcoming = next(self._planned)
         self.deadline = self._upcoming[0]
 
@@ -163,7 +175,8 @@ class Script:
     def _audit(self, now: int, out: list[ScriptEffect]) -> None:
         self._begin(Phase.AUDIT, out)
         self._audit_bound_us = now + AUDIT_BOUND_US
-        out.extend(Audit(user, c.conversation) for c in self._population.conversations for user in c.members)
+        mine, conversations = self._users, self._population.conversations
+        out.extend(Audit(user, c.conversation) for c in conversations for user in c.members if mine is None or user in mine)
 
     def _await_audit(self, now: int, out: list[ScriptEffect]) -> None:
         self.deadline = now + POLL_US
@@ -177,21 +190,61 @@ class Script:
         out.append(BeginPhase(phase))
 
 
+class Follower(Script):
+    """Plays some devices of a run whose settling another process decides; ``led`` says in which phase that one is, None where nobody knows.
+
+    ``progress`` is asked as often as by the leader, so that it can be told.
+    """
+
+    __slots__ = ("_led",)
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        population: Population,
+        schedule: Schedule,
+        progress: Callable[[], Progress],
+        users: Collection[int],
+        led: Callable[[], Phase | None],
+    ) -> None:
+        super().__init__(scenario, population, schedule, progress, users)
+        self._led = led
+
+    def _settle(self, now: int, out: list[ScriptEffect]) -> None:
+        self.deadline = now + POLL_US
+        self._progress()
+        if self._led() in (Phase.AUDIT, Phase.END):
+            self._audit(now, out)
+
+    def _await_audit(self, now: int, out: list[ScriptEffect]) -> None:
+        self.deadline = now + POLL_US
+        self._progress()
+        if self._led() is Phase.END:
+            self._begin(Phase.END, out)
+            out.append(Finish())
+            self.deadline = limits.NEVER_US
+
+
 _PLAYED = (None, Phase.WARM_UP, Phase.MEASURE)
 
 
-def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> Iterator[tuple[int, ScriptEffect]]:
-    """Everything up to the drain, in order of time. Apps that are closed when the load ends are opened as they are at first: evenly."""
+def _planned(
+    scenario: Scenario, population: Population, schedule: Schedule, users: frozenset[int] | None
+) -> Iterator[tuple[int, ScriptEffect]]:
+    """Everything up to the drain, in order of time. Apps that are closed when the load ends are opened as they are at first: evenly.
+
+    What is planned for ``users`` is what would be if all were played.
+    """
     half_ramp_us = scenario.load_begin_us / 2
     end_us = scenario.at_us(scenario.duration_s)
     there, away = _split(population, schedule, scenario.load_begin_us)
     starts = _evenly(there, 0, half_ramp_us)
     _, closed = _split(population, schedule, end_us)
     returns = _evenly(closed, end_us, half_ramp_us)
-    switches = [(t_us, StartSession(d) if opens else StopSession(d)) for t_us, d, opens in _switches(schedule)]
+    switches: list[Step] = [(t_us, StartSession(d) if opens else StopSession(d)) for t_us, d, opens in _switches(schedule)]
     sends = (
         (t_us, Submit(int(schedule.device[i]), int(schedule.conversation[i]), schedule.payload(i), t_us))
-        for i, t_us in enumerate(schedule.t_us.tolist())
+        for i, t_us in _sends(schedule, users)
     )
     healed = [scenario.at_us(fault.healed_s) for fault in scenario.faults]
     phases = [
@@ -199,11 +252,28 @@ def _planned(scenario: Scenario, population: Population, schedule: Schedule) -> 
         (scenario.at_us(scenario.warm_up_s), BeginPhase(Phase.MEASURE)),
         (max([end_us, *healed, *(t_us for t_us, _ in returns[-1:])]), BeginPhase(Phase.DRAIN)),
     ]
-    absent = [(0, StopSession(user)) for user in away]
-    return heapq.merge(absent, returns, phases, starts, switches, sends, key=itemgetter(0))
+    absent: list[Step] = [(0, StopSession(user)) for user in away]
+    sessions = [_of(users, steps) for steps in (absent, returns, starts, switches)]
+    return heapq.merge(sessions[0], sessions[1], phases, *sessions[2:], sends, key=itemgetter(0))
 
 
-def _evenly(users: list[int], begin_us: int, span_us: float) -> list[tuple[int, StartSession]]:
+def _sends(schedule: Schedule, users: frozenset[int] | None) -> Iterator[tuple[int, int]]:
+    """Index and instant of each send of these users."""
+    t_us = schedule.t_us.tolist()
+    if users is None:
+        yield from enumerate(t_us)
+    else:
+        yield from ((i, t_us[i]) for i, device in enumerate(schedule.device.tolist()) if device in users)
+
+
+Step = tuple[int, StartSession | StopSession]
+
+
+def _of(users: frozenset[int] | None, steps: list[Step]) -> list[Step]:
+    return steps if users is None else [step for step in steps if step[1].device in users]
+
+
+def _evenly(users: list[int], begin_us: int, span_us: float) -> list[Step]:
     return [(begin_us + round(i * span_us / len(users)), StartSession(user)) for i, user in enumerate(users)]
 
 

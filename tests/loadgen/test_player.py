@@ -266,7 +266,7 @@ def test_a_stopped_player_says_goodbye_and_hears_nothing_more() -> None:
 
 def test_latencies_count_from_the_intended_time() -> None:
     reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     rows = world.play()
     sends = [sample for sample in reports if sample[0] == SEND]
     others = [sample for sample in reports if sample[0] == DELIVER]
@@ -279,7 +279,7 @@ def test_latencies_count_from_the_intended_time() -> None:
 
 def test_an_attempt_to_connect_is_a_sample_that_says_why_it_failed() -> None:
     reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     world.strangers = {1}
     world.gateways[0].kill()
     world.play(until_us=500_000)
@@ -291,7 +291,7 @@ def test_an_attempt_to_connect_is_a_sample_that_says_why_it_failed() -> None:
 def test_a_late_submit_is_measured_from_when_it_was_wanted() -> None:
     """The shell wakes up 30 ms late: the history has t_inv as it was, the latency has the delay in it."""
     reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     t_int = int(world.player.play.schedule.t_us[10])
     world.play(until_us=t_int - 1)
     world.now = t_int + 30_000

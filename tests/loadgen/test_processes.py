@@ -100,6 +100,16 @@ def test_sigterm_ends_a_load_process_cleanly_but_not_as_done(driver: str, tmp_pa
     assert load.report()["frames_out"] > 0
 
 
+@pytest.mark.parametrize("driver", ["asyncio", "locust"])
+def test_connections_come_from_the_address_that_the_job_names(driver: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        gateway.settimeout(WAIT_S)
+        endpoint = Endpoint("127.0.0.1", gateway.getsockname()[1], 1)
+        with Load(driver, SCENARIO, (endpoint, endpoint), tmp_path, source="127.0.0.9") as load:
+            load.start()
+            assert gateway.accept()[1][0] == "127.0.0.9"
+
+
 @pytest.mark.parametrize(
     ("driver", "host", "users", "complaint"),
     [
