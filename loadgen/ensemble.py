@@ -55,7 +55,10 @@ class Board(Protocol):
 
 
 class FolderBoard:
-    """A board for the processes of one host: a file for each part, replaced whole."""
+    """A board for the processes of one host: a file for each part, replaced whole.
+
+    A post or a look that fails, for want of a descriptor in a storm of reconnects, is as good as none: the next one comes soon.
+    """
 
     def __init__(self, folder: Path, of: int) -> None:
         self._paths = [folder / f"part-{index}.json" for index in range(of)]
@@ -64,13 +67,14 @@ class FolderBoard:
         """See :class:`Board`."""
         path = self._paths[report.part]
         partial = path.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.encode(report))
-        os.replace(partial, path)
+        with suppress(OSError):
+            partial.write_bytes(msgspec.json.encode(report))
+            os.replace(partial, path)
 
     def read(self) -> Iterable[Report]:
         """See :class:`Board`."""
         for path in self._paths:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 yield msgspec.json.decode(path.read_bytes(), type=Report)
 
 
@@ -82,10 +86,11 @@ class Ensemble:
     def __init__(self, part: Part, board: Board, clock: Callable[[], int]) -> None:
         self.part, self._board, self._clock = part, board, clock
 
-    def together(self, own: Progress, phase: Phase | None) -> Progress:
-        """Post how far this part is; how far all are."""
+    def together(self, own: Progress, phase: Phase | None, unasked: int = 0) -> Progress:
+        """Post how far this part is, with the read-backs that it has yet to ask for; how far all are, but for these."""
         now = self._clock()
-        self._board.post(Report(self.part.index, now, Phase.WARM_UP if phase is None else phase, own))
+        posted = msgspec.structs.replace(own, auditing=own.auditing + unasked)
+        self._board.post(Report(self.part.index, now, Phase.WARM_UP if phase is None else phase, posted))
         told = {report.part: report for report in self._board.read()}
         others = [told.get(index) for index in range(self.part.of) if index != self.part.index]
         return _sum([own, *(_seen(report, now, phase) for report in others)])
@@ -112,9 +117,12 @@ def _seen(report: Report | None, now: int, phase: Phase | None) -> Progress:
 
 
 def _sum(all_of_them: list[Progress]) -> Progress:
+    """Of all parts, the own one first."""
+    own = all_of_them[0]
     return Progress(
         sum(one.unready for one in all_of_them),
         sum(one.unsettled for one in all_of_them),
         sum(one.auditing for one in all_of_them),
         sum(one.activity for one in all_of_them),
+        own.asked,
     )

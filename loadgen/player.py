@@ -347,8 +347,10 @@ class Player:
         devices = self.devices
         self._restless = {number for number in self._restless if not devices[number].session.settled}
         unready = sum(devices[number].session.state is not State.READY for number in self._restless)
-        own = Progress(unready, len(self._restless) - unready, self._audits, self._activity)
-        return own if self._ensemble is None else self._ensemble.together(own, self._script.phase)
+        own = Progress(unready, len(self._restless) - unready, self._audits, self._activity, self._audits)
+        if self._ensemble is None:
+            return own
+        return self._ensemble.together(own, self._script.phase, self._script.unasked)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 

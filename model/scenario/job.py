@@ -39,6 +39,11 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether this part speaks for the whole run."""
         return self.index == 0
 
+    @property
+    def name(self) -> str:
+        """What the process that plays it is called, and its recording."""
+        return "load" if self.of == 1 else f"load-{self.index + 1}"
+
     def users(self, population: Population) -> tuple[int, ...]:
         """Its users, in order: of every gateway's as many as of any other's, and no part has more than one user more than another."""
         dealt = sorted(population.users, key=lambda user: (population.homes[user], user))
@@ -65,7 +70,10 @@ class LoadJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
     """Address that connections come from; empty: whichever the system takes."""
     workers: int = 0
-    """Processes, Locust's workers, that play this job for a master; 0: whoever is given it plays it."""
+    """How many of Locust's workers play this job for a master, which leaves what they recorded in the folder ``recording_path`` and their
+    health in the folder ``health_path``, each by the name of its part; 0: whoever is given the job plays it."""
+    device_offset: int = 0
+    """What is added to a user's number to name its device; see :class:`loadgen.player.Identity`."""
 
 
 READY_LINE = "imbench-load ready"

@@ -31,7 +31,9 @@ from model.workload.schedule import Schedule
 POLL_US = 50_000
 """Between two looks at whether the run has settled."""
 AUDIT_BOUND_US = 30_000_000
-"""Longest wait for read-backs; past it the run ends with what was read."""
+"""Longest wait for any read-back to complete; past it the run ends with what was read."""
+READ_BACKS_MAX = 2_000
+"""Read-backs under way at a time: all of a crowd's at once would be a storm that costs connections."""
 
 
 class StartSession(msgspec.Struct, frozen=True):
@@ -86,6 +88,8 @@ class Progress(msgspec.Struct, frozen=True):
     """Read-backs not completed."""
     activity: int
     """Frames of messages (sends, deliveries, syncs and their acks) written or received so far, by all devices."""
+    asked: int = 0
+    """Of the read-backs not completed, those that this script has asked for; other than ``auditing`` where several processes play."""
 
 
 class Script:
@@ -94,6 +98,8 @@ class Script:
     __slots__ = (
         "_activity",
         "_audit_bound_us",
+        "_auditing",
+        "_audits",
         "_drain_bound_us",
         "_planned",
         "_population",
@@ -118,7 +124,8 @@ class Script:
         self._population, self._progress = population, progress
         self._quiet_us = scenario.contract.quiet_us
         self._drain_bound_us = scenario.contract.drain_bound_us  # counted from the drain's beginning once it has begun
-        self._audit_bound_us = 0
+        self._audit_bound_us = self._auditing = 0
+        self._audits: list[Audit] = []  # yet to be asked for, the next one last
         self._quiet_since = 0
         self._activity = -1
         self.phase: Phase | None = None
@@ -174,13 +181,32 @@ class Script:
 
     def _audit(self, now: int, out: list[ScriptEffect]) -> None:
         self._begin(Phase.AUDIT, out)
-        self._audit_bound_us = now + AUDIT_BOUND_US
         mine, conversations = self._users, self._population.conversations
-        out.extend(Audit(user, c.conversation) for c in conversations for user in c.members if mine is None or user in mine)
+        audits = [Audit(user, c.conversation) for c in conversations for user in c.members if mine is None or user in mine]
+        self._audits = audits[::-1]
+        self._auditing = len(audits)
+        self._audit_bound_us = now + AUDIT_BOUND_US
+        self._read_back(0, out)
+
+    @property
+    def unasked(self) -> int:
+        """Read-backs that are yet to be asked for."""
+        return len(self._audits)
+
+    def _read_back(self, asked: int, out: list[ScriptEffect]) -> None:
+        """Ask for as many more as may be under way."""
+        rest = max(0, len(self._audits) - (READ_BACKS_MAX - asked))
+        out.extend(reversed(self._audits[rest:]))
+        del self._audits[rest:]
 
     def _await_audit(self, now: int, out: list[ScriptEffect]) -> None:
         self.deadline = now + POLL_US
-        if self._progress().auditing == 0 or now >= self._audit_bound_us:
+        progress = self._progress()
+        left = progress.auditing + self.unasked
+        if left < self._auditing:
+            self._auditing, self._audit_bound_us = left, now + AUDIT_BOUND_US
+        self._read_back(progress.asked, out)
+        if left == 0 or now >= self._audit_bound_us:
             self._begin(Phase.END, out)
             out.append(Finish())
             self.deadline = limits.NEVER_US
@@ -218,7 +244,7 @@ class Follower(Script):
 
     def _await_audit(self, now: int, out: list[ScriptEffect]) -> None:
         self.deadline = now + POLL_US
-        self._progress()
+        self._read_back(self._progress().asked, out)
         if self._led() is Phase.END:
             self._begin(Phase.END, out)
             out.append(Finish())

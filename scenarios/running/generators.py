@@ -1,4 +1,4 @@
-"""How many processes make the load of a live run, and whether everyone finds room: a connection is a descriptor, of which a process has so many.
+"""How many processes make the load of a live run, and whether everyone finds room: a connection takes a descriptor.
 
 Rules of the file:
 
@@ -13,8 +13,11 @@ Rules of the file:
 
 from __future__ import annotations
 
+import ipaddress
 import resource
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +31,8 @@ from scenarios.running.exits import CannotRun
 
 GENERATORS_MAX: Final = 64
 """Processes: more than the cores of a host this is run on; each plans the whole run."""
+ALLOW_VARIABLE: Final = "IMBENCH_ALLOW_HOSTS"
+"""Where load processes look for hosts beside the loopback that may be loaded (:mod:`loadgen.driver`)."""
 PORTS_MAX: Final = 28_000
 """Connections from one address to one listener."""
 
@@ -98,11 +103,6 @@ def source(scenario: Scenario, part: Part) -> str:
     return f"127.0.0.{2 + part.index}" if scenario.population.users > PORTS_MAX else ""
 
 
-def name(part: Part) -> str:
-    """What a load process is called."""
-    return "load" if part.of == 1 else f"load-{part.index + 1}"
-
-
 def is_load(name: str) -> bool:
     """Whether a process is called so."""
     return name == "load" or name.startswith("load-")
@@ -139,3 +139,62 @@ def together(reports: Sequence[dict[str, float]], cores: Sequence[int]) -> dict[
 
 def _joined(of: str, values: list[float]) -> float:
     return max(values) if "max" in of else sum(values)
+
+
+# several machines -------------------------------------------------------------------------------------------------------------------
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """A worker's clock: how far from ours it was, by how much that moved in the run, and within what bound it is known."""
+
+    part: int
+    host: str
+    offset_us: int
+    moved_us: int
+    bound_us: int
+
+
+def free_port(host: str) -> int:
+    """A port that nobody has just now. Raises :class:`CannotRun` for an address that is not this machine's."""
+    try:
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise CannotRun(f"--listen {host}: cannot be listened at ({error.strerror}); give an address of this machine") from None
+
+
+def allowed(host: str) -> dict[str, str]:
+    """The environment of a load process whose gateways are at an address that was named on purpose."""
+    return {} if _is_loopback(host) else {ALLOW_VARIABLE: host}
+
+
+def how_to_come(host: str, port: str) -> str:
+    """The command that makes a worker, to be typed in a checkout on its machine."""
+    named = "" if _is_loopback(host) else f"{ALLOW_VARIABLE}={host} "
+    return f"{named}python -m locust -f loadgen/locustfile.py --worker --master-host {host} --master-port {port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def clocks(folder: Path) -> list[Clock]:
+    """What the master has left of its workers' clocks; nothing where it did not come to its end."""
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / "clocks.json").read_bytes(), type=list[Clock])
+    return []
+
+
+def clock_bound(clocks: Sequence[Clock]) -> dict[str, float]:
+    """The worst bound, as a measure of the generator's health."""
+    return {"clock_bound_us": float(max(clock.bound_us for clock in clocks))} if clocks else {}
+
+
+def clocks_told(clocks: Sequence[Clock]) -> str:
+    """In a line: between two workers bounds add up."""
+    bounds = sorted((clock.bound_us for clock in clocks), reverse=True)
+    each = ", ".join(f"{clock.host} {clock.bound_us} us" for clock in clocks)
+    return f"clocks of workers are known within: {each}; delays between two workers are right to {sum(bounds[:2])} us"

@@ -36,7 +36,7 @@ import psutil
 
 from model.core.policies import Policies
 from model.history.recorder import FileRecorder
-from model.history.run_folder import RunFolder
+from model.history.run_folder import RECORDINGS, RunFolder
 from model.history.schema import Header, Kind, Phase
 from model.observe import RunObserver, header
 from model.scenario import Scenario
@@ -54,12 +54,15 @@ from scenarios.running.processes import Started
 from scenarios.running.progress import Progress
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+LOCUSTFILE: Final = str(ROOT / "loadgen" / "locustfile.py")
 SERVER_READY_S: Final = 45.0
 """Longest wait for the server to serve; it gives itself up before."""
 PROXY_READY_S: Final = 30.0
 """Longest wait for the proxy to listen."""
 LOAD_READY_S: Final = 90.0
 """Longest wait for the load process: it imports Locust and plans the schedule."""
+WORKERS_READY_S: Final = 600.0
+"""Longest wait for workers: a person starts them, on other machines."""
 Driver = Literal["locust", "asyncio"]
 """Who makes the load. Both play the same job by the same client session; Locust has statistics, asyncio costs less at high rates."""
 DRIVERS: Final[tuple[Driver, ...]] = get_args(Driver)
@@ -69,6 +72,8 @@ START_AHEAD_NS: Final = 1_000_000_000
 """From writing the start file to the instant in it: time for everyone to have read it."""
 TURN_S: Final = 0.05
 """Longest wait for one event of the server."""
+AUDIT_OF_USER_US: Final = 5_000
+"""What it may take to read one user's conversations back, in a crowd and on a busy machine."""
 SLACK_US: Final = 30_000_000
 """On top of all bounds of a run: past it the load process hangs."""
 
@@ -228,7 +233,10 @@ class Stage:
         head = msgspec.structs.replace(head, generator_cpu_max=health.get("cpu_max"), steal_max=steal, truncated=not ended)
         begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
         costs = metrics.of_live(self.meter.samples, self.meter.host, rows, begin_us, end_us)
-        costs["driver"], costs["generator"], costs["cores"] = self.driver, health, self.cores
+        clocks = generators.clocks(self.shop) if self.fleet.workers else []
+        health |= generators.clock_bound(clocks)
+        self.notes += [generators.clocks_told(clocks)] if clocks else []
+        costs["driver"], costs["generator"], costs["cores"], costs["clocks"] = self.driver, health, self.cores, clocks
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
 
     def _pin(self) -> None:
@@ -265,6 +273,7 @@ class Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+        command += ["--host", self.fleet.listen]
         command += ["--links", str(self.links)] if needs_links(self.scenario) else []
         return command + (["--merged"] if self.scenario.merged else [])
 
@@ -276,8 +285,7 @@ class Stage:
         """The module that makes the load of so many users. Locust's all come at once; when each connects is the schedule's."""
         if self.driver == "asyncio":
             return ["loadgen.asyncio_driver"]
-        file = str(ROOT / "loadgen" / "locustfile.py")
-        return ["locust", "-f", file, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
+        return ["locust", "-f", LOCUSTFILE, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
@@ -314,30 +322,49 @@ class Stage:
             board_path=str(self.shop),
         )
         population = populate(self.scenario.population, self.scenario.gateways, self.seed)
-        self.loads = [self._load(job, part, len(part.users(population))) for part in self.parts]
+        if self.fleet.workers:
+            self.loads = [self._master(job)]
+        else:
+            self.loads = [self._load(job, part, len(part.users(population))) for part in self.parts]
         for load in self.loads:
-            _await(load, READY_LINE, LOAD_READY_S)
+            _await(load, READY_LINE, WORKERS_READY_S if self.fleet.workers else LOAD_READY_S)
 
     def _load(self, job: LoadJob, part: Part, users: int) -> Started:
         """The process that plays a part."""
-        name = generators.name(part)
-        path, recording = self.shop / f"{name}.json", str(self.folder.recording_path(name))
-        of_part = {"part": part, "source": generators.source(self.scenario, part)}
-        job = msgspec.structs.replace(job, recording_path=recording, health_path=str(self._health_path(part)), **of_part)
+        recording, source = str(self.folder.recording_path(part.name)), generators.source(self.scenario, part)
+        paths = {"recording_path": recording, "health_path": str(self._health_path(part))}
+        return self._with_job(
+            part.name, msgspec.structs.replace(job, part=part, source=source, **paths), self._load_module(users)
+        )
+
+    def _master(self, job: LoadJob) -> Started:
+        """The process that has workers play, who are told how to come."""
+        fleet, users = self.fleet, str(self.scenario.population.users)
+        port = str(fleet.port or generators.free_port(fleet.listen))
+        command = ["locust", "-f", LOCUSTFILE, "--headless", "--only-summary", "-u", users, "-r", users]
+        command += ["--master", "--master-bind-host", fleet.listen, "--master-bind-port", port]
+        command += ["--expect-workers", str(fleet.workers)]
+        paths = {"recording_path": str(self.folder.path / RECORDINGS), "health_path": str(self.shop)}
+        master = self._with_job("load", msgspec.structs.replace(job, workers=fleet.workers, **paths), command)
+        self.progress.say(f"waiting for {fleet.workers} workers; start each with: {generators.how_to_come(fleet.listen, port)}")
+        return master
+
+    def _with_job(self, name: str, job: LoadJob, command: list[str]) -> Started:
+        path, log = self.shop / f"{name}.json", self.folder.path / "logs" / f"{name}.log"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(job))
-        command, log = [sys.executable, "-m", *self._load_module(users)], self.folder.path / "logs" / f"{name}.log"
-        return Started(name, command, log, cwd=self.shop, env=_environment() | {JOB_VARIABLE: str(path)})
+        environment = _environment() | {JOB_VARIABLE: str(path)} | generators.allowed(self.fleet.listen)
+        return Started(name, [sys.executable, "-m", *command], log, cwd=self.shop, env=environment)
 
     def _health_path(self, part: Part) -> Path:
-        return self.shop / f"{generators.name(part)}-health.json"
+        return self.shop / f"{part.name}-health.json"
 
     def _record_beginning(self, ready: dict[str, Any]) -> None:
         """Who serves, what is planned."""
         assert self.server is not None
         self.meter.watch("supervisor", "supervisor", self.server.pid)
         for load in self.loads:
-            self.meter.watch("generator", load.name, load.pid)
+            self.meter.watch("master" if self.fleet.workers else "generator", load.name, load.pid)
         if self.proxy is not None:
             self.meter.watch("proxy", "proxy", self.proxy.pid)
         business = [("business", ready["business"]["pid"])] if "business" in ready else []
@@ -384,7 +411,8 @@ class Stage:
     def _bound_us(self) -> int:
         contract = self.scenario.contract
         ends = [self.scenario.duration_s, *(fault.healed_s for fault in self.scenario.faults)]
-        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + AUDIT_BOUND_US + SLACK_US
+        audit_us = AUDIT_BOUND_US + self.scenario.population.users * AUDIT_OF_USER_US
+        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + audit_us + SLACK_US
 
     def _show(self, now: int) -> None:
         planned = self.scenario.at_us(self.scenario.duration_s) + self.scenario.contract.quiet_us
@@ -461,9 +489,8 @@ class Stage:
 
     def _health(self) -> dict[str, float]:
         """What the load processes say of themselves; nothing where one died."""
-        return generators.together(
-            [_read_health(self._health_path(part)) for part in self.parts], self.cores.get("generator", [])
-        )
+        cores = [] if self.fleet.workers else self.cores.get("generator", [])
+        return generators.together([_read_health(self._health_path(part)) for part in self.parts], cores)
 
 
 def _read_health(path: Path) -> dict[str, float]:

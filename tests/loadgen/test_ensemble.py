@@ -54,6 +54,15 @@ def test_who_has_said_nothing_for_long_is_not_settled(board: FolderBoard, leader
     assert leader.together(SETTLED, Phase.QUIET) == msgspec.structs.replace(SETTLED, activity=21)
 
 
+def test_what_a_part_has_yet_to_read_back_is_told_to_others_and_not_to_itself(board: FolderBoard, leader: Ensemble) -> None:
+    follower = Ensemble(Part(1, 3), board, lambda: NOW)
+    board.post(Report(2, NOW, Phase.AUDIT, SETTLED))
+    leader.together(SETTLED, Phase.AUDIT)
+    own = Progress(0, 0, 5, 7, asked=5)
+    assert follower.together(own, Phase.AUDIT, unasked=40) == Progress(0, 0, 5, 21, asked=5)
+    assert leader.together(SETTLED, Phase.AUDIT) == Progress(0, 0, 45, 21)
+
+
 def test_nothing_is_read_back_before_everyone_has_begun_to(board: FolderBoard, leader: Ensemble) -> None:
     for part in (1, 2):
         board.post(Report(part, NOW, Phase.DRAIN, SETTLED))

@@ -8,7 +8,18 @@ import msgspec
 
 from model.history.schema import Phase
 from model.scenario import Kill, Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Follower, Progress, Script, StartSession, StopSession, Submit
+from model.scenario.script import (
+    READ_BACKS_MAX,
+    Audit,
+    BeginPhase,
+    Finish,
+    Follower,
+    Progress,
+    Script,
+    StartSession,
+    StopSession,
+    Submit,
+)
 from model.workload.personas import Persona
 from model.workload.population import PopulationPlan, populate
 from model.workload.schedule import WorkloadPlan, plan
@@ -123,6 +134,26 @@ def test_apps_are_closed_and_opened_as_planned_and_all_are_open_when_the_drain_b
     assert run.sends.apps is not None
     played = [(t, e.device) for t, e in run.of(StopSession) if t > 0]
     assert played == [(t, d) for t, d, opens in run.sends.apps.switches() if not opens]
+
+
+def test_of_a_crowd_a_bounded_number_reads_back_at_a_time_and_the_run_ends_when_all_have() -> None:
+    scenario = Scenario("s", "?", population=PopulationPlan(users=1000, groups_per_user=2)).short()
+    people = populate(scenario.population, 2, 1)
+    sends = plan(people, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), 1)
+    under_way: list[Audit] = []
+    script = Script(scenario, people, sends, lambda: Progress(0, 0, len(under_way), 7, len(under_way)))
+    asked: list[Audit] = []
+    most, out = 0, list[Any]()
+    while not any(isinstance(step, Finish) for step in out):
+        out = []
+        script.on_deadline(script.deadline, out)
+        asked += (begun := [step for step in out if isinstance(step, Audit)])
+        under_way += begun
+        most = max(most, len(under_way))
+        del under_way[:50]  # so many are completed between two looks
+    assert most == READ_BACKS_MAX
+    assert asked == [Audit(user, c.conversation) for c in people.conversations for user in c.members]
+    assert not under_way
 
 
 # several processes ------------------------------------------------------------------------------------------------------------------

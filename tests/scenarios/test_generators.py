@@ -9,7 +9,7 @@ from model.scenario import Delay, Kill, Scenario
 from model.scenario.job import Part
 from model.workload.population import PopulationPlan
 from scenarios.running.exits import CannotRun
-from scenarios.running.generators import Fleet, fleet, is_load, name, parts, room, shared, source, together
+from scenarios.running.generators import Fleet, fleet, is_load, parts, room, shared, source, together
 
 ROOM = 1000
 
@@ -22,8 +22,8 @@ def test_users_beyond_the_room_of_one_process_are_shared_out_unasked() -> None:
     assert parts(crowd(ROOM), Fleet(), ROOM) == [Part(0, 1)]
     assert parts(crowd(ROOM + 1), Fleet(), ROOM) == [Part(0, 2), Part(1, 2)]
     assert len(parts(crowd(ROOM), Fleet(generators=3), ROOM)) == 3
-    assert [name(part) for part in parts(crowd(2), Fleet(generators=2), ROOM)] == ["load-1", "load-2"]
-    assert name(Part()) == "load"
+    assert [part.name for part in parts(crowd(2), Fleet(generators=2), ROOM)] == ["load-1", "load-2"]
+    assert Part().name == "load"
     assert [is_load(name) for name in ("load", "load-2", "business")] == [True, True, False]
     assert room() > 100
 
