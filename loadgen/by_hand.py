@@ -92,11 +92,11 @@ def job(options: Options, users: int, workers: int = 0) -> LoadJob:
 
 
 def options_of(environment: Any) -> Options:
-    """As Locust's options stand now: the web page may have changed them."""
+    """As Locust's options stand now: the web page may have changed them. Its field "Host" is where the gateways are."""
     parsed = environment.parsed_options
     assert parsed is not None
     return Options(
-        parsed.im_gateways,
+        environment.host or parsed.im_gateways,
         parsed.im_preset,
         parsed.im_seed,
         parsed.im_rate,

@@ -26,9 +26,11 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadgen import by_hand
 from loadgen.driver import ALLOW_VARIABLE, JobError, Production, explain, job_of_environment
+from loadgen.histograms import Histograms
 from loadgen.latencies import Latencies
 from loadgen.machines import MESSAGE
 from loadgen.masters import Podium
+from loadgen.page import KEY, extend
 from loadgen.stage import Stage
 from model.core.policies import PRESETS
 from model.scenario.job import JOB_VARIABLE, LoadJob
@@ -57,7 +59,10 @@ def _add_options(parser: LocustArgumentParser) -> None:
     parser.set_defaults(web_host="127.0.0.1", num_users=by_hand.USERS_DEFAULT, spawn_rate=by_hand.USERS_DEFAULT)
     """Options of a play by hand; a job brings its own."""
     parser.add_argument(
-        "--im-gateways", default="", help="host:port,host:port of the gateways, as the server's ready line has them"
+        "--im-gateways",
+        default="",
+        include_in_web_ui=False,
+        help="host:port,host:port of the gateways, as the server's ready line has them; on the web page they are the host",
     )
     parser.add_argument(
         "--im-preset", default="cursor", choices=list(PRESETS), help="the clients' policies; the server has its own"
@@ -84,6 +89,7 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 
 def _set_up(environment: Environment, **_: Any) -> None:
+    ImUser.host = environment.parsed_options.im_gateways or None
     try:
         job = job_of_environment()
         if isinstance(environment.runner, MasterRunner):
@@ -101,6 +107,23 @@ def _lead(environment: Environment, podium: Podium) -> None:
     environment.events.worker_connect.add_listener(lambda client_id, **_: podium.joined(client_id))
     environment.events.test_start.add_listener(lambda **_: podium.wanted())
     environment.events.test_stop.add_listener(lambda **_: podium.cleared())
+    histograms = Histograms()
+    environment.events.worker_report.add_listener(lambda data, **_: histograms.absorb(data.get(KEY, {})))
+    _show(environment, histograms)
+
+
+def _show(environment: Environment, histograms: Histograms) -> None:
+    """On the web page, if there is one; each start begins anew."""
+    environment.events.test_start.add_listener(lambda **_: histograms.clear())
+    environment.events.reset_stats.add_listener(lambda **_: histograms.clear())
+    if environment.web_ui is not None:
+        extend(environment.web_ui, histograms)
+
+
+def _hand_on(data: dict[str, Any], histograms: Histograms) -> None:
+    """What was counted since the last report."""
+    data[KEY] = histograms.plain()
+    histograms.clear()
 
 
 def _play(environment: Environment, job: LoadJob | None) -> None:
@@ -109,7 +132,9 @@ def _play(environment: Environment, job: LoadJob | None) -> None:
     environment.events.spawning_complete.add_listener(lambda user_count, **_: stage.filled(user_count))
     environment.events.test_stop.add_listener(lambda **_: stage.clear())
     environment.events.quitting.add_listener(lambda **_: stage.end())
+    _show(environment, stage.histograms)
     if isinstance(environment.runner, WorkerRunner):
+        environment.events.report_to_master.add_listener(lambda data, **_: _hand_on(data, stage.histograms))
         if job is not None:
             raise JobError(f"a worker plays what its master says; unset {JOB_VARIABLE}")
         environment.runner.register_message(MESSAGE, lambda msg, **_: stage.heard(msg.data))

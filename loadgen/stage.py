@@ -39,6 +39,7 @@ from loadgen.driver import (
 )
 from loadgen.gevent_lines import GeventLine, Shell
 from loadgen.health import INTERVAL_S
+from loadgen.histograms import Histograms
 from loadgen.latencies import Latencies
 from loadgen.machines import Says, WireBoard, clock, here, pieces
 from loadgen.player import Player
@@ -50,6 +51,7 @@ class Stage:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
+        self.histograms = Histograms()
         self._lit = Event()
         self._taken = 0
         self._shell: Shell | None = None
@@ -107,7 +109,12 @@ class Stage:
             self._production.close(goodbye=self._environment.process_exit_code == EXIT_SIGNAL)
 
     def report(self, name: str, milliseconds: float, length: int, why: str) -> None:
-        """One sample for Locust's statistics and for whoever else listens."""
+        """One sample for our histograms, for Locust's statistics and for whoever else listens."""
+        histogram = self.histograms.of(name)
+        if why:
+            histogram.failed += 1
+        else:
+            histogram.add(max(0, round(milliseconds * 1000)))
         exception = RuntimeError(why) if why else None
         self._environment.events.request.fire(
             request_type="IM", name=name, response_time=milliseconds, response_length=length, exception=exception, context={}
@@ -180,7 +187,7 @@ class Stage:
             self._board = WireBoard(self._say)
             self._folder = tempfile.TemporaryDirectory(prefix="imbench-")
             job = here(msgspec.json.decode(text, type=LoadJob), Path(self._folder.name))
-            self.load(Production(job, lambda schedule: Latencies(self.report, schedule), self._board))
+            self.load(Production(job, lambda schedule: Latencies(self.report, schedule, job.device_offset), self._board))
         except Exception as error:
             explain(error)
             self._say({"is": "failed", "why": str(error)})
