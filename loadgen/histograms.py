@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 BITS = 11
 PERCENTILES = (0.5, 0.95, 0.99, 0.999)
+NONE_US = 1 << 62
+"""The least of no samples."""
 BEYOND_MIN = 10
 """No quantile with fewer samples beyond it."""
 
@@ -20,21 +22,26 @@ BEYOND_MIN = 10
 class Histogram:
     """Counts of latencies in whole microseconds; ``failed`` are samples that have none."""
 
-    __slots__ = ("counts", "failed", "largest", "total")
+    __slots__ = ("counts", "failed", "largest", "least", "payload_bytes", "sum_us", "total")
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}  # by the least value of the bucket
-        self.total = self.failed = self.largest = 0
+        self.total = self.failed = self.largest = self.sum_us = self.payload_bytes = 0
+        self.least = NONE_US
 
-    def add(self, value_us: int) -> None:
+    def add(self, value_us: int, payload_bytes: int = 0) -> None:
         """One sample."""
         shift = value_us.bit_length() - BITS
         bucket = value_us if shift <= 0 else value_us >> shift << shift
         counts = self.counts
         counts[bucket] = counts.get(bucket, 0) + 1
         self.total += 1
+        self.sum_us += value_us
+        self.payload_bytes += payload_bytes
         if value_us > self.largest:
             self.largest = value_us
+        if value_us < self.least:
+            self.least = value_us
 
     def quantile(self, q: float) -> int | None:
         """The middle of the bucket of the smallest sample that ``q`` of all are not above; None where fewer than ten lie beyond it."""
@@ -50,7 +57,7 @@ class Histogram:
     def plain(self) -> dict[str, object]:
         """For a message; :meth:`absorb` takes it."""
         pairs = [number for pair in self.counts.items() for number in pair]
-        return {"counts": pairs, "failed": self.failed, "largest": self.largest}
+        return {"counts": pairs, **{name: getattr(self, name) for name in (*_SUMS, "largest", "least")}}
 
     def absorb(self, plain: Mapping[str, object]) -> None:
         """Add another's samples."""
@@ -58,8 +65,13 @@ class Histogram:
         for bucket, count in zip(pairs[::2], pairs[1::2], strict=True):
             self.counts[bucket] = self.counts.get(bucket, 0) + count
             self.total += count
-        self.failed += plain["failed"]  # type: ignore[operator]
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + plain[name])
         self.largest = max(self.largest, plain["largest"])  # type: ignore[call-overload]
+        self.least = min(self.least, plain["least"])  # type: ignore[call-overload]
+
+
+_SUMS = ("failed", "sum_us", "payload_bytes")
 
 
 class Histograms:

@@ -17,8 +17,8 @@ from model.workload.schedule import Schedule
 SEND, DELIVER, CONNECT = "send (ack)", "deliver (end to end)", "connect"
 NO_ANSWER = "no gateway lets this device in"
 
-Report = Callable[[str, float, int, str], None]
-"""(name, milliseconds, payload bytes, why it failed or "")."""
+Report = Callable[[str, int, int, str], None]
+"""(name, microseconds, payload bytes, why it failed or "")."""
 
 Message = tuple[int, int, int]
 """(user, conversation, send_counter)."""
@@ -52,20 +52,20 @@ class Latencies:
             return
         t_int = self._intended.get((message.sender_user, message.conversation, message.send_counter))
         if t_int is not None:
-            self._report(DELIVER, (now - t_int) / 1000, len(message.payload), "")
+            self._report(DELIVER, now - t_int, len(message.payload), "")
 
     def _answered(self, device: int, effect: SendOk | SendFailed | SendUnknown, now: int) -> None:
         t_int = self._intended.get((device, effect.conversation, effect.send_counter))
         if t_int is not None:
             why = "" if isinstance(effect, SendOk) else TEXT[Code(effect.code)]
-            self._report(SEND, (now - t_int) / 1000, 0, why)
+            self._report(SEND, now - t_int, 0, why)
 
     def _connected(self, device: int, effect: SessionChanged, now: int) -> None:
         if effect.state == "connecting":
             self._connecting[device] = now
         elif device in self._connecting:
             why = "" if effect.state == "ready" else TEXT[Code(effect.code)] if effect.code else NO_ANSWER
-            self._report(CONNECT, (now - self._connecting.pop(device)) / 1000, 0, why)
+            self._report(CONNECT, now - self._connecting.pop(device), 0, why)
 
 
 def intended(schedule: Schedule) -> dict[Message, int]:

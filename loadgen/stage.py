@@ -43,6 +43,7 @@ from loadgen.histograms import Histograms
 from loadgen.latencies import Latencies
 from loadgen.machines import Says, WireBoard, clock, here, pieces
 from loadgen.player import Player
+from loadgen.statistics import METHOD, feed
 from model.scenario.job import LoadJob
 
 
@@ -51,7 +52,8 @@ class Stage:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self.histograms = Histograms()
+        self.histograms, self._new = Histograms(), Histograms()  # what is shown, and what is not yet
+        gevent.spawn(self._publish)
         self._lit = Event()
         self._taken = 0
         self._shell: Shell | None = None
@@ -96,6 +98,7 @@ class Stage:
 
     def clear(self) -> None:
         """The play is over, or broken off by hand; the next one begins from nothing."""
+        self.publish()
         if self._shell is not None:
             self._shell.stop()
         gevent.killall(self._rest, block=False)
@@ -105,20 +108,37 @@ class Stage:
 
     def end(self) -> None:
         """Locust is about to end: what was recorded is made whole, whatever ended it."""
+        self.publish()
         if self._production is not None:
             self._production.close(goodbye=self._environment.process_exit_code == EXIT_SIGNAL)
 
-    def report(self, name: str, milliseconds: float, length: int, why: str) -> None:
-        """One sample for our histograms, for Locust's statistics and for whoever else listens."""
-        histogram = self.histograms.of(name)
-        if why:
-            histogram.failed += 1
-        else:
-            histogram.add(max(0, round(milliseconds * 1000)))
-        exception = RuntimeError(why) if why else None
+    def report(self, name: str, latency_us: int, length: int, why: str) -> None:
+        """One sample for our histograms and, a little later, for Locust's statistics."""
+        new = self._new.of(name)
+        if not why:
+            new.add(latency_us, length)
+            return
+        new.failed += 1
         self._environment.events.request.fire(
-            request_type="IM", name=name, response_time=milliseconds, response_length=length, exception=exception, context={}
+            request_type=METHOD,
+            name=name,
+            response_time=latency_us / 1000,
+            response_length=length,
+            exception=RuntimeError(why),
+            context={},
         )
+
+    def publish(self) -> None:
+        """Show what is new."""
+        new, self._new = self._new, Histograms()
+        self.histograms.absorb(new.plain())
+        for name, histogram in new.by_name.items():
+            feed(self._environment.runner.stats, name, histogram, time.time())
+
+    def _publish(self) -> None:
+        while True:
+            gevent.sleep(INTERVAL_S)
+            self.publish()
 
     # a job -------------------------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from loadgen.histograms import Histogram, Histograms
 from loadgen.page import rows
+from tests.loadgen.live import ROOT
 
 
 def filled(values: list[int]) -> Histogram:
@@ -62,3 +66,28 @@ def test_the_table_shows_milliseconds_with_the_digits_that_are_known() -> None:
         "p99_9": "too few",
         "largest": "200",
     }
+
+
+IN_LOCUST = """
+from locust.stats import RequestStats
+from loadgen.histograms import Histogram
+from loadgen.statistics import METHOD, feed, rounded
+one_by_one, in_batches = RequestStats(), RequestStats()
+values = [k * k for k in range(1, 3000)]
+new = Histogram()
+for value in values:
+    one_by_one.log_request(METHOD, "send", value / 1000, 120)
+    new.add(value, 120)
+feed(in_batches, "send", new, 1000.0)
+for a, b in ((one_by_one.get("send", METHOD), in_batches.get("send", METHOD)), (one_by_one.total, in_batches.total)):
+    assert (a.num_requests, a.total_content_length) == (b.num_requests, b.total_content_length), b
+    assert (a.min_response_time, a.max_response_time) == (b.min_response_time, b.max_response_time)
+    assert abs(a.avg_response_time - b.avg_response_time) < 1e-6
+    for q in (0.5, 0.95, 0.99):
+        assert abs(a.get_response_time_percentile(q) / b.get_response_time_percentile(q) - 1) < 0.02
+"""
+
+
+def test_locust_shows_of_a_batch_what_it_would_of_each_request() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_LOCUST], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
