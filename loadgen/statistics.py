@@ -1,4 +1,4 @@
-"""Locust's statistics, fed in batches: to log each request by itself costs Locust 8 us, which is more than to receive a message.
+"""Locust's statistics, fed in batches: to fire an event for each request costs 2.3 us of CPU, twice a message; to count it here, 0.9.
 
 Latencies are counted in our histograms; several times a second what is new is added to Locust's entries as what comes from a worker is, by
 ``StatsEntry.extend``. So its page, its summary and its master see what they would, but ``events.request`` is not fired, save for failures.
