@@ -19,7 +19,11 @@ By hand, against a server that runs already (``locust -f loadgen/locustfile.py -
 
     locust -f loadgen/locustfile.py --im-gateways 127.0.0.1:7001,127.0.0.1:7002 --im-secret-file secret.hex
 
+A job may be for one :class:`model.scenario.job.Part` of the devices; so several processes play one run, and know of each other by
+:mod:`ensemble`. With ``--master`` Locust has its workers do that, on any machines (:mod:`masters`, :mod:`machines`, :mod:`clocks`).
+
 The modules: :mod:`player` is everything that is not I/O; :mod:`driver` is what both processes do around it for a job; :mod:`gevent_lines`
-and :mod:`asyncio_driver` move bytes; :mod:`latencies` measures what Locust shows; :mod:`health` watches the process itself. ``import
-locust`` patches the interpreter: nothing imports :mod:`locustfile`, it is always a process of its own.
+and :mod:`asyncio_driver` move bytes, from an address of :mod:`sources`; :mod:`stage` is where plays take place in Locust;
+:mod:`latencies` measures what is shown, :mod:`histograms` counts it, :mod:`statistics` and :mod:`page` show it in Locust; :mod:`health`
+watches the process itself. ``import locust`` patches the interpreter: nothing imports :mod:`locustfile`, it is always a process of its own.
 """

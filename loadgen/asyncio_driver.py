@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from typing import Any, cast
@@ -27,6 +28,7 @@ from loadgen.driver import (
 )
 from loadgen.health import INTERVAL_S
 from loadgen.player import Device
+from loadgen.sources import bind_source
 from model.core import limits
 from model.scenario.job import JOB_VARIABLE
 from model.scenario.pulse import keep_pulse
@@ -66,13 +68,28 @@ class AsyncioLine:
         host, port = self._shell.production.gateways[gateway]
         loop = asyncio.get_running_loop()
         try:
-            _, protocol = await loop.create_connection(lambda: _Connection(self._shell, self.device, connection), host, port)
+            source = self._shell.production.job.source
+            where = {"sock": await _connected(host, port, source)} if source else {"host": host, "port": port}
+            _, protocol = await loop.create_connection(lambda: _Connection(self._shell, self.device, connection), **where)
         except OSError:
             self._attempt = None
             self._shell.lost(self.device, connection)
             return
         self._attempt, self._current = None, protocol
         self._shell.opened(self.device, connection)
+
+
+async def _connected(host: str, port: int, source: str) -> socket.socket:
+    """A socket that comes from an address of our choice. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        bind_source(sock, source)
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _Connection(asyncio.Protocol):

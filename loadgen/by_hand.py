@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from loadgen.driver import JobError, check_targets
 from loadgen.player import Identity, Play
 from model.core.policies import PRESETS
-from model.history.recorder import Rows
-from model.history.schema import ROW
 from model.scenario import Scenario
+from model.scenario.job import Endpoint, LoadJob
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -56,22 +55,19 @@ class Hand(msgspec.Struct, frozen=True):
     gateways: list[tuple[str, int]]
 
 
-class Silence:
-    """A recorder that keeps nothing."""
-
-    def record(self, kind: int, t_us: int, *fields: int, **named: int) -> None:
-        """Forget this row."""
-
-    def rows(self) -> Rows:
-        """None."""
-        return np.empty(0, ROW)
-
-
 def prepare(options: Options, users: int) -> Hand:
     """Plan a play for so many users. Raises :class:`loadgen.driver.JobError` with what to do."""
+    made = job(options, users)
+    check_targets((endpoint.host for endpoint in made.gateways), options.allowed)
+    identity = Identity(bytes.fromhex(made.secret_hex), made.device_offset)
+    gateways = [(endpoint.host, endpoint.port) for endpoint in made.gateways]
+    return Hand(Play.of(made.scenario, made.preset, made.seed), identity, gateways)
+
+
+def job(options: Options, users: int, workers: int = 0) -> LoadJob:
+    """The same as a job, which leaves nothing behind; for so many workers. Raises :class:`loadgen.driver.JobError`."""
     gateways = parse_gateways(options.gateways)
-    check_targets((host for host, _ in gateways), options.allowed)
-    _check(options, users)
+    _check(options, users, max(1, workers))
     scenario = Scenario(
         "by_hand",
         "What does this server do under this load?",
@@ -81,8 +77,33 @@ def prepare(options: Options, users: int) -> Hand:
         ramp_s=RAMP_S,
         duration_s=options.duration_s,
     )
-    identity = Identity(read_secret(options.secret_file), int(time.time()) * DEVICES_PER_PLAY)
-    return Hand(Play.of(scenario, options.preset, options.seed), identity, gateways)
+    return LoadJob(
+        scenario=scenario,
+        preset=options.preset,
+        seed=options.seed,
+        gateways=tuple(Endpoint(host, port, k + 1) for k, (host, port) in enumerate(gateways)),
+        secret_hex=read_secret(options.secret_file).hex(),
+        recording_path="",
+        start_path="",
+        health_path="",
+        workers=workers,
+        device_offset=int(time.time()) * DEVICES_PER_PLAY,
+    )
+
+
+def options_of(environment: Any) -> Options:
+    """As Locust's options stand now: the web page may have changed them. Its field "Host" is where the gateways are."""
+    parsed = environment.parsed_options
+    assert parsed is not None
+    return Options(
+        environment.host or parsed.im_gateways,
+        parsed.im_preset,
+        parsed.im_seed,
+        parsed.im_rate,
+        parsed.im_duration,
+        parsed.im_secret_file,
+        tuple(parsed.im_allow_host or ()),
+    )
 
 
 def parse_gateways(text: str) -> list[tuple[str, int]]:
@@ -117,11 +138,13 @@ def read_secret(path: str) -> bytes:
         raise JobError(f"--im-secret-file {path}: holds neither hexadecimal digits nor a server's configuration") from error
 
 
-def _check(options: Options, users: int) -> None:
+def _check(options: Options, users: int, processes: int) -> None:
     if options.preset not in PRESETS:
         raise JobError(f"--im-preset: there is no {options.preset!r}; known are {', '.join(PRESETS)}")
-    if not 2 <= users <= USERS_MAX:
-        raise JobError(f"{users} users; a conversation needs 2, and one process can play {USERS_MAX}")
+    if not 2 <= users <= min(processes * USERS_MAX, DEVICES_PER_PLAY - 1):
+        raise JobError(
+            f"{users} users; a conversation needs 2, and one process can play {USERS_MAX}, a play {DEVICES_PER_PLAY - 1}"
+        )
     if not 0 < options.rate <= RATE_MAX:
         raise JobError(f"--im-rate: {options.rate:g} sends per second; give more than 0 and at most {RATE_MAX:g}")
     if not 0 < options.duration_s <= DURATION_MAX_S:

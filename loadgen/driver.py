@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import numpy as np
 
+from loadgen.ensemble import Board, Ensemble, FolderBoard
 from loadgen.health import Counts, Health
 from loadgen.player import Identity, Play, Player, Watcher
-from model.history.recorder import FileRecorder
-from model.history.schema import HistoryError
+from model.history.recorder import FileRecorder, Recorder, Rows
+from model.history.schema import ROW, HistoryError
 from model.scenario.job import JOB_VARIABLE, READY_LINE, LoadJob, read_job
+from model.workload.schedule import Schedule
 
 EXIT_DONE = 0
 EXIT_USAGE = 64
@@ -70,19 +73,34 @@ class Playable(Counts, Protocol):
     def stop(self) -> None: ...
 
 
+class Silence:
+    """A recorder that keeps nothing, for plays by hand."""
+
+    def record(self, kind: int, t_us: int, *fields: int, **named: int) -> None:
+        """Forget this row."""
+
+    def rows(self) -> Rows:
+        """None."""
+        return np.empty(0, ROW)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
 class Prepared:
     """A job made ready to play: whoever plays it, its recording, its clock and its health."""
 
     __slots__ = ("clock", "gateways", "health", "job", "player", "recorder")
     player: Playable
+    recorder: FileRecorder | Silence
 
-    def __init__(self, job: LoadJob, make: Callable[[FileRecorder, RunClock], Playable]) -> None:
+    def __init__(self, job: LoadJob, make: Callable[[Recorder, RunClock], Playable]) -> None:
         """Open the recording. Raises :class:`JobError`, and :class:`model.history.schema.HistoryError` for the recording."""
         check_targets((endpoint.host for endpoint in job.gateways), allowed_by_environment())
         self.job = job
         self.clock = RunClock()
         self.gateways = [(endpoint.host, endpoint.port) for endpoint in job.gateways]
-        self.recorder = FileRecorder(job.recording_path)
+        self.recorder = FileRecorder(job.recording_path) if job.recording_path else Silence()
         self.player = make(self.recorder, self.clock)
         self.health = Health(self.player)
 
@@ -116,12 +134,21 @@ class Production(Prepared):
     __slots__ = ()
     player: Player
 
-    def __init__(self, job: LoadJob, watcher: Watcher | None = None) -> None:
-        """Plan and open the recording. Raises as :class:`Prepared` does."""
-        identity = Identity(_checked(job))
+    def __init__(self, job: LoadJob, watch: Callable[[Schedule], Watcher] | None = None, board: Board | None = None) -> None:
+        """Plan and open the recording. ``watch`` makes a watcher; ``board`` is another than that of the job's folder. Raises as
+        :class:`Prepared` does."""
+        identity = Identity(_checked(job), job.device_offset)
         nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
         play = Play.of(job.scenario, job.preset, job.seed)
-        super().__init__(job, lambda recorder, clock: Player(play, identity, nodes, recorder, clock, watcher))
+        watcher = None if watch is None else watch(play.schedule)
+        if board is None and job.part.of > 1:
+            board = FolderBoard(Path(job.board_path), job.part.of)
+
+        def player(recorder: Recorder, clock: RunClock) -> Player:
+            ensemble = None if board is None else Ensemble(job.part, board, clock)
+            return Player(play, identity, nodes, recorder, clock, watcher, ensemble)
+
+        super().__init__(job, player)
 
 
 def job_of_environment() -> LoadJob | None:
@@ -193,6 +220,8 @@ def _checked(job: LoadJob) -> bytes:
         raise JobError(
             f"the scenario has {job.scenario.gateways} gateways, the job names {len(job.gateways)}; make them the same"
         )
+    if not 0 <= job.part.index < job.part.of:
+        raise JobError(f"part {job.part.index} of {job.part.of}: parts are counted from 0")
     try:
         job.scenario.preset(job.preset)
         return bytes.fromhex(job.secret_hex)

@@ -22,6 +22,7 @@ from gevent import socket
 from gevent.event import Event
 
 from loadgen.player import Clock, Device, Player
+from loadgen.sources import bind_source
 
 CHUNK_BYTES = 65536
 """Bytes asked of the socket at once: many frames a system call under load."""
@@ -104,6 +105,7 @@ class GeventLine:
         host, port = self._shell.gateways[gateway]
         family = plain.AF_INET6 if ":" in host else plain.AF_INET
         sock = self._socket = socket.socket(family, plain.SOCK_STREAM)
+        bind_source(sock, self._shell.source)
         self._backlog.clear()
         self._closing = False
         sock.connect((host, port))
@@ -151,13 +153,18 @@ class Shell:
     ``failed`` is told of a bug in the rules, once; the run is broken then.
     """
 
-    __slots__ = ("_alarm", "_asleep_until", "_broken", "_clock", "_failed", "_player", "gateways", "lines", "stopped")
+    __slots__ = ("_alarm", "_asleep_until", "_broken", "_clock", "_failed", "_player", "gateways", "lines", "source", "stopped")
 
     def __init__(
-        self, player: Player, clock: Clock, gateways: list[tuple[str, int]], failed: Callable[[Exception], None]
+        self,
+        player: Player,
+        clock: Clock,
+        gateways: list[tuple[str, int]],
+        failed: Callable[[Exception], None],
+        source: str = "",
     ) -> None:
         self._player, self._clock, self._failed = player, clock, failed
-        self.gateways = gateways
+        self.gateways, self.source = gateways, source
         self._alarm = Event()
         self._asleep_until = 0
         self._broken = False

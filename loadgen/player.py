@@ -13,6 +13,8 @@ Rules of the file:
   entry and is looked at once in vain: that is cheaper than to find and move the entry.
 - A device that was settled and heard nothing since is settled: only devices with a turn since the last look are looked at again.
 - Nothing in a turn is O(devices).
+- Of a run that several processes play it plays the devices of its part (:mod:`loadgen.ensemble`). What is true of the whole run (who
+  there is, what is intended, phases) the leader records alone.
 
 Prior art: the shell loop of aioquic (feed, drain, arm one timer); the lazily re-armed timers of the Linux TCP stack.
 What this does not do: decide when to send, retry, acknowledge or reconnect (the session does), or when the run ends (the script does).
@@ -26,6 +28,7 @@ from typing import Protocol
 
 import msgspec
 
+from loadgen.ensemble import Ensemble
 from model.core import draws, limits
 from model.core.client import ClientSession, State
 from model.core.commands import ReadBack, SendMessage
@@ -45,7 +48,18 @@ from model.history.recorder import Recorder
 from model.history.schema import Phase
 from model.observe import ClientObserver, RunObserver
 from model.scenario import Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, ScriptEffect, StartSession, StopSession, Submit
+from model.scenario.script import (
+    Audit,
+    BeginPhase,
+    Finish,
+    Follower,
+    Progress,
+    Script,
+    ScriptEffect,
+    StartSession,
+    StopSession,
+    Submit,
+)
 from model.wire import FrameDecoder, WireError, decode, encode
 from model.workload.population import Population, populate
 from model.workload.schedule import Schedule, plan
@@ -73,10 +87,15 @@ class Line(Protocol):
 
 
 class Watcher(Protocol):
-    """Someone who wants to see what a device is told to do and what comes of it, beside the history."""
+    """Someone who wants to see what comes of what devices do, beside the history."""
 
-    def submitted(self, submit: Submit) -> None: ...
-    def observed(self, device: int, effects: list[ClientEffect], now: int) -> None: ...
+    def meant(self, step: Submit) -> None:
+        """A send that no schedule has is wanted."""
+        ...
+
+    def observed(self, device: int, effects: list[ClientEffect], now: int) -> None:
+        """These are a device's effects."""
+        ...
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -146,6 +165,7 @@ class Player:
         "_activity",
         "_audits",
         "_clock",
+        "_ensemble",
         "_heap",
         "_out",
         "_over",
@@ -171,22 +191,26 @@ class Player:
         recorder: Recorder,
         clock: Clock,
         watcher: Watcher | None = None,
+        ensemble: Ensemble | None = None,
     ) -> None:
         self.play = play
         self.finished = False
         self._over = False  # nothing is recorded or done any more
         self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
-        self._clock, self._watcher = clock, watcher
+        self._clock, self._watcher, self._ensemble = clock, watcher, ensemble
         self._activity = self._audits = 0
         self._heap: list[tuple[int, int]] = []  # (deadline, device)
         self._out: list[ClientEffect] = []  # of the frame or call under way
         self._unsent: list[bytes] = []  # of the turn under way
         self._run = RunObserver(recorder)
-        self.devices = {user: _device(user, play, identity, gateway_nodes, recorder) for user in play.population.users}
+        users = play.population.users if ensemble is None else ensemble.part.users(play.population)
+        nodes = dict(gateway_nodes)
+        self.devices = {user: _device(user, play, identity, nodes, recorder) for user in users}
         self._restless = set(self.devices)
-        self._script = Script(play.scenario, play.population, play.schedule, self._progress)
-        self._run.population(play.population, gateway_nodes, 0)
-        self._run.schedule(play.schedule)
+        self._script = self._scripted()
+        if self._leads:
+            self._run.population(play.population, gateway_nodes, 0)
+            self._run.schedule(play.schedule)
 
     @property
     def deadline(self) -> int:
@@ -200,6 +224,16 @@ class Player:
     def loaded(self) -> bool:
         """Whether the run is where load is offered: from the end of the ramp to the drain."""
         return self._script.phase in (Phase.WARM_UP, Phase.MEASURE) and self._clock() >= self.play.scenario.load_begin_us
+
+    @property
+    def _leads(self) -> bool:
+        return self._ensemble is None or self._ensemble.part.leads
+
+    def _scripted(self) -> Script:
+        play, ensemble = self.play, self._ensemble
+        if ensemble is None or ensemble.part.leads:
+            return Script(play.scenario, play.population, play.schedule, self._progress, self.devices if ensemble else None)
+        return Follower(play.scenario, play.population, play.schedule, self._progress, self.devices, ensemble.led)
 
     # inputs of the shell ---------------------------------------------------------------------------------------------------------
 
@@ -303,9 +337,9 @@ class Player:
 
     def _submit(self, step: Submit) -> None:
         device, now = self.devices[step.device], self._clock()
-        if self._watcher is not None:
-            self._watcher.submitted(step)
         device.observer.submitted(step.conversation, step.payload, now, None if step.planned else step.t_int_us)
+        if self._watcher is not None and not step.planned:
+            self._watcher.meant(step)
         device.session.submit(SendMessage(step.conversation, step.payload), now, self._out)
         self._handled(device, now)
         self._end_turn(device, now)
@@ -318,16 +352,22 @@ class Player:
         self._end_turn(device, now)
 
     def _begin(self, step: BeginPhase) -> None:
-        self._run.phase(step.phase, self._clock())
+        if self._leads:
+            self._run.phase(step.phase, self._clock())
 
     def _finish(self, step: Finish) -> None:
         self.finished = self._over = True
+        if self._ensemble is not None:
+            self._ensemble.end()
 
     def _progress(self) -> Progress:
         devices = self.devices
         self._restless = {number for number in self._restless if not devices[number].session.settled}
         unready = sum(devices[number].session.state is not State.READY for number in self._restless)
-        return Progress(unready, len(self._restless) - unready, self._audits, self._activity)
+        own = Progress(unready, len(self._restless) - unready, self._audits, self._activity, self._audits)
+        if self._ensemble is None:
+            return own
+        return self._ensemble.together(own, self._script.phase, self._script.unasked)
 
     # a turn ------------------------------------------------------------------------------------------------------------------------
 
@@ -400,7 +440,7 @@ _STEPS: dict[type, Callable[..., None]] = {
 }
 
 
-def _device(user: int, play: Play, identity: Identity, gateway_nodes: Mapping[int, int], recorder: Recorder) -> Device:
+def _device(user: int, play: Play, identity: Identity, gateway_nodes: dict[int, int], recorder: Recorder) -> Device:
     scenario, number = play.scenario, user + identity.device_offset
     session = ClientSession(
         user,
@@ -412,4 +452,4 @@ def _device(user: int, play: Play, identity: Identity, gateway_nodes: Mapping[in
         scenario.timers,
         draws.draws(play.seed, number),
     )
-    return Device(user, session, ClientObserver(recorder, number, dict(gateway_nodes)))
+    return Device(user, session, ClientObserver(recorder, number, gateway_nodes))

@@ -287,6 +287,9 @@ def prepared(job: LoadJob, make: Maker) -> Prepared:
             f"a target is reached at one place, and the job names {len(job.gateways)}; give a scenario with one gateway"
         )
 
+    if job.part.of > 1:
+        raise JobError("a target is played by one process; leave --generators out")
+
     def playing(recorder: Recorder, clock: RunClock) -> Playing:
         return Playing(job, make, recorder, clock)
 

@@ -241,7 +241,8 @@ class World:
 
     def _progress(self) -> Progress:
         unready, unsettled = self.devices.restless()
-        return Progress(unready, unsettled, self.devices.audits, self.devices.activity)
+        audits = self.devices.audits
+        return Progress(unready, unsettled, audits, self.devices.activity, audits)
 
     def _report(self, progress: Callable[[float], None]) -> None:
         """Tell the share of the load that is over, a hundred times."""

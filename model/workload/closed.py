@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -42,15 +43,25 @@ class Wish(NamedTuple):
 class Loop:
     """All users of a population in their loops, from ``begin_us`` until ``end_us``; nobody begins to send after that.
 
-    ``deadline`` is when the next of them has thought enough; ``wishes`` takes those that have.
+    ``deadline`` is when the next of them has thought enough, ``next`` takes it. ``users``: whose part is played; None: all. Each does what
+    it would do if all were played.
     """
 
     __slots__ = ("_awaited", "_counters", "_end_us", "_heap", "_luck", "_plan", "_rooms", "_seed", "_sent", "_think_us")
 
-    def __init__(self, population: Population, plan: WorkloadPlan, begin_us: int, end_us: int, seed: int) -> None:
+    def __init__(
+        self,
+        population: Population,
+        plan: WorkloadPlan,
+        begin_us: int,
+        end_us: int,
+        seed: int,
+        users: Collection[int] | None = None,
+    ) -> None:
         self._plan, self._seed, self._end_us = plan, seed, end_us
-        self._rooms = _rooms(population)
-        self._think_us = 1e6 * len(self._rooms) / plan.rate_per_s if plan.rate_per_s else math.inf
+        rooms = _rooms(population)
+        self._rooms = rooms if users is None else {user: mine for user, mine in rooms.items() if user in users}
+        self._think_us = 1e6 * len(rooms) / plan.rate_per_s if plan.rate_per_s else math.inf
         self._luck = {device: draws.draws(seed, device) for device in self._rooms}
         self._sent = dict.fromkeys(self._rooms, 0)
         self._counters: dict[tuple[int, int], int] = {}
@@ -61,7 +72,7 @@ class Loop:
 
     @property
     def deadline(self) -> int:
-        """When ``wishes`` is wanted next."""
+        """When ``next`` is wanted."""
         return self._heap[0][0] if self._heap else limits.NEVER_US
 
     def next(self) -> Wish:

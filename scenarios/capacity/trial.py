@@ -21,12 +21,13 @@ from model.history.schema import LatencyPromise
 from model.scenario import Scenario
 from scenarios.capacity.search import Answer
 from scenarios.running.exits import CannotRun
+from scenarios.running.generators import is_load
 from scenarios.running.run import RunResult
 
 MEASURES: Final = {"end_to_end": "end_to_end_live", "ack": "ack"}
 """Names of latencies in promises and in verdicts."""
-GENERATORS: Final = ("load", "generator")
-"""Names of the load process in the two worlds."""
+GENERATOR: Final = "generator"
+"""The name of the load process in the simulated world, and of all of them here."""
 SERVER: Final = "server cores"
 """The name of the cores that the processes of the server share."""
 
@@ -84,7 +85,9 @@ def of(result: RunResult, scenario: Scenario) -> Trial:
         sent_per_s=round(measures["sends"]["intended"] / scenario.duration_s, 1) if measures else 0.0,
         late_us=dict(_late(measures["latency"])) if measures else {},
         busy=busy(metrics),
-        waited={name: share for name, share in metrics.get("waited_share_max", {}).items() if name not in GENERATORS},
+        waited={
+            name: share for name, share in metrics.get("waited_share_max", {}).items() if not is_load(name) and name != GENERATOR
+        },
         generator_cpu_max=metrics.get("generator", {}).get("cpu_max"),
     )
 
@@ -115,8 +118,11 @@ def _late(latency: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
 
 
 def busy(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Utilisation by resource; the generator under one name in both worlds."""
-    found = {("generator" if name in GENERATORS else name): share for name, share in metrics.get("busy", {}).items()}
+    """Utilisation by resource; the generator under one name in both worlds, of several load processes the busiest."""
+    shares = metrics.get("busy", {})
+    found = {name: share for name, share in shares.items() if not is_load(name)}
+    if loads := [share for name, share in shares.items() if is_load(name)]:
+        found[GENERATOR] = max(loads)
     cores = metrics.get("cores", {}).get("server", [])
     if cores:
         found[SERVER] = round(metrics["server_busy"] / len(cores), 4)

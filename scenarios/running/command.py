@@ -24,6 +24,7 @@ from scenarios.running.exits import CannotRun, Interrupted
 if TYPE_CHECKING:
     from model.history.schema import HistoryError
     from model.scenario import Scenario, World
+    from scenarios.running.generators import Fleet
     from scenarios.running.live import Driver
     from scenarios.running.run import RunResult
 
@@ -31,6 +32,9 @@ DEFAULT_PRESET = "cursor"
 PRESET_HELP = f"Policies to run with, or another server's way (qos1); may be repeated.  [default: {DEFAULT_PRESET}]"
 SERVICE_TIMES_HELP = "Calibration to simulate with, instead of IMBENCH_SERVICE_TIMES or the committed one."
 SET_HELP = "Change a field of the scenario; may be repeated."
+GENERATORS_HELP = "Load processes of this host.  [default: as many as the users need]"
+WORKERS_HELP = "Instead of these: Locust workers, on any machines, that are waited for."
+LISTEN_HELP = "Where server and Locust's master listen for --workers."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
 
@@ -48,6 +52,9 @@ OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of t
     show_default=True,
     help="Who makes the live world's load.",
 )
+@click.option("--generators", type=int, default=0, help=GENERATORS_HELP)
+@click.option("--workers", type=click.IntRange(0), default=0, help=WORKERS_HELP)
+@click.option("--listen", metavar="HOST[:PORT]", default="127.0.0.1", show_default=True, help=LISTEN_HELP)
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
 @click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
@@ -59,6 +66,9 @@ def run(
     presets: tuple[str, ...],
     seed: int,
     driver: Driver,
+    generators: int,
+    workers: int,
+    listen: str,
     short: bool,
     settings: tuple[str, ...],
     service_times: Path | None,
@@ -76,10 +86,20 @@ def run(
     check_presets(presets, targets=True)
     worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
     results = []
-    for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times):
+    fleet = _fleet(worlds, driver, generators, workers, listen)
+    for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times, fleet=fleet):
         print(json.dumps(result.contract()) if as_json else told(result), flush=True)
         results.append(result)
     return exit_code(results)
+
+
+def _fleet(worlds: Sequence[World], driver: Driver, generators: int, workers: int, listen: str) -> Fleet | None:
+    """Who makes the load. None where nobody was named. Raises :class:`CannotRun` for what does not go together."""
+    from scenarios.running.generators import fleet
+
+    if "live" not in worlds and (generators or workers):
+        raise CannotRun("--generators and --workers make the load of the live world; add --world live, or leave them out")
+    return fleet(driver, generators, workers, listen) if "live" in worlds else None
 
 
 def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
@@ -110,6 +130,7 @@ def runs(
     driver: Driver = "locust",
     again: bool = False,
     service_times: Path | None = None,
+    fleet: Fleet | None = None,
 ) -> Iterator[RunResult]:
     """Run each preset in each world, one after the other; ``again`` where the harness failed.
 
@@ -121,12 +142,13 @@ def runs(
     from scenarios.running.signals import interruptible
     from scenarios.running.times import chosen, read_and_warn
 
-    root = runs_root(out)
+    root, more = runs_root(out), {} if fleet is None else {"fleet": fleet}
     with interruptible(), shown() as progress:
         times = read_and_warn(chosen(service_times), progress) if "sim" in worlds else None
         for world in worlds:
             for preset in presets:
-                result = (run_to_an_answer if again else run_once)(scenario, world, preset, seed, root, progress, driver, times)
+                play = run_to_an_answer if again else run_once
+                result = play(scenario, world, preset, seed, root, progress, driver, times, **more)
                 for reason in result.reasons:
                     progress.say(f"{scenario.name} {preset} {world}: {reason}")
                 yield result

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
+from scenarios.running.generators import room
 from scenarios.targets import mosquitto
 
 PYTHON_MIN = (3, 11)
@@ -79,9 +80,8 @@ def _cores() -> Finding:
 
 def _descriptors() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    users = max(0, hard - 100)
     state = "ok" if hard >= 1_100 else "note"
-    return Finding(state, "descriptors", f"{soft} a process, at most {hard}: about {users} live users a load process")
+    return Finding(state, "descriptors", f"{soft} a process, at most {hard}: {room()} live users a load process or a gateway")
 
 
 def _sqlite() -> Finding:

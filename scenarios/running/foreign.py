@@ -98,5 +98,5 @@ class _Stage(live.Stage):
     def _hands_over(self) -> bool:
         return False
 
-    def _load_module(self) -> list[str]:
+    def _load_module(self, users: int) -> list[str]:
         return [self._target.LOAD]

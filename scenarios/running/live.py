@@ -1,16 +1,17 @@
-"""The live world: one real server, one load process, real faults, on the loopback of this host.
+"""The live world: one real server, its load, real faults, on the loopback of this host.
 
 How a run goes: write the server's configuration; start the server, the proxy if a fault needs one and, once they are ready, the load
-process; once that is ready, write the instant at which the run begins, a second ahead, on CLOCK_MONOTONIC, which all processes share. From
-then on this process only waits: it lets the nemesis act when the scenario says so, passes on what server and proxy have proven, and samples
-what all processes cost. The run is over when the load process ends.
+process, or several (:mod:`generators`); once these are ready, write the instant at which the run begins, a second ahead, on
+CLOCK_MONOTONIC, which all processes share. From then on this process only waits: it lets the nemesis act when the scenario says so, passes
+on what server and proxy have proven, and samples what all processes cost. The run is over when the load processes end.
 
 Rules of the file:
 
 - However the run ends (as it should, a process dies, a signal, an exception), every process is ended and what was recorded is kept.
   A load process that dies leaves a history that is salvaged and marked ``truncated``.
 - Where there are two cores or more, the load process has the last one to itself and the server shares the others, so that a gateway
-  that is started again does not delay the sends of everyone else. A proxy, which stands for the network, may run on any.
+  that is started again does not delay the sends of everyone else. Several load processes have up to half of the cores. A proxy, which
+  stands for the network, may run on any.
 - The secret and the database lie in a folder of the run that is deleted at its end. It is on the disk of the run folder, so that a
   durable commit costs what it costs there.
 """
@@ -28,6 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -36,11 +38,11 @@ import psutil
 
 from model.core.policies import Policies
 from model.history.recorder import FileRecorder
-from model.history.run_folder import RunFolder
+from model.history.run_folder import RECORDINGS, RunFolder
 from model.history.schema import Header, Kind, Phase
 from model.observe import RunObserver, header
 from model.scenario import Scenario
-from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob
+from model.scenario.job import JOB_VARIABLE, READY_LINE, Endpoint, LoadJob, Part
 from model.scenario.pulse import PULSE_VARIABLE
 from model.scenario.script import AUDIT_BOUND_US
 from model.scenario.tally import TALLY_VARIABLE
@@ -48,28 +50,34 @@ from model.workload.arrivals import Closed
 from model.workload.population import populate
 from scenarios.breaking.nemesis import Nemesis, Order, door_plans, needs_links
 from scenarios.breaking.proxy import ProxyJob
-from scenarios.running import metrics
+from scenarios.running import generators, metrics
 from scenarios.running.exits import IO_ERROR, UNAVAILABLE, CannotRun, Interrupted
+from scenarios.running.generators import Fleet
 from scenarios.running.played import Played
 from scenarios.running.processes import Started
 from scenarios.running.progress import Progress
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+LOCUSTFILE: Final = str(ROOT / "loadgen" / "locustfile.py")
 SERVER_READY_S: Final = 45.0
 """Longest wait for the server to serve; it gives itself up before."""
 PROXY_READY_S: Final = 30.0
 """Longest wait for the proxy to listen."""
 LOAD_READY_S: Final = 90.0
 """Longest wait for the load process: it imports Locust and plans the schedule."""
+WORKERS_READY_S: Final = 600.0
+"""Longest wait for workers: a person starts them, on other machines."""
 Driver = Literal["locust", "asyncio"]
 """Who makes the load. Both play the same job by the same client session; Locust has statistics, asyncio costs less at high rates."""
 DRIVERS: Final[tuple[Driver, ...]] = get_args(Driver)
-HARNESS: Final = ("load", "proxy")
-"""Processes of the harness that stand between users and server: late ones make the server look late."""
+ONE_HOST: Final = Fleet()
+"""As many load processes as the users need."""
 START_AHEAD_NS: Final = 1_000_000_000
 """From writing the start file to the instant in it: time for everyone to have read it."""
 TURN_S: Final = 0.05
 """Longest wait for one event of the server."""
+AUDIT_OF_USER_US: Final = 5_000
+"""What it may take to read one user's conversations back, in a crowd and on a busy machine."""
 SLACK_US: Final = 30_000_000
 """On top of all bounds of a run: past it the load process hangs."""
 
@@ -82,8 +90,9 @@ def play(
     progress: Progress,
     driver: Driver = "locust",
     meter: metrics.Meter | None = None,
+    fleet: Fleet = ONE_HOST,
 ) -> Played:
-    """Play a scenario on a real server, under the load of ``driver``. The folder gets logs and recordings.
+    """Play a scenario on a real server, under the load of ``driver``, made by ``fleet``. The folder gets logs and recordings.
 
     ``meter``: another than the usual one; where it reads tallies, the server's roles count in its folder.
 
@@ -91,8 +100,11 @@ def play(
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
     """
 
+    parts = generators.parts(scenario, fleet, generators.room())
+
     def stage(shop: Path, links: Path, observer: RunObserver) -> Stage:
-        return Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, meter or metrics.Meter())
+        watch = meter or metrics.Meter()
+        return Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, watch, parts, fleet)
 
     return staged(_header(scenario, preset, seed), folder, stage)
 
@@ -174,12 +186,14 @@ class Stage:
     observer: RunObserver
     progress: Progress
     meter: metrics.Meter
+    parts: list[Part] = field(default_factory=lambda: [Part()])
+    fleet: Fleet = ONE_HOST
     secret_hex: str = field(default_factory=lambda: secrets.token_hex(32))
     notes: list[str] = field(default_factory=list)
     interrupted: int = 0
     server: Started | None = None
     proxy: Started | None = None
-    load: Started | None = None
+    loads: list[Started] = field(default_factory=list)
     nemesis: Nemesis | None = None
     start_ns: int = 0
     pids: dict[str, int] = field(default_factory=dict)
@@ -187,12 +201,12 @@ class Stage:
     broken: bool = False
     """A process of the server has ended unasked."""
     cores: dict[str, list[int]] = field(default_factory=dict)
-    """Which cores server and generator were bound to; empty: to none in particular."""
+    """Which cores server and generators were bound to, the latter a core each; empty: to none in particular."""
 
     # phases ------------------------------------------------------------------------------------------------------------------------
 
     def play(self) -> None:
-        """From nothing to the end of the load process."""
+        """From nothing to the end of the load processes."""
         self.progress.at(None, "starting the server")
         self.meter.pulses = self.shop / "pulses"
         self.meter.pulses.mkdir()
@@ -212,7 +226,7 @@ class Stage:
         """End every process; the load first, so that nobody knocks at a closed door for long."""
         if self.nemesis is not None:
             self.nemesis.close()
-        for process in (self.load, self.server, self.proxy):
+        for process in (*self.loads, self.server, self.proxy):
             if process is not None:
                 process.stop()
 
@@ -224,7 +238,8 @@ class Stage:
         health = self._health()
         steal = metrics.steal_max(self.meter.host)
         begin_us, end_us = self.scenario.load_begin_us, self.scenario.at_us(self.scenario.duration_s)
-        lag_us = self.meter.lag_p99_us(HARNESS, begin_us, end_us)
+        between = [load.name for load in self.loads] + ["proxy"]  # of users and server: late ones make the server look late
+        lag_us = self.meter.lag_p99_us(between, begin_us, end_us)
         head = msgspec.structs.replace(
             head,
             generator_cpu_max=health.get("cpu_max"),
@@ -233,22 +248,25 @@ class Stage:
             truncated=not ended,
         )
         costs = metrics.of_live(self.meter.samples, self.meter.host, rows, begin_us, end_us)
-        costs["driver"], costs["generator"], costs["cores"] = self.driver, health, self.cores
+        clocks = generators.clocks(self.shop) if self.fleet.workers else []
+        health |= generators.clock_bound(clocks)
+        self.notes += [generators.clocks_told(clocks)] if clocks else []
+        costs["driver"], costs["generator"], costs["cores"], costs["clocks"] = self.driver, health, self.cores, clocks
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
 
     def _pin(self) -> None:
         """Bind server and load to different cores; children of the supervisor, also later ones, inherit its own."""
         assert self.server is not None
-        assert self.load is not None
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         if len(cores) < 2:
             return
         server = psutil.Process(self.server.pid)
+        of_server, of_loads = generators.shared(cores, len(self.loads))
         with suppress(psutil.Error, OSError):
             for process in (server, *server.children(recursive=True)):
-                process.cpu_affinity(cores[:-1])
-            psutil.Process(self.load.pid).cpu_affinity(cores[-1:])
-            self.cores = {"server": cores[:-1], "generator": cores[-1:]}
+                process.cpu_affinity(of_server)
+            generators.bind([load.pid for load in self.loads], of_loads)
+            self.cores = {"server": of_server, "generator": of_loads}
 
     # starting ----------------------------------------------------------------------------------------------------------------------
 
@@ -270,6 +288,7 @@ class Stage:
         data.mkdir()
         command = [sys.executable, "-m", "reference_server.serve", "--gateways", str(self.scenario.gateways), "--data", str(data)]
         command += ["--config", str(path), "--logs", str(self.folder.path / "logs"), "--control"]
+        command += ["--host", self.fleet.listen]
         command += ["--links", str(self.links)] if needs_links(self.scenario) else []
         return command + (["--merged"] if self.scenario.merged else [])
 
@@ -277,12 +296,11 @@ class Stage:
         """Whether a gateway that drains has its successor before it has gone."""
         return self.scenario.preset(self.preset).drain == "spread" and not self.scenario.merged
 
-    def _load_module(self) -> list[str]:
-        """The module that makes the load, with its arguments. Locust's users all come at once; when each connects is the schedule's."""
+    def _load_module(self, users: int) -> list[str]:
+        """The module that makes the load of so many users. Locust's all come at once; when each connects is the schedule's."""
         if self.driver == "asyncio":
             return ["loadgen.asyncio_driver"]
-        users, file = str(self.scenario.population.users), str(ROOT / "loadgen" / "locustfile.py")
-        return ["locust", "-f", file, "--headless", "--only-summary", "-u", users, "-r", users]
+        return ["locust", "-f", LOCUSTFILE, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
     def _server_environment(self) -> dict[str, str]:
         tallies = self.meter.tallies
@@ -316,25 +334,56 @@ class Stage:
             seed=self.seed,
             gateways=endpoints,
             secret_hex=self.secret_hex,
-            recording_path=str(self.folder.recording_path("load")),
+            recording_path="",
             start_path=str(self.shop / "start"),
-            health_path=str(self.shop / "health.json"),
+            health_path="",
             until_stdin_ends=True,
+            board_path=str(self.shop),
         )
-        path = self.shop / "job.json"
+        population = populate(self.scenario.population, self.scenario.gateways, self.seed)
+        if self.fleet.workers:
+            self.loads = [self._master(job)]
+        else:
+            self.loads = [self._load(job, part, len(part.users(population))) for part in self.parts]
+        for load in self.loads:
+            _await(load, READY_LINE, WORKERS_READY_S if self.fleet.workers else LOAD_READY_S)
+
+    def _load(self, job: LoadJob, part: Part, users: int) -> Started:
+        """The process that plays a part."""
+        recording, source = str(self.folder.recording_path(part.name)), generators.source(self.scenario, part)
+        paths = {"recording_path": recording, "health_path": str(self._health_path(part))}
+        return self._with_job(
+            part.name, msgspec.structs.replace(job, part=part, source=source, **paths), self._load_module(users)
+        )
+
+    def _master(self, job: LoadJob) -> Started:
+        """The process that has workers play, who are told how to come."""
+        fleet, users = self.fleet, str(self.scenario.population.users)
+        port = str(fleet.port or generators.free_port(fleet.listen))
+        command = ["locust", "-f", LOCUSTFILE, "--headless", "--only-summary", "-u", users, "-r", users]
+        command += ["--master", "--master-bind-host", fleet.listen, "--master-bind-port", port]
+        command += ["--expect-workers", str(fleet.workers)]
+        paths = {"recording_path": str(self.folder.path / RECORDINGS), "health_path": str(self.shop)}
+        master = self._with_job("load", msgspec.structs.replace(job, workers=fleet.workers, **paths), command)
+        self.progress.say(f"waiting for {fleet.workers} workers; start each with: {generators.how_to_come(fleet.listen, port)}")
+        return master
+
+    def _with_job(self, name: str, job: LoadJob, command: list[str]) -> Started:
+        path, log = self.shop / f"{name}.json", self.folder.path / "logs" / f"{name}.log"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(job))
-        command = [sys.executable, "-m", *self._load_module()]
-        log = self.folder.path / "logs" / "load.log"
-        self.load = Started("load", command, log, cwd=self.shop, env=self._environment() | {JOB_VARIABLE: str(path)})
-        _await(self.load, READY_LINE, LOAD_READY_S)
+        environment = self._environment() | {JOB_VARIABLE: str(path)} | generators.allowed(self.fleet.listen)
+        return Started(name, [sys.executable, "-m", *command], log, cwd=self.shop, env=environment)
+
+    def _health_path(self, part: Part) -> Path:
+        return self.shop / f"{part.name}-health.json"
 
     def _record_beginning(self, ready: dict[str, Any]) -> None:
         """Who serves, what is planned."""
         assert self.server is not None
-        assert self.load is not None
         self.meter.watch("supervisor", "supervisor", self.server.pid)
-        self.meter.watch("generator", "load", self.load.pid)
+        for load in self.loads:
+            self.meter.watch("master" if self.fleet.workers else "generator", load.name, load.pid)
         if self.proxy is not None:
             self.meter.watch("proxy", "proxy", self.proxy.pid)
         business = [("business", ready["business"]["pid"])] if "business" in ready else []
@@ -352,11 +401,10 @@ class Stage:
     # while it goes on --------------------------------------------------------------------------------------------------------------
 
     def _conduct(self) -> None:
-        """Wait for the load process to end, and meanwhile do what is due."""
-        assert self.load is not None
+        """Wait for the load processes to end, and meanwhile do what is due."""
         orders, sample_us = self._planned(), 0
         bound_us = self._bound_us()
-        while self.load.status is None:
+        while self._playing():
             now = self._now()
             if now >= sample_us or (orders and now >= orders[0][0]):
                 self.meter.sample(now)
@@ -365,12 +413,16 @@ class Stage:
             while orders and now >= orders[0][0]:
                 orders.pop(0)[1]()
             if now > bound_us:
-                self.notes.append("the load process did not end within the bounds of the run; it was stopped")
+                self.notes.append("the load did not end within the bounds of the run; it was stopped")
                 return
             if not self._hear(min(sample_us, orders[0][0] if orders else sample_us) - now):
                 return
-        if self.load.status != 0:
-            self._note_death(self.load)
+        for load in filter(lambda load: load.status, self.loads):
+            self._note_death(load)
+
+    def _playing(self) -> bool:
+        """Whether the load goes on: somebody plays, and nobody has failed, without whom nobody settles."""
+        return any(load.status is None for load in self.loads) and not any(load.status for load in self.loads)
 
     def _now(self) -> int:
         return (time.monotonic_ns() - self.start_ns) // 1000
@@ -378,7 +430,8 @@ class Stage:
     def _bound_us(self) -> int:
         contract = self.scenario.contract
         ends = [self.scenario.duration_s, *(fault.healed_s for fault in self.scenario.faults)]
-        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + AUDIT_BOUND_US + SLACK_US
+        audit_us = AUDIT_BOUND_US + self.scenario.population.users * AUDIT_OF_USER_US
+        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + audit_us + SLACK_US
 
     def _show(self, now: int) -> None:
         planned = self.scenario.at_us(self.scenario.duration_s) + self.scenario.contract.quiet_us
@@ -397,12 +450,12 @@ class Stage:
         return sorted([*self.nemesis.plan(), *self._stops()], key=lambda order: order[0])
 
     def _stops(self) -> Iterator[Order]:
-        """Where the load process is to be short of CPU: when it is stopped, and when it goes on."""
-        assert self.load is not None
-        if self.scenario.starved is not None:
-            for begin_s in self.scenario.starved.begins_s():
-                yield self.scenario.at_us(begin_s), partial(self.load.signal, signal.SIGSTOP)
-                yield self.scenario.at_us(begin_s + self.scenario.starved.stop_s), partial(self.load.signal, signal.SIGCONT)
+        """Where the load is to be short of CPU: when its processes are stopped, and when they go on."""
+        starved = self.scenario.starved
+        for begin_s, load in product(starved.begins_s() if starved else (), self.loads):
+            assert starved is not None
+            yield self.scenario.at_us(begin_s), partial(load.signal, signal.SIGSTOP)
+            yield self.scenario.at_us(begin_s + starved.stop_s), partial(load.signal, signal.SIGCONT)
 
     def _hear(self, wait_us: int) -> bool:
         """Note what the server and the proxy say next, if anything; False when one of them is gone."""
@@ -466,10 +519,15 @@ class Stage:
         self.notes.append(f"{end}; the run was broken off (log: {self.folder.path / 'logs' / (role + '.log')})")
 
     def _health(self) -> dict[str, float]:
-        """What the load process says of itself; nothing where it died."""
-        with suppress(OSError, msgspec.DecodeError):
-            return dict(msgspec.json.decode((self.shop / "health.json").read_bytes(), type=dict[str, float]))
-        return {}
+        """What the load processes say of themselves; nothing where one died."""
+        cores = [] if self.fleet.workers else self.cores.get("generator", [])
+        return generators.together([_read_health(self._health_path(part)) for part in self.parts], cores)
+
+
+def _read_health(path: Path) -> dict[str, float]:
+    with suppress(OSError, msgspec.DecodeError):
+        return dict(msgspec.json.decode(path.read_bytes(), type=dict[str, float]))
+    return {}
 
 
 def _ended(status: int) -> str:

@@ -103,10 +103,11 @@ class Started:
         _ALIVE.pop(self.pid, None)
 
     def last_words(self) -> str:
-        """The last line of its log, without what is before it."""
+        """The last line of its log that is ours, since Locust prints tables after it; else the last one."""
         with suppress(OSError):
             lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-            return lines[-1] if lines else "it left no message"
+            ours = [line for line in lines if line.startswith("imbench-")]
+            return (ours or lines or ["it left no message"])[-1]
         return "it left no message"
 
 

@@ -30,6 +30,7 @@ from model.workload.arrivals import Replay
 from model.workload.population import populate
 from scenarios.running import foreign, live, sim
 from scenarios.running.exits import CannotRun, Interrupted
+from scenarios.running.generators import Fleet
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
 from scenarios.running.settings import check_mix
@@ -100,9 +101,10 @@ def run(
     progress: Progress,
     driver: live.Driver = "locust",
     times: ServiceTimes | None = None,
+    fleet: Fleet = live.ONE_HOST,
 ) -> RunResult:
-    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, ``times`` are what the
-    simulated one is calibrated with, if not with the committed ones.
+    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, in the processes of ``fleet``;
+    ``times`` are what the simulated one is calibrated with, if not with the committed ones.
 
     A preset of a target is played on that target, by its load process. What cannot be played, for want of something in that world or on
     this machine, is not: the verdict is ``skipped`` and there is no folder. Raises :class:`scenarios.running.exits.CannotRun` and
@@ -120,7 +122,7 @@ def run(
     if target:
         played = foreign.play(target, scenario, preset, seed, folder, progress)
     elif world == "live":
-        played = live.play(scenario, preset, seed, folder, progress, driver)
+        played = live.play(scenario, preset, seed, folder, progress, driver, fleet=fleet)
     else:
         played = _simulated(scenario, preset, seed, folder, progress, times)
     return concluded(scenario, folder, manifest, played, progress)
@@ -181,6 +183,7 @@ def run_to_an_answer(
     progress: Progress,
     driver: live.Driver = "locust",
     times: ServiceTimes | None = None,
+    fleet: Fleet = live.ONE_HOST,
 ) -> RunResult:
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
@@ -189,11 +192,11 @@ def run_to_an_answer(
     scenario has planted. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
-        result = run(scenario, world, preset, seed, root, progress, driver, times)
+        result = run(scenario, world, preset, seed, root, progress, driver, times, fleet)
         if result.verdict != "harness_invalid" or result.interrupted or scenario.starved is not None:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
-    return run(scenario, world, preset, seed, root, progress, driver, times)
+    return run(scenario, world, preset, seed, root, progress, driver, times, fleet)
 
 
 def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:

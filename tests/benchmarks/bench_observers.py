@@ -40,8 +40,8 @@ import psutil
 import uvloop
 
 from loadgen.asyncio_driver import Shell, play
-from loadgen.by_hand import Silence
-from loadgen.driver import Prepared, Production
+from loadgen.driver import Prepared, Production, Silence
+from loadgen.histograms import Histograms
 from loadgen.latencies import Latencies
 from loadgen.player import Identity, Play, Player
 from model.analysis import estimates
@@ -51,7 +51,7 @@ from model.scenario import Refuse, Scenario
 from model.scenario.job import READY_LINE, Endpoint, LoadJob, read_job
 from model.scenario.pulse import PULSE_VARIABLE
 from model.workload.population import PopulationPlan
-from model.workload.schedule import WorkloadPlan
+from model.workload.schedule import Schedule, WorkloadPlan
 from scenarios.breaking.nemesis import door_plans
 from scenarios.breaking.proxy import ProxyJob
 from scenarios.running.metrics import INTERVAL_S, Meter
@@ -84,8 +84,8 @@ class Observed(Production):
 
     def __init__(self, job: LoadJob, arm: str) -> None:
         nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
-        watcher = _statistics() if arm == "statistics" else None
         planned, identity = Play.of(job.scenario, job.preset, job.seed), Identity(bytes.fromhex(job.secret_hex))
+        watcher = _statistics(planned.schedule) if arm == "statistics" else None
         Prepared.__init__(
             self,
             job,
@@ -93,13 +93,10 @@ class Observed(Production):
         )
 
 
-def _statistics() -> Latencies:
-    """What feeds Locust's web page, into Locust's own statistics; without its patches, which have no place on this loop."""
-    os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
-    from locust.stats import RequestStats
-
-    statistics = RequestStats()
-    return Latencies(lambda name, ms, length, _: statistics.log_request("IM", name, ms, length))
+def _statistics(schedule: Schedule) -> Latencies:
+    """What stands behind Locust's web page: a sample for each answer and each showing."""
+    histograms = Histograms()
+    return Latencies(lambda name, latency_us, length, _: histograms.of(name).add(latency_us, length), schedule)
 
 
 def played(arm: str, path: Path) -> int:

@@ -159,7 +159,7 @@ class World:
         self._order = 0
         play = Play.of(scenario, preset, seed)
         nodes = {index: index + 1 for index in range(scenario.gateways)}
-        self.player = Player(play, Identity(SECRET), nodes, self.recorder, self._clock, watcher)
+        self.player = Player(play, Identity(SECRET), nodes, self.recorder, self._clock, watcher and watcher(play.schedule))
         self.lines = {number: FakeLine(self, device) for number, device in self.player.devices.items()}
         for number, device in self.player.devices.items():
             device.line = self.lines[number]

@@ -80,13 +80,19 @@ class Load:
     """A load process and its files."""
 
     def __init__(
-        self, driver: str, scenario: Scenario, gateways: tuple[Endpoint, ...], folder: Path, users: int | None = None
+        self,
+        driver: str,
+        scenario: Scenario,
+        gateways: tuple[Endpoint, ...],
+        folder: Path,
+        users: int | None = None,
+        source: str = "",
     ) -> None:
         self.recording, self.health = folder / "load.rows", folder / "health.json"
         self._start = folder / "start"
         paths = (str(self.recording), str(self._start), str(self.health))
         job = folder / "job.json"
-        job.write_bytes(msgspec.json.encode(LoadJob(scenario, "cursor", SEED, gateways, SECRET_HEX, *paths)))
+        job.write_bytes(msgspec.json.encode(LoadJob(scenario, "cursor", SEED, gateways, SECRET_HEX, *paths, source=source)))
         self.errors = folder / "errors.txt"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(

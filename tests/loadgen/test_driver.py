@@ -165,7 +165,7 @@ server = socket.socket()
 server.bind(("127.0.0.1", 0))
 server.listen()
 seen = []
-shell = SimpleNamespace(gateways=[server.getsockname()], crashed=lambda error: sys.exit(str(error)))
+shell = SimpleNamespace(source="", gateways=[server.getsockname()], crashed=lambda error: sys.exit(str(error)))
 shell.opened = lambda device, connection: seen.append(("opened", connection))
 shell.received = lambda device, connection, data: seen.append(("received", data))
 shell.lost = lambda device, connection: seen.append(("lost", connection))

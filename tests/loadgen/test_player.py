@@ -265,21 +265,21 @@ def test_a_stopped_player_says_goodbye_and_hears_nothing_more() -> None:
 
 
 def test_latencies_count_from_the_intended_time() -> None:
-    reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    reports: list[tuple[str, int, int, str]] = []
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     rows = world.play()
     sends = [sample for sample in reports if sample[0] == SEND]
     others = [sample for sample in reports if sample[0] == DELIVER]
     delivered = of_kind(rows, Kind.DELIVER)
     assert len(sends) == len(of_kind(rows, Kind.OK))
     assert len(others) == int((delivered["via"] != Via.OWN).sum())
-    assert {milliseconds for _, milliseconds, _, _ in sends} == {(2 * HOP_US + COMMIT_US) / 1000}
+    assert {microseconds for _, microseconds, _, _ in sends} == {2 * HOP_US + COMMIT_US}
     assert all(length >= 120 and not why for _, _, length, why in others)
 
 
 def test_an_attempt_to_connect_is_a_sample_that_says_why_it_failed() -> None:
-    reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    reports: list[tuple[str, int, int, str]] = []
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     world.strangers = {1}
     world.gateways[0].kill()
     world.play(until_us=500_000)
@@ -290,12 +290,12 @@ def test_an_attempt_to_connect_is_a_sample_that_says_why_it_failed() -> None:
 
 def test_a_late_submit_is_measured_from_when_it_was_wanted() -> None:
     """The shell wakes up 30 ms late: the history has t_inv as it was, the latency has the delay in it."""
-    reports: list[tuple[str, float, int, str]] = []
-    world = World(SCENARIO, watcher=Latencies(lambda *sample: reports.append(sample)))
+    reports: list[tuple[str, int, int, str]] = []
+    world = World(SCENARIO, watcher=lambda schedule: Latencies(lambda *sample: reports.append(sample), schedule))
     t_int = int(world.player.play.schedule.t_us[10])
     world.play(until_us=t_int - 1)
     world.now = t_int + 30_000
     world.play(until_us=world.now + 10_000)
     invoked = of_kind(world.recorder.rows(), Kind.INVOKE)["t_us"].tolist()
     assert invoked[10] == t_int + 30_000
-    assert max(milliseconds for _, milliseconds, _, _ in reports) == pytest.approx(30 + (2 * HOP_US + COMMIT_US) / 1000)
+    assert max(microseconds for _, microseconds, _, _ in reports) == 30_000 + 2 * HOP_US + COMMIT_US

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,16 @@ def test_sigterm_ends_a_load_process_cleanly_but_not_as_done(driver: str, tmp_pa
     assert load.report()["frames_out"] > 0
 
 
+@pytest.mark.parametrize("driver", ["asyncio", "locust"])
+def test_connections_come_from_the_address_that_the_job_names(driver: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        gateway.settimeout(WAIT_S)
+        endpoint = Endpoint("127.0.0.1", gateway.getsockname()[1], 1)
+        with Load(driver, SCENARIO, (endpoint, endpoint), tmp_path, source="127.0.0.9") as load:
+            load.start()
+            assert gateway.accept()[1][0] == "127.0.0.9"
+
+
 @pytest.mark.parametrize(
     ("driver", "host", "users", "complaint"),
     [
@@ -152,6 +162,23 @@ def ask(address: str, **form: str) -> dict[str, Any]:
     raise AssertionError(f"nobody answers at {address}")
 
 
+def percentiles(address: str) -> dict[str, dict[str, str]]:
+    """Our table on the page, by the name of what was measured."""
+    (table,) = ask(f"{address}/stats/requests")["extended_stats"]
+    return {row["name"]: {name: cell.replace(",", "") for name, cell in row.items()} for row in table["data"]}
+
+
+def table(address: str, samples: int = 50) -> dict[str, dict[str, str]]:
+    """The same, once there are so many samples of each, and Locust's own statistics, which come later, have them too."""
+    deadline, names = time.monotonic() + WAIT_S, ("send (ack)", "deliver (end to end)")
+    while True:
+        rows, theirs = percentiles(address), shown(address)
+        if all(name in rows and int(rows[name]["samples"]) >= samples and theirs.get(name, 0) >= samples for name in names):
+            return rows
+        assert time.monotonic() < deadline, (rows, theirs)
+        time.sleep(0.1)
+
+
 def shown(address: str) -> dict[str, int]:
     """How many requests of each name the page shows without failures."""
     stats = ask(f"{address}/stats/requests")["stats"]
@@ -166,8 +193,28 @@ def test_by_hand_the_web_page_binds_loopback_and_each_start_is_a_new_play(tmp_pa
             assert address.startswith("http://127.0.0.1:")
             for _ in range(2):
                 assert ask(f"{address}/swarm", user_count="20", spawn_rate="20")["success"]
-                deadline = time.monotonic() + WAIT_S
-                while min(shown(address).get(name, 0) for name in ("send (ack)", "deliver (end to end)")) < 50:
-                    assert time.monotonic() < deadline, shown(address)
-                    time.sleep(0.1)
+                rows = table(address)
+                for name in ("send (ack)", "deliver (end to end)"):
+                    assert 0 < float(rows[name]["p50"]) <= float(rows[name]["largest"])
                 assert ask(f"{address}/stop", at="once")["success"]
+
+
+@pytest.mark.nightly
+def test_by_hand_a_master_has_its_workers_play_and_shows_what_all_of_them_saw(tmp_path: Path) -> None:
+    with serving(SCENARIO, tmp_path) as server, ExitStack() as stack:
+        targets, port = ",".join(f"{g.host}:{g.port}" for g in server.gateways), free_port()
+        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", free_port()]
+        address = stack.enter_context(by_hand("--master", "--master-bind-port", port, "--expect-workers", "2", *options))
+        for _ in range(2):
+            command = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py", "--worker", "--master-port", port]
+            worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+            stack.callback(end, worker)
+        deadline = time.monotonic() + WAIT_S
+        while ask(f"{address}/stats/requests")["worker_count"] < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for _ in range(2):
+            assert ask(f"{address}/swarm", user_count="20", spawn_rate="20")["success"]
+            assert int(table(address, 300)["connect"]["samples"]) >= 20
+            assert ask(f"{address}/stop", at="once")["success"]
+            time.sleep(2.0)

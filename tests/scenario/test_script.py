@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from model.history.schema import Phase
 from model.scenario import Kill, Scenario
-from model.scenario.script import Audit, BeginPhase, Finish, Progress, Script, StartSession, StopSession, Submit
+from model.scenario.script import (
+    READ_BACKS_MAX,
+    Audit,
+    BeginPhase,
+    Finish,
+    Follower,
+    Progress,
+    Script,
+    StartSession,
+    StopSession,
+    Submit,
+)
 from model.workload.personas import Persona
 from model.workload.population import PopulationPlan, populate
 from model.workload.schedule import WorkloadPlan, plan
@@ -121,3 +134,60 @@ def test_apps_are_closed_and_opened_as_planned_and_all_are_open_when_the_drain_b
     assert run.sends.apps is not None
     played = [(t, e.device) for t, e in run.of(StopSession) if t > 0]
     assert played == [(t, d) for t, d, opens in run.sends.apps.switches() if not opens]
+
+
+def test_of_a_crowd_a_bounded_number_reads_back_at_a_time_and_the_run_ends_when_all_have() -> None:
+    scenario = Scenario("s", "?", population=PopulationPlan(users=1000, groups_per_user=2)).short()
+    people = populate(scenario.population, 2, 1)
+    sends = plan(people, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), 1)
+    under_way: list[Audit] = []
+    script = Script(scenario, people, sends, lambda: Progress(0, 0, len(under_way), 7, len(under_way)))
+    asked: list[Audit] = []
+    most, out = 0, list[Any]()
+    while not any(isinstance(step, Finish) for step in out):
+        out = []
+        script.on_deadline(script.deadline, out)
+        asked += (begun := [step for step in out if isinstance(step, Audit)])
+        under_way += begun
+        most = max(most, len(under_way))
+        del under_way[:50]  # so many are completed between two looks
+    assert most == READ_BACKS_MAX
+    assert asked == [Audit(user, c.conversation) for c in people.conversations for user in c.members]
+    assert not under_way
+
+
+# several processes ------------------------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_run_plan_together_what_one_process_would() -> None:
+    scenario = msgspec.structs.replace(SCENARIO, faults=())
+    people = populate(scenario.population, 2, 1)
+    sends = plan(people, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), 1)
+
+    def planned(users: list[int] | None) -> list[tuple[int, Any]]:
+        script, out = Script(scenario, people, sends, lambda: SETTLED, users), list[tuple[int, Any]]()
+        while script.phase is not Phase.DRAIN:
+            now, steps = script.deadline, list[Any]()
+            script.on_deadline(now, steps)
+            out += [(now, step) for step in steps if not isinstance(step, BeginPhase)]
+        return out
+
+    whole, odd, even = planned(None), planned([1, 3, 5, 7, 9]), planned([2, 4, 6, 8, 10])
+    assert {step.device for _, step in odd} == {1, 3, 5, 7, 9}
+    assert sorted(odd + even, key=repr) == sorted(whole, key=repr)
+
+
+def test_a_follower_reads_its_own_back_when_the_leader_does_and_ends_when_the_leader_has() -> None:
+    scenario = msgspec.structs.replace(SCENARIO, faults=())
+    people = populate(scenario.population, 2, 1)
+    sends = plan(people, scenario.workload, scenario.load_begin_us, scenario.at_us(scenario.duration_s), 1)
+    leader: list[Phase | None] = [None, Phase.DRAIN, Phase.QUIET, Phase.QUIET, Phase.AUDIT, Phase.AUDIT, Phase.AUDIT, Phase.END]
+    told = iter(leader)
+    looks: list[Phase | None] = []
+    script = Follower(scenario, people, sends, lambda: looks.append(script.phase) or SETTLED, [1, 2], lambda: next(told))  # type: ignore[func-returns-value]
+    out: list[Any] = []
+    while not any(isinstance(step, Finish) for step in out):
+        script.on_deadline(script.deadline, out)
+    assert {audit.device for audit in out if isinstance(audit, Audit)} == {1, 2}
+    assert looks == [Phase.DRAIN] * 5 + [Phase.AUDIT] * 3
+    assert next(told, "all heard") == "all heard"

@@ -56,7 +56,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Replace:
     """Replaces the live world by a function of the same form."""
 
     def replace(play: Callable[..., Played]) -> None:
-        monkeypatch.setattr("scenarios.running.run.live.play", lambda *arguments: play(*arguments[:-1]))  # all but the driver
+        monkeypatch.setattr(
+            "scenarios.running.run.live.play", lambda *arguments, **_: play(*arguments[:-1])
+        )  # all but the driver
 
     replace(played)
     return replace
