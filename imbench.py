@@ -7,7 +7,6 @@ sysexits(3) says, 130, 141 and 143 on signals. Whatever is heavy is imported ins
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections import Counter
@@ -46,8 +45,9 @@ cli.add_command(run)
 @click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
 @click.option("--short", is_flag=True, help="The short form: fewer points and replications, of a few seconds.")
+@click.option("--world", type=click.Choice(["sim", "live"]), default="sim", show_default=True, help="Where to play.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core", help="Processes to run in."
+    "--jobs", type=click.IntRange(1, 256), show_default="one a core", help="Processes to run in, in the simulated world."
 )
 @click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
@@ -59,21 +59,25 @@ def sweep(
     preset: str | None,
     settings: tuple[str, ...],
     short: bool,
-    jobs: int,
+    world: World,
+    jobs: int | None,
     service_times: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Run the scenario NAME over a grid, in the simulated world.
+    """Run the scenario NAME over a grid, in the simulated world or, one run after the other, in the live one.
 
     The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, 130 or 143 after a signal.
+    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed or the harness failed in a live run,
+    130 or 143 after a signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping
 
     root = runs_root(out)
-    result = sweeping.swept(name, axes, seeds, preset, settings, short=short, jobs=jobs, root=root, service_times=service_times)
+    result = sweeping.swept(
+        name, axes, seeds, preset, settings, short=short, jobs=jobs, root=root, service_times=service_times, world=world
+    )
     pictures = sweeps.write_pictures(result.folder)
     if as_json:
         print(json.dumps(sweeping.contract(result)))
@@ -83,7 +87,8 @@ def sweep(
         print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
     if result.interrupted:
         return 128 + result.interrupted
-    return exits.HARNESS_INVALID if result.worker_died else exits.VALID
+    failed = result.worker_died or "harness_invalid" in sweeping.not_counted(result.table)
+    return exits.HARNESS_INVALID if failed else exits.VALID
 
 
 @cli.command()

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from model.history.run_folder import PARTIAL, RunFolderError
+from model.scenario import World
 from model.scenario.sweep import RECORD, SUMMARY, Axis, Curves, HeatMap, Measure, Sweep, SweepRecord
 from reports.figures import CYCLE, STYLE
 from reports.plots import write_figure
@@ -68,6 +69,7 @@ def told(folder: Path, width: int = 120) -> str:
         lines.append([*(str(part[axis.name].iloc[0]) for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
     legend = "\n".join(_legend(summary))
     partial = "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
+    partial += "".join(f"; not counted: {count} {verdict}" for verdict, count in record.not_counted.items())
     return f"{record.question}\n\n{_fitted(lines, len(axes), width)}\n{legend}{partial}"
 
 
@@ -319,7 +321,8 @@ def _lines(axes: Axes, sweep: Sweep, picture: Curves, rows: pd.DataFrame, floor:
             axes.fill_between(x, part["low"].clip(lower=floor), part["high"], color=CYCLE[i % len(CYCLE)], alpha=0.2, linewidth=0)
 
 
-def latest(root: Path, scenario: str) -> Path | None:
-    """The folder of the newest sweep of a scenario that was run to its end; None where there is none."""
-    found = [path.parent for path in root.glob(f"{scenario}/*/{RECORD}") if not path.parent.name.endswith(PARTIAL)]
+def latest(root: Path, scenario: str, world: World = "sim") -> Path | None:
+    """The folder of the newest sweep of a scenario in that world that was run to its end; None where there is none."""
+    ended = [path.parent for path in root.glob(f"{scenario}/*-sweep-*/{RECORD}") if not path.parent.name.endswith(PARTIAL)]
+    found = [folder for folder in ended if ("-sweep-live-" in folder.name) == (world == "live")]
     return max(found, key=lambda folder: folder.name) if found else None

@@ -40,7 +40,7 @@ from model.scenario import Cut, Kill, LoginCost, Scenario
 from model.scenario.sweep import Axis, Choice, HeatMap, Measure, Sweep, axis
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
-from scenarios.running.replicate import Figures, Place, common, cpu, simulated
+from scenarios.running.replicate import Figures, Finished, common, cpu
 
 BACK: Final = 0.95
 """The share of those who were cut off after whose return a storm is over."""
@@ -145,14 +145,13 @@ SWEEP = Sweep(
 )
 
 
-def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Figures:
+def figures(run: Finished) -> Figures:
     """How the storm after the first fault went."""
-    run = simulated(scenario, preset, seed)
-    return storm(run.history, scenario.at_us(scenario.duration_s)) | cpu(run) | _of(common(run.judged))
+    return storm(run.history, run.scenario.at_us(run.scenario.duration_s)) | cpu(run) | _of(common(run.judged))
 
 
-def _of(figures: Figures) -> Figures:
-    return {name: figures[name] for name in ("failing", "lost", "owed", "end_to_end_p99_ms")}
+def _of(found: Figures) -> Figures:
+    return {name: found[name] for name in ("failing", "lost", "owed", "end_to_end_p99_ms")}
 
 
 def storm(history: History, end_us: int) -> Figures:

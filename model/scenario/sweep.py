@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from model.history.machine import Machine
+from model.scenario.faults import World
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One place on an axis: its label, and the settings ``field=value`` that make it; none where the scenario file knows the label."""
+    """One place on an axis: its label, and the settings ``field=value`` that make it; none where the scenario file knows the label.
+    ``preset=P`` chooses the preset, as if it were a field."""
 
     label: str
     settings: tuple[str, ...] = ()
@@ -93,11 +95,13 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def axis(field: str, *values: Any) -> Axis:
-    """An axis over one field of the scenario: ``axis("population.users", 100, 1000)``."""
+    """An axis over a field of the scenario, ``axis("gateways", 1, 2)``, or over presets, ``axis(PRESET, "naive", "cursor")``."""
     plain = [value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in values]
     return Axis(field, tuple(Choice(value, (f"{field}={value}",)) for value in plain))
 
 
+PRESET = "preset"
+"""The axis, or the setting of a choice, that is no field of the scenario but the preset it is played with."""
 RECORD = "sweep.json"
 REPLICATIONS, SUMMARY, DIFFERENCES = "replications.csv", "summary.csv", "differences.csv"
 
@@ -120,4 +124,7 @@ class SweepRecord(msgspec.Struct, frozen=True):
     service_times: dict[str, Any] = {}
     """Where the service times come from that it was simulated with: as a calibration says it."""
     interrupted: bool = False
+    world: World = "sim"
+    not_counted: dict[str, int] = {}
+    """Runs that are left out of the summary, by their verdict: those whose harness failed, and those the world cannot play."""
     version: int = 1

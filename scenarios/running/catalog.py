@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from scenarios.running.replicate import Replication
+    from scenarios.running.replicate import Measuring, Replication
 
     Conclusion = Callable[[pd.DataFrame], str]
 
@@ -53,11 +53,17 @@ def sweep(name: str) -> Sweep:
     return found
 
 
-def replication(name: str) -> Replication:
-    """What a replication of a scenario measures: its file's own ``replication``, or the common one."""
+def replication(name: str) -> Replication | None:
+    """How a scenario's file makes a replication itself, where that is no run of the scenario."""
+    found: Replication | None = getattr(_module(name), "replication", None)
+    return found
+
+
+def figures(name: str) -> Measuring:
+    """What is measured on a finished run of a scenario: what its file says, or what all have in common."""
     from scenarios.running import replicate
 
-    found: Replication = getattr(_module(name), "replication", replicate.replication)
+    found: Measuring = getattr(_module(name), "figures", replicate.figures)
     return found
 
 

@@ -46,6 +46,22 @@ class Silent:
         pass
 
 
+class Part:
+    """One of ``of`` equal parts of a longer work, whose title stays."""
+
+    def __init__(self, whole: Progress, number: int, of: int, what: str) -> None:
+        self._whole, self._number, self._of, self._what = whole, number, of, what
+
+    def begin(self, title: str) -> None:
+        self.at(0.0, title)
+
+    def at(self, share: float | None, text: str) -> None:
+        self._whole.at((self._number + (share or 0.0)) / self._of, f"{self._number} of {self._of} {self._what}; {text}")
+
+    def say(self, text: str) -> None:
+        self._whole.say(text)
+
+
 class Lines:
     """Plain lines: one when something begins, then one every ``every_s`` while it lasts, from a thread of its own."""
 

@@ -1,19 +1,24 @@
-"""One replication of a sweep: a simulated run without a folder, and the figures taken from it.
+"""One replication of a sweep: a run of either world, and the figures taken from it.
 
-A scenario file that measures something of its own has a function ``replication(scenario, preset, seed, place)`` that returns figures by
-name; else :func:`replication` here is taken. A figure is a number, infinite for "never", or None where the samples do not allow it.
+A scenario file says what is taken from a finished run in a function ``figures(run)``, which serves both worlds; else :func:`figures` here
+is taken. One whose question is no run of a scenario at all has ``replication(scenario, preset, seed, place)`` instead, which simulates
+what it likes. A figure is a number, infinite for "never", or None where the samples do not allow it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import model.sim
 from model.history.columns import History, from_rows
-from model.scenario import Scenario
-from scenarios.running.run import Judged, judge_safely
+from model.history.run_folder import METRICS, RunFolder
+from model.scenario import Scenario, World
+from scenarios.running.exits import Interrupted
+from scenarios.running.progress import Progress
+from scenarios.running.run import Judged, judge_safely, run_to_an_answer
 from scenarios.running.times import asked_for
 
 LOSSES = ("lost", "lost_stored")
@@ -25,27 +30,65 @@ Replication = Callable[[Scenario, str, int, Place], Figures]
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
-    """A simulated run and what the judges say of it."""
+class Finished:
+    """A run that came to its end, and what the judges say of it."""
 
+    scenario: Scenario
+    world: World
+    preset: str
     history: History
     judged: Judged
     counters: dict[str, dict[str, float]]
+    """What each node has counted. ``cpu_us``: of a simulated one its CPU in the whole run, of a live one that in the time of the load."""
     end_us: int
     """When the run ended."""
 
 
-def simulated(scenario: Scenario, preset: str, seed: int) -> Simulated:
-    """Play and judge."""
+Measuring = Callable[[Finished], Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """A live run that says nothing of the product: the harness failed, again and again, or the world cannot play it."""
+
+    verdict: str
+    reason: str
+
+
+def simulated(scenario: Scenario, preset: str, seed: int) -> Finished:
+    """Play in simulated time, and judge."""
     result = model.sim.run(scenario, preset, seed, times=asked_for())
     history = from_rows(result.header, result.rows)
     end_us = int(result.rows["t_us"].max(initial=0))
-    return Simulated(history, judge_safely(history), dict(result.counters), end_us)
+    return Finished(scenario, "sim", preset, history, judge_safely(history), dict(result.counters), end_us)
 
 
-def replication(scenario: Scenario, preset: str, seed: int, place: Place) -> Figures:
-    """The figures of any scenario: what users lost and how late they were, and what it cost."""
-    run = simulated(scenario, preset, seed)
+def played_live(
+    scenario: Scenario, preset: str, seed: int, root: Path, progress: Progress
+) -> tuple[Finished | NotCounted, Path | None]:
+    """Play on a real server, again where the harness fails, and judge; and the run's folder, below ``root``, where it has one.
+
+    Raises :class:`Interrupted` for a run that a signal ended.
+    """
+    result = run_to_an_answer(scenario, "live", preset, seed, root, progress)
+    if result.interrupted:
+        raise Interrupted(result.interrupted)
+    if result.folder is None or result.verdict == "harness_invalid":
+        return NotCounted(result.verdict, "; ".join(result.reasons)), result.folder
+    folder = RunFolder.open(result.folder)
+    history = folder.history()
+    judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons)
+    counters = _counted(folder.read_json(METRICS))
+    return Finished(scenario, "live", preset, history, judged, counters, int(history.t_us.max(initial=0))), result.folder
+
+
+def _counted(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    begin_us, end_us = metrics["load_us"]
+    return {name: {"cpu_us": share * (end_us - begin_us)} for name, share in metrics["busy"].items()}
+
+
+def figures(run: Finished) -> Figures:
+    """The figures of any scenario: what users lost, saw twice and how late they were, and what it cost."""
     return common(run.judged) | cpu(run)
 
 
@@ -58,6 +101,8 @@ def common(judged: Judged) -> Figures:
         "ok": float(_at(measures, "sends", "ok") or 0),
         "owed": float(_at(measures, "owed", "pairs") or 0),
         "lost": float(sum(a["count"] for a in judged.anomalies if a["kind"] in LOSSES and not a["implied_by"])),
+        "shown_twice": _at(measures, "duplicates", "shown_twice_pairs") or 0.0,
+        "out_of_order": _at(measures, "order", "out_of_order") or 0.0,
         "end_to_end_p50_ms": _ms(measures, "latency", "end_to_end_live", "p50_us"),
         "end_to_end_p99_ms": _ms(measures, "latency", "end_to_end_live", "p99_us"),
         "reconnect_p90_ms": _ms(measures, "reconnect", "p90_us"),
@@ -65,11 +110,15 @@ def common(judged: Judged) -> Figures:
     }
 
 
-def cpu(run: Simulated) -> Figures:
+def cpu(run: Finished) -> Figures:
     """Seconds of CPU that roles used, the busiest gateway's among them."""
     by_node = {name: counts["cpu_us"] / 1e6 for name, counts in run.counters.items() if "cpu_us" in counts}
     gateways = [seconds for name, seconds in by_node.items() if name.startswith("gateway")]
-    return {"business_cpu_s": by_node.get("business", 0.0), "gateways_cpu_s": sum(gateways), "gateway_cpu_s_max": max(gateways)}
+    return {
+        "business_cpu_s": by_node.get("business", 0.0),
+        "gateways_cpu_s": sum(gateways),
+        "gateway_cpu_s_max": max(gateways, default=0.0),
+    }
 
 
 def _at(measures: Any, *path: str) -> float | None:

@@ -1,13 +1,14 @@
-"""Run a sweep: every point with every seed, in several processes, into one folder with tables.
+"""Run a sweep: every point with every seed, in several processes or, in the live world, one after the other, into one folder with tables.
 
 ::
 
-    <root>/<scenario>/<UTC>-sweep-<preset>/    named *.partial until all of it was run
+    <root>/<scenario>/<UTC>-sweep-<preset>/    named *.partial until all of it was run; <UTC>-sweep-live-<preset> of the live world
         sweep.json          what was asked, where, from which commit (model.scenario.sweep.SweepRecord)
         scenario.json       the scenario that the axes vary
         replications.csv    a line for each replication: its place on every axis, its seed, and all figures
         summary.csv         a line for each point and measure: mean, 95 % interval, replications, and how many were "never"
         differences.csv     a line for each choice against the first of its axis, all else and the seed being equal
+        runs/               the run folders of a live sweep, by the names that replications.csv has for them
 
 Rules of the file:
 
@@ -15,12 +16,15 @@ Rules of the file:
 - The tables do not depend on the number of processes, nor on which of them was faster.
 - Points share their seeds, and all luck is keyed, so comparisons are made by pairs (common random numbers).
 - After a signal, or the death of a worker process, the folder keeps what was run, and its name ends in ``.partial``.
+- A live run whose harness fails, three times in a row, is in no table but that of replications: nothing is concluded from it.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import signal
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -36,14 +40,15 @@ import pandas as pd
 from model.analysis import estimates
 from model.history.machine import this_machine
 from model.history.run_folder import PARTIAL, RunFolder, RunFolderError
-from model.scenario import Scenario
-from model.scenario.sweep import DIFFERENCES, RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord
-from scenarios.running import catalog
+from model.scenario import Scenario, World
+from model.scenario.sweep import DIFFERENCES, PRESET, RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord
+from scenarios.running import catalog, replicate
 from scenarios.running.command import check_presets
 from scenarios.running.exits import CannotRun, Interrupted, suggestion
-from scenarios.running.progress import Progress
+from scenarios.running.progress import Part, Progress
 from scenarios.running.progress import shown as progressing
-from scenarios.running.run import commit
+from scenarios.running.replicate import NotCounted
+from scenarios.running.run import commit, missing
 from scenarios.running.settings import apply
 from scenarios.running.signals import interruptible
 from scenarios.running.times import asked_for, asking, chosen, option, read_and_warn
@@ -51,6 +56,11 @@ from scenarios.running.times import asked_for, asking, chosen, option, read_and_
 POINTS_MAX: Final = 10_000
 """Of a grid: one more is a slip of the pen."""
 Row = dict[str, Any]
+VERDICT, RUN_FOLDER = "verdict", "run"
+"""Columns of a live sweep's replications: what came of each run, and its folder."""
+NOT_COUNTED: Final = ("harness_invalid", "skipped")
+"""Verdicts of runs from which nothing is concluded."""
+_NO_MEASURES: Final = ("seed", VERDICT, RUN_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def named(sweep: Sweep, axis: Axis) -> Axis:
     """An axis of the command line: where the scenario declares one of that name whose choices are more than a value of that field, labels
     stand for choices. Raises :class:`CannotRun` for a label that it has not."""
     declared = next((one for one in sweep.axes if one.name == axis.name), axis)
-    if declared is axis and axis.name.partition(".")[0] not in Scenario.__struct_fields__:
+    if declared is axis and axis.name != PRESET and axis.name.partition(".")[0] not in Scenario.__struct_fields__:
         names = [one.name for one in sweep.axes]
         raise CannotRun(
             f"--axis {axis.name}: there is no such field, nor such an axis{suggestion(axis.name, (*names, *Scenario.__struct_fields__))}"
@@ -133,10 +143,22 @@ def tasks(scenario: Scenario, sweep: Sweep) -> list[Task]:
 
 
 def _replications(scenario: Scenario, sweep: Sweep, point: Mapping[str, Choice]) -> Iterator[Task]:
-    there = apply(scenario, [setting for choice in point.values() for setting in choice.settings], "--axis")
+    settings = [setting for choice in point.values() for setting in choice.settings]
+    preset = next((setting.partition("=")[2] for setting in settings if _sets_preset(setting)), sweep.preset)
+    there = apply(scenario, [setting for setting in settings if not _sets_preset(setting)], "--axis")
     place = {axis: choice.label for axis, choice in point.items()}
     for seed in range(1, sweep.replications + 1):
-        yield Task(scenario.name, there, sweep.preset, seed, place)
+        yield Task(scenario.name, there, preset, seed, place)
+
+
+def _sets_preset(setting: str) -> bool:
+    return setting.startswith(f"{PRESET}=")
+
+
+def _presets(plan: Sweep) -> list[str]:
+    """Those its axes choose."""
+    settings = [setting for axis in plan.axes for choice in axis.choices for setting in choice.settings]
+    return [setting.partition("=")[2] for setting in settings if _sets_preset(setting)]
 
 
 def swept(
@@ -147,9 +169,10 @@ def swept(
     settings: Sequence[str],
     *,
     short: bool,
-    jobs: int,
+    jobs: int | None,
     root: Path,
     service_times: Path | None = None,
+    world: World = "sim",
 ) -> SweepResult:
     """What ``imbench sweep`` asks for, in its words. Raises :class:`CannotRun`, each one line, before anything runs."""
     scenario = catalog.short(name) if short else catalog.load(name)
@@ -157,13 +180,28 @@ def swept(
     plan = declared.short() if short else declared
     plan = plan.over(tuple(named(declared, parsed(axis)) for axis in axes))
     plan = msgspec.structs.replace(plan, replications=seeds or plan.replications, preset=preset or plan.preset)
-    check_presets([plan.preset])
+    check_presets([plan.preset, *_presets(plan)], targets=world == "live")
     _check_apart(plan)
     _check_free(settings, plan)
+    if preset and _presets(plan):
+        raise CannotRun(f"--preset {preset}: an axis of this sweep chooses presets; choose from it with --axis")
+    if world == "live":
+        _check_live(name, jobs, service_times)
     with interruptible("tables that were written already are in the folder that ends in .partial"), progressing() as progress:
-        read_and_warn(chosen(service_times), progress)
+        if world == "sim":
+            read_and_warn(chosen(service_times), progress)
         with asking(service_times):
-            return run(apply(scenario, settings), plan, root, jobs, progress)
+            return run(apply(scenario, settings), plan, root, jobs or os.cpu_count() or 1, progress, world)
+
+
+def _check_live(name: str, jobs: int | None, service_times: Path | None) -> None:
+    """Raises :class:`CannotRun` for what a live sweep cannot be asked."""
+    if catalog.replication(name) is not None:
+        raise CannotRun(f"--world live: what {name} measures is no run of a server; its sweep is of the simulated world only")
+    if (jobs or 1) > 1:
+        raise CannotRun(f"--jobs {jobs}: live runs would disturb each other; they are played one after the other")
+    if service_times is not None:
+        raise CannotRun("--service-times: a live run takes the time it takes; leave it out")
 
 
 def _check_apart(plan: Sweep) -> None:
@@ -200,7 +238,13 @@ def contract(result: SweepResult) -> Row:
     """The object that ``imbench sweep --json`` prints: a measure's infinite or withheld mean is null there."""
     rows = summary(result.table, result.sweep)
     plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
-    return {"folder": str(result.folder), "runs": len(result.table), "interrupted": is_part(result), "summary": plain}
+    return {
+        "folder": str(result.folder),
+        "runs": len(result.table),
+        "not_counted": not_counted(result.table),
+        "interrupted": is_part(result),
+        "summary": plain,
+    }
 
 
 def conclusion(name: str, result: SweepResult) -> list[str]:
@@ -217,9 +261,11 @@ def is_part(result: SweepResult) -> bool:
 # running ---------------------------------------------------------------------------------------------------------------------------
 
 
-def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progress) -> SweepResult:
+def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progress, world: World = "sim") -> SweepResult:
     """Run all of it, or what a signal leaves. Raises :class:`CannotRun`, and :class:`RunFolderError` where nothing can be written."""
     planned = tasks(scenario, sweep)
+    if all(lacks := [missing(task.scenario, world) for task in planned]):
+        raise CannotRun(f"no point of this sweep can be played: {lacks[0]}")
     record = SweepRecord(
         scenario.name,
         scenario.digest(),
@@ -230,15 +276,17 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
         commit(),
         this_machine(),
         planned=len(planned),
-        service_times=msgspec.to_builtins(asked_for().provenance),
+        service_times=msgspec.to_builtins(asked_for().provenance) if world == "sim" else {},
+        world=world,
     )
-    folder = _claimed(root / scenario.name, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-sweep-{sweep.preset}")
+    kind = "sweep" if world == "sim" else f"sweep-{world}"
+    folder = _claimed(root / scenario.name, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{kind}-{sweep.preset}")
     folder.write_json(RECORD, record)
     folder.write_json("scenario.json", scenario)
     progress.begin(f"sweep {scenario.name}, {len(planned)} runs")
     rows, stop, died = list[Row](), 0, False
     try:
-        for row in _rows(planned, jobs):
+        for row in _rows(planned, jobs) if world == "sim" else _live_rows(planned, folder.path, progress):
             rows.append(row)
             progress.at(len(rows) / len(planned), f"{len(rows)} of {len(planned)} runs")
     except Interrupted as interruption:
@@ -267,8 +315,25 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
 
 
 def _row(task: Task) -> Row:
-    figures = catalog.replication(task.name)(task.scenario, task.preset, task.seed, task.place)
+    own = catalog.replication(task.name)
+    if own is not None:
+        figures = own(task.scenario, task.preset, task.seed, task.place)
+    else:
+        figures = catalog.figures(task.name)(replicate.simulated(task.scenario, task.preset, task.seed))
     return {**task.place, "seed": task.seed, **figures}
+
+
+def _live_rows(planned: list[Task], folder: Path, progress: Progress) -> Iterator[Row]:
+    """A row for each task, in order; of a run that does not count, without figures."""
+    for number, task in enumerate(planned):
+        quiet = Part(progress, number, len(planned), "runs")
+        run, path = replicate.played_live(task.scenario, task.preset, task.seed, folder / "runs", quiet)
+        row: Row = {**task.place, "seed": task.seed, RUN_FOLDER: "" if path is None else str(path.relative_to(folder))}
+        if isinstance(run, NotCounted):
+            progress.say(f"{', '.join(task.place.values())}, seed {task.seed}, is not counted, {run.verdict}: {run.reason}")
+            yield {**row, VERDICT: run.verdict}
+        else:
+            yield {**row, VERDICT: run.judged.verdict, **catalog.figures(task.name)(run)}
 
 
 def _row_of_a_worker(task: Task, service_times: Path | None) -> Row:
@@ -289,7 +354,10 @@ def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: in
     _write(folder.path / REPLICATIONS, table)
     _write(folder.path / SUMMARY, pd.DataFrame(summary(table, sweep)))
     _write(folder.path / DIFFERENCES, pd.DataFrame(differences(table, sweep)))
-    folder.write_json(RECORD, msgspec.structs.replace(record, finished=_now(), runs=len(rows), interrupted=bool(stop) or died))
+    ended = msgspec.structs.replace(
+        record, finished=_now(), runs=len(rows), interrupted=bool(stop) or died, not_counted=not_counted(table)
+    )
+    folder.write_json(RECORD, ended)
     path = folder.path
     if not stop and not died:
         path = path.rename(path.with_name(path.name.removesuffix(PARTIAL)))
@@ -301,7 +369,7 @@ def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: in
 
 def measures(table: pd.DataFrame, sweep: Sweep) -> tuple[Measure, ...]:
     """Those the sweep declares, or all figures there are."""
-    own = [axis.name for axis in sweep.axes] + ["seed"]
+    own = [axis.name for axis in sweep.axes] + list(_NO_MEASURES)
     return sweep.measures or tuple(Measure(name, name) for name in table.columns if name not in own)
 
 
@@ -311,10 +379,20 @@ def summary(table: pd.DataFrame, sweep: Sweep) -> list[Row]:
         return []
     axes = [axis.name for axis in sweep.axes]
     rows = []
-    for place, group in table.groupby(axes, sort=False):
+    for place, group in counted(table).groupby(axes, sort=False):
         for measure in measures(table, sweep):
             rows.append({**dict(zip(axes, place, strict=True)), "measure": measure.name, **estimated(group, measure)})
     return rows
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """The replications from which something can be concluded."""
+    return table[~table[VERDICT].isin(NOT_COUNTED)] if VERDICT in table else table
+
+
+def not_counted(table: pd.DataFrame) -> dict[str, int]:
+    """How many replications are left out, by their verdict."""
+    return dict(Counter(verdict for verdict in table.get(VERDICT, ()) if verdict in NOT_COUNTED))
 
 
 def estimated(group: pd.DataFrame, measure: Measure) -> Row:
@@ -349,6 +427,7 @@ def _share(counts: pd.Series[float], of: pd.Series[float]) -> Row:
 def differences(table: pd.DataFrame, sweep: Sweep) -> Iterable[Row]:
     """Each choice less the first of its axis, by pairs of one seed at one place on all other axes."""
     names = [axis.name for axis in sweep.axes]
+    table = counted(table)
     for axis in sweep.axes if not table.empty else ():
         others = [name for name in names if name != axis.name]
         base, *rest = [choice.label for choice in axis.choices]

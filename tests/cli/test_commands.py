@@ -259,7 +259,7 @@ class TestSweep:
 
     def test_json_is_one_object(self, imbench: Command, tmp_path: Path) -> None:
         found = json.loads(imbench(*self.GRID, "--out", tmp_path, "--json").out)
-        assert list(found) == ["folder", "runs", "interrupted", "summary"]
+        assert list(found) == ["folder", "runs", "not_counted", "interrupted", "summary"]
         assert (found["runs"], found["interrupted"]) == (4, False)
         assert {row["measure"] for row in found["summary"]} >= {"lost", "end_to_end_p99_ms", "business_cpu_s"}
         assert all(row["mean"] is None or row["n"] == 2 for row in found["summary"])

@@ -15,6 +15,7 @@ from model.sim.service_times import load
 from scenarios import capacity_plan, polling_or_push, reconnect_storm
 from scenarios.running import catalog, settings, sweep
 from scenarios.running.progress import Silent
+from scenarios.running.replicate import simulated
 from scenarios.running.run import run
 from tests.sim.times import PINNED
 
@@ -80,7 +81,7 @@ class TestReconnectStorm:
         capacity = 1e6 / (base.login.account_us + times.business_attach_us + times.business_envelope_out_us)
         bound = clients.storm_bound(capacity, timers.connect_timeout_us / 1e6, timers.backoff_fixed_us / 1e6)
         for users, ends in ((round(0.85 * bound), True), (round(1.05 * bound), False)):
-            storm = reconnect_storm.replication(settings.apply(base, [f"population.users={users}"]), "cursor", 1, {})
+            storm = reconnect_storm.figures(simulated(settings.apply(base, [f"population.users={users}"]), "cursor", 1))
             assert (storm["online_share"] == 1.0) == ends
             assert (storm["time_to_95_s"] != math.inf) == ends
 

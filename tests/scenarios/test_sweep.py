@@ -14,11 +14,14 @@ import pandas as pd
 import pytest
 
 from model.analysis import estimates
+from model.history.run_folder import RunFolder
+from model.scenario import Scenario
 from model.scenario.networks import sole
-from model.scenario.sweep import RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord, axis
-from scenarios.running import catalog, sweep
+from model.scenario.sweep import PRESET, RECORD, REPLICATIONS, SUMMARY, Axis, Choice, Measure, Sweep, SweepRecord, axis
+from reports import sweeps
+from scenarios.running import catalog, replicate, sweep
 from scenarios.running.exits import CannotRun, Interrupted
-from scenarios.running.progress import Silent
+from scenarios.running.progress import Progress, Silent
 from scenarios.running.settings import apply
 
 SMALL = ("population.users=10", "workload.rate_per_s=20", "duration_s=2", "warm_up_s=0.5", "faults=[]")
@@ -71,6 +74,94 @@ class TestGrid:
         assert sweep.named(declared, sweep.parsed("door=open")).choices[0].settings == ("policies.admission=open",)
         with pytest.raises(CannotRun, match="no choice 'opne'; did you mean 'open'"):
             sweep.named(declared, sweep.parsed("door=opne"))
+
+
+class TestPresets:
+    def test_an_axis_of_presets_plays_each_point_with_its_own(self) -> None:
+        planned = sweep.tasks(catalog.load("access_restart"), Sweep(axes=(axis(PRESET, "naive", "cursor"),), replications=1))
+        assert [(task.preset, task.place) for task in planned] == [
+            ("naive", {"preset": "naive"}),
+            ("cursor", {"preset": "cursor"}),
+        ]
+
+    def test_a_choice_may_set_a_preset_and_fields(self) -> None:
+        patient = Axis("design", (Choice("patient timer", ("preset=timer", "timers.resends_max=9")),))
+        (task,) = sweep.tasks(catalog.load("access_restart"), Sweep(axes=(patient,), replications=1))
+        assert (task.preset, task.scenario.timers.resends_max) == ("timer", 9)
+
+    @pytest.mark.parametrize(
+        ("preset", "axes", "text"),
+        [
+            ("naive", "preset=naive,timer", "an axis of this sweep chooses presets"),
+            (None, "preset=naive,tmier", "did you mean 'timer'"),
+        ],
+    )
+    def test_what_contradicts_or_is_unknown_is_refused(self, tmp_path: Path, preset: str | None, axes: str, text: str) -> None:
+        with pytest.raises(CannotRun, match=text):
+            sweep.swept("access_restart", [axes], 1, preset, [], short=True, jobs=1, root=tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
+class TestLive:
+    """What a sweep of the live world does with runs; that servers are started is for the tests of live runs."""
+
+    @pytest.mark.parametrize(
+        ("name", "jobs", "times", "text"),
+        [
+            ("polling_or_push", None, None, "its sweep is of the simulated world only"),
+            ("access_restart", 2, None, "played one after the other"),
+            ("access_restart", None, Path("times.json"), "leave it out"),
+            ("reconnect_storm", None, None, "no point of this sweep can be played: the live world has no log-ins"),
+        ],
+    )
+    def test_what_it_cannot_do_is_refused(
+        self, tmp_path: Path, name: str, jobs: int | None, times: Path | None, text: str
+    ) -> None:
+        axes = ["gateways=1,2"] if name == "access_restart" else []
+        with pytest.raises(CannotRun, match=text):
+            sweep.swept(name, axes, 1, None, [], short=True, jobs=jobs, root=tmp_path, service_times=times, world="live")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_run_whose_harness_failed_is_told_and_counts_nowhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def play(scenario: Scenario, preset: str, seed: int, root: Path, progress: Progress) -> tuple[Any, Path | None]:
+            if seed == 2:
+                return replicate.NotCounted("harness_invalid", "the generator was late"), root / "two"
+            run = replicate.simulated(scenario, preset, seed)
+            return run, root / str(seed)
+
+        monkeypatch.setattr(replicate, "played_live", play)
+        scenario = apply(catalog.load("access_restart").short(), SMALL)
+        result = sweep.run(scenario, Sweep(axes=(axis("gateways", 1),), replications=3), tmp_path, 1, Silent(), "live")
+        assert result.folder.name.endswith("-sweep-live-cursor")
+        assert sweeps.latest(tmp_path, "access_restart", "live") == result.folder
+        assert sweeps.latest(tmp_path, "access_restart") is None
+        assert result.table["verdict"].tolist() == ["valid", "harness_invalid", "valid"]
+        assert result.table["run"].tolist() == ["runs/1", "runs/two", "runs/3"]
+        assert sweep.contract(result)["not_counted"] == {"harness_invalid": 1}
+        assert {row["n"] for row in sweep.summary(result.table, result.sweep)} == {2}
+        assert sweeps.told(result.folder).endswith("; not counted: 1 harness_invalid")
+
+    def test_a_signal_ends_it_with_the_runs_before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def play(scenario: Scenario, preset: str, seed: int, root: Path, progress: Progress) -> tuple[Any, Path | None]:
+            if seed == 2:
+                raise Interrupted(2)
+            return replicate.simulated(scenario, preset, seed), None
+
+        monkeypatch.setattr(replicate, "played_live", play)
+        scenario = apply(catalog.load("access_restart").short(), SMALL)
+        result = sweep.run(scenario, Sweep(axes=(axis("gateways", 1),), replications=3), tmp_path, 1, Silent(), "live")
+        assert (result.interrupted, len(result.table)) == (2, 1)
+
+    @pytest.mark.live
+    def test_points_are_played_on_real_servers(self, tmp_path: Path) -> None:
+        scenario = apply(catalog.load("access_restart").short(), (*SMALL, "duration_s=1", "ramp_s=1"))
+        result = sweep.run(scenario, Sweep(axes=(axis(PRESET, "cursor"),), replications=1), tmp_path, 1, Silent(), "live")
+        (row,) = result.table.to_dict("records")
+        assert RunFolder.open(result.folder / row["run"]).manifest().world == "live"
+        if not sweep.not_counted(result.table):
+            assert (row["verdict"], row["lost"], row["shown_twice"]) == ("valid", 0, 0)
+            assert row["sends"] == row["ok"] > 0
+            assert row["gateways_cpu_s"] > 0
 
 
 class TestRun:
