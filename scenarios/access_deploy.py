@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from model.core.policies import Timers
 from model.history.schema import Contract
 from model.scenario import RollingRestart, Scenario
-from model.scenario.sweep import Axis, Choice, HeatMap, Measure, Sweep, axis
+from model.scenario.sweep import PRESET, Axis, Choice, HeatMap, Measure, Sweep, axis
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -42,10 +42,11 @@ SCENARIO = Scenario(
     workload=WorkloadPlan(rate_per_s=200.0, payload_bytes=120, direct_share=0.5),
     policies={"drain": "spread"},
     timers=Timers(drain_lead_us=3_000_000, drain_window_us=3_500_000, drain_grace_us=500_000),
+    ramp_s=2.0,
     duration_s=33.0,
     faults=(RollingRestart(("gateway-1", "gateway-2", "gateway-3"), at_s=4.0, down_s=0.5, every_s=8.0, how="drain"),),
     contract=Contract(window_us=2_000_000),
-    expected={"cursor": "valid"},
+    expected={"naive": "invalid", "timer": "invalid", "cursor": "valid"},
     short_scale=0.3,
 )
 
@@ -56,7 +57,7 @@ def _way(label: str, how: str, drain: str = "at_once") -> Choice:
 
 SWEEP = Sweep(
     axes=(
-        axis("preset", "cursor", "timer", "naive"),
+        axis(PRESET, "cursor", "timer", "naive"),
         Axis(
             "way",
             (

@@ -1,4 +1,4 @@
-"""What a history says of its users' connections and sends: reconnects, time without a session, repeated sends, lateness as a user counts it.
+"""What a history says of its users' connections and sends: reconnects, time without a session, repeated sends, lateness as users count it.
 
 The same for both worlds, since only the history is read. Rules of the file:
 
