@@ -118,6 +118,22 @@ def rolling_moves(gateways: int, *, to_next: bool) -> float:
     return moves
 
 
+def zombie(interval: float, time_out: float, forgets: float = 0.0) -> tuple[float, float]:
+    """How long a connection is dead before its device, which pings every ``interval`` and waits ``time_out`` for an answer, notices: the
+    mean and the longest.
+
+    Broken at any instant: what is left of the interval, uniform, and the time-out. Where a NAT ``forgets`` after so long a silence and
+    nothing else is said: always the interval less that, and the time-out; 0 for an interval that it bears, since nothing breaks.
+    """
+    _require(
+        interval > 0 and time_out > 0 and forgets >= 0, f"an interval of {interval}, a time-out of {time_out}: none may be 0"
+    )
+    if not forgets:
+        return interval / 2 + time_out, interval + time_out
+    window = interval - forgets + time_out if interval > forgets else 0.0
+    return window, window
+
+
 def storm_bound(capacity: float, time_out: float, wait: float) -> float:
     """The most clients that may lose their connections at once, where all ask again together, give up after ``time_out`` and ask anew after
     a ``wait``, and the server takes ``capacity`` of them in a unit of time, in order, those that have given up among them.
