@@ -155,7 +155,7 @@ def _class(name: str, wanted: bool) -> str:
 def _row(row: table.Row, columns: Sequence[table.Column], begins_group: bool) -> str:
     cells = [f'<th scope="row">{escape(row.preset)}<span class="narrow"> {escape(row.world)}</span></th>']
     for column in columns[1:]:
-        text = escape(column.text(row)).replace("\n", ", ")
+        text = escape(column.text(row)).replace("\n", ",<br>")
         classes = ["number"] if column.numeric else []
         if column.title == "verdict":
             text = escape(row.verdict.replace("_", " "))

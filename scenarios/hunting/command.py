@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -18,13 +19,11 @@ from scenarios.hunting.search import Failure, Tally
 from scenarios.hunting.trial import Outcome, Trial, play
 from scenarios.running import exits
 from scenarios.running.exits import CannotRun, Interrupted
-from scenarios.running.progress import shown
+from scenarios.running.progress import Progress, shown
 from scenarios.running.signals import interruptible
 
 SHRUNK_MAX = 3
 """Failing seeds that are shrunk; of a design that fails everywhere, more tell nothing new."""
-
-
 SEEDS = 1000
 """Where neither a number of seeds nor a time is asked for."""
 
@@ -56,67 +55,75 @@ def check_alone(first: int, last: int | None, seeds: int | None, seconds: float 
         raise CannotRun(f"--replay plays one seed again and has no use for {', '.join(more)}; leave out the one or the other")
 
 
-def hunt(
-    preset: str,
-    first: int,
-    last: int | None,
-    seconds: float | None,
-    jobs: int,
-    keep: bool,
-    as_json: bool,
-) -> int:
-    """Play the trials of seeds first .. last (None: until ``seconds`` are over); returns the exit code.
+@dataclass(slots=True)
+class _Hunt:
+    """A hunt as it goes on, and what it has come to."""
 
-    A signal ends it with what was found until then."""
-    seeds = count(first) if last is None else range(first, last + 1)
-    total = None if last is None else last + 1 - first
-    began, stop, known = time.monotonic(), 0, set[int]()
-    tally, small = Tally(failures=[], reached=set()), list[tuple[int, Trial, Outcome, int]]()
-    with interruptible("seeds that were found to fail stand above, and no more is told"), shown() as progress:
-        progress.begin(f"hunt {preset} from seed {first}")
+    preset: str
+    first: int
+    total: int | None
+    seconds: float | None
+    progress: Progress
+    tally: Tally = field(default_factory=lambda: Tally(failures=[], reached=set()))
+    small: list[tuple[int, Trial, Outcome, int]] = field(default_factory=list)
+    """Failing trials made small: seed, trial, outcome, tries."""
+    known: set[int] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+    took: float = 0.0
+    stop: int = 0
+    """The signal that ended it early; 0: none."""
 
-        def tell(so_far: Tally) -> None:
-            nonlocal tally
-            for failure in (failure for failure in so_far.failures if failure.seed not in known):
-                known.add(failure.seed)
-                progress.say(f"seed {failure.seed} fails: {', '.join(failure.kinds)}")
-            tally = so_far
-            share = tally.seeds / total if total else (time.monotonic() - began) / (seconds or 1)
-            progress.at(min(1.0, share), f"{tally.seeds} seeds, {len(tally.failures)} fail")
-
+    def go(self, jobs: int) -> None:
+        """Play, then make the first failures small; a signal ends it with what was found until then."""
+        seeds = count(self.first) if self.total is None else range(self.first, self.first + self.total)
+        self.progress.begin(f"hunt {self.preset} from seed {self.first}")
         try:
-            search.hunt(seeds, preset, jobs, seconds, tell)
-            took = time.monotonic() - began
-            for failure in tally.failures[:SHRUNK_MAX]:
-                progress.at(None, f"shrinking seed {failure.seed}")
-                small.append(_shrunk(failure.seed, preset))
+            search.hunt(seeds, self.preset, jobs, self.seconds, self.hear)
+            self.took = time.monotonic() - self.began
+            for failure in self.tally.failures[:SHRUNK_MAX]:
+                self.progress.at(None, f"shrinking seed {failure.seed}")
+                self.small.append(_shrunk(failure.seed, self.preset))
         except Interrupted as interruption:
-            stop, took = interruption.number, time.monotonic() - began
+            self.stop, self.took = interruption.number, time.monotonic() - self.began
+
+    def hear(self, so_far: Tally) -> None:
+        """Of the tally as it grows."""
+        for failure in (failure for failure in so_far.failures if failure.seed not in self.known):
+            self.known.add(failure.seed)
+            self.progress.say(f"seed {failure.seed} fails: {', '.join(failure.kinds)}")
+        self.tally = so_far
+        share = so_far.seeds / self.total if self.total else (time.monotonic() - self.began) / (self.seconds or 1)
+        self.progress.at(min(1.0, share), f"{so_far.seeds} seeds, {len(so_far.failures)} fail")
+
+    def plain(self) -> dict[str, Any]:
+        """The object that ``imbench hunt --json`` prints."""
+        told_small = [_plain(*found[:3]) for found in self.small]
+        begin = {"preset": self.preset, "first": self.first, "interrupted": bool(self.stop)}
+        return {**begin, **search.plain(self.tally), "shrunk": told_small}
+
+    def exit_code(self) -> int:
+        """With a line on stderr where it ended before its time."""
+        if self.stop:
+            print("imbench: interrupted; what was found before is told", file=sys.stderr)
+            return 128 + self.stop
+        if self.tally.worker_died:
+            text = "what was found before is told. Is memory short? Try fewer --jobs"
+            print(f"imbench: a worker process was killed; {text}", file=sys.stderr)
+        return exits.INVALID if self.tally.failures else exits.HARNESS_INVALID if self.tally.worker_died else exits.VALID
+
+
+def hunt(preset: str, first: int, last: int | None, seconds: float | None, jobs: int, keep: bool, as_json: bool) -> int:
+    """Play the trials of seeds first .. last (None: until ``seconds`` are over); returns the exit code."""
+    with interruptible("seeds that were found to fail stand above, and no more is told"), shown() as progress:
+        ended = _Hunt(preset, first, None if last is None else last + 1 - first, seconds, progress)
+        ended.go(jobs)
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "preset": preset,
-                    "first": first,
-                    "interrupted": bool(stop),
-                    **search.plain(tally),
-                    "shrunk": [_plain(*found[:3]) for found in small],
-                }
-            )
-        )
+        print(json.dumps(ended.plain()))
     else:
-        _print(tally, preset, small, took)
-    if keep and small:
-        kept.keep([(seed, trial, outcome) for seed, trial, outcome, _ in small], datetime.now(UTC).date())
-    if stop:
-        print("imbench: interrupted; what was found before is told", file=sys.stderr)
-        return 128 + stop
-    if tally.worker_died:
-        print(
-            "imbench: a worker process was killed; what was found before is told. Is memory short? Try fewer --jobs",
-            file=sys.stderr,
-        )
-    return exits.INVALID if tally.failures else exits.HARNESS_INVALID if tally.worker_died else exits.VALID
+        _print(ended.tally, preset, ended.small, ended.took)
+    if keep and ended.small:
+        kept.keep([(seed, trial, outcome) for seed, trial, outcome, _ in ended.small], datetime.now(UTC).date())
+    return ended.exit_code()
 
 
 def replay(seed: int, preset: str, as_json: bool) -> int:

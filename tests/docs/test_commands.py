@@ -1,7 +1,8 @@
 """What the README and the pages of docs/ tell a reader to type works, line by line, as it stands there.
 
 A line of a ``sh`` block is a command. It is run in a folder that looks like a checkout, after those before it on its page; it may answer
-with a verdict (exit codes below 64), not with an error. Servers are left running until the page is done, then end on SIGTERM.
+with a verdict (exit codes below 64), not with an error. Servers are left running until the page is done, then end on SIGTERM. Blocks that
+take long are fenced ``sh nightly`` and typed by the nightly target. Pages whose commands only simulate are typed side by side with others.
 """
 
 from __future__ import annotations
@@ -16,21 +17,39 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```sh( nightly)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LIVE = re.compile(r"--world (live|both)|^imbench (serve|soak|calibrate|validate|demo)|^locust|tests\.benchmarks")
+"""What starts real servers, or measures: nothing else may run beside it."""
 SERVERS = ("imbench serve ", "locust ")
 ANSWERS_BELOW = 64
 PATIENCE_S = 60.0
+LINE_S, NIGHTLY_LINE_S = 300.0, 5400.0
+"""Longest time for a line. The longest soak of the pages takes three quarters of an hour on two quiet cores."""
 README_PORT = 7001
 
 
-def commands(page: Path) -> list[str]:
-    """Every line of every ``sh`` block."""
-    return [line for block in BLOCK.findall(page.read_text()) for line in block.splitlines() if line.strip()]
+def commands(page: Path, *, nightly: bool = False) -> list[str]:
+    """Every line of every ``sh`` block, or of every ``sh nightly`` block."""
+    blocks = [block for slow, block in BLOCK.findall(page.read_text()) if bool(slow) == nightly]
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def pages(*, nightly: bool = False) -> list[Any]:
+    """The pages that have such lines, each with its mark."""
+    found = [(page, commands(page, nightly=nightly)) for page in PAGES]
+    return [
+        pytest.param(
+            page, marks=pytest.mark.live if any(map(LIVE.search, lines)) else pytest.mark.slow, id=str(page.relative_to(ROOT))
+        )
+        for page, lines in found
+        if lines
+    ]
 
 
 @pytest.fixture
@@ -79,27 +98,39 @@ def answers(port: int) -> bool:
         return knock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def type_in(lines: list[str], cwd: Path, environment: dict[str, str]) -> None:
+def type_in(lines: list[str], cwd: Path, environment: dict[str, str], bound_s: float = LINE_S) -> None:
     """Type the lines one after the other."""
     for number, line in enumerate(lines):
         if line.startswith(SERVERS):
             with server(line, cwd, environment):
-                type_in(lines[number + 1 :], cwd, environment)
+                type_in(lines[number + 1 :], cwd, environment, bound_s)
             return
-        done = subprocess.run(["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["bash", "-c", line], cwd=cwd, env=environment, capture_output=True, text=True, timeout=bound_s)
         assert done.returncode < ANSWERS_BELOW, f"{line}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.live
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_line_can_be_typed(page: Path, checkout: Path) -> None:
-    port = free_port()
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """As of a shell in which the page's first lines were typed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "LOCUST_WEB_PORT": str(free_port())}
     environment.pop("IMBENCH_RUNS", None)
+    return environment
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", pages())
+def test_every_line_can_be_typed(page: Path, checkout: Path, environment: dict[str, str]) -> None:
+    port = free_port()
     lines = [line.replace(str(README_PORT + 1), str(port + 1)).replace(str(README_PORT), str(port)) for line in commands(page)]
     type_in(lines, checkout, environment)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("page", pages(nightly=True))
+def test_every_line_that_takes_long_can_be_typed(page: Path, checkout: Path, environment: dict[str, str]) -> None:
+    type_in(commands(page, nightly=True), checkout, environment, NIGHTLY_LINE_S)
 
 
 def test_every_target_of_make_that_is_mentioned_exists() -> None:

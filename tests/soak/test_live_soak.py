@@ -31,6 +31,7 @@ def ended(program: subprocess.Popen[str], bound_s: float) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.nightly
 def test_two_legs_of_the_real_server_lose_nothing(tmp_path: Path) -> None:
     program = soaking(tmp_path, "--messages", 4_500, "--leg", 8, "--rate", 500, "--kills-per-minute", 60, "--seed", 3)
     told = ended(program, 110)
