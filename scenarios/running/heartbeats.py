@@ -81,7 +81,7 @@ def _session(
     """One session, and ``beat`` as it leaves it. ``open_end``: it ended without a reason of the server's."""
     (ready_us, end_us), timers = span, run.scenario.timers
     fixed_us = timers.heartbeat_us
-    last = heard[max(0, bisect_left(heard, end_us) - 1)]
+    last = spoken = heard[max(0, bisect_left(heard, end_us) - 1)]
     beat.stirred()
     pings: list[int] = []
     due = ready_us + int((0.5 + phase / 2) * (beat.interval_us if adaptive else fixed_us))
@@ -95,7 +95,7 @@ def _session(
         if before < unanswered:
             beat.answered()
             last = max(last, before)
-    dropped = open_end and bool(pings) and pings[-1] >= unanswered and last < unanswered
+    dropped = open_end and spoken < unanswered  # a row would say that the other end lived
     if dropped:
         beat.unanswered()
     traffic = [*_within(heard, ready_us, end_us), *_within(said, ready_us, end_us), *pings]
@@ -149,7 +149,7 @@ def _broken_us(run: Finished, session: Session) -> int | None:
 
 
 def _forgotten_us(run: Finished, session: Session) -> Iterator[int]:
-    """Where a silence of both ends was longer than a NAT of the scenario remembers, while it was there."""
+    """Where, since anything was heard, a silence was longer than a NAT of the scenario remembers, while it was there."""
     for fault in run.scenario.faults:
         if isinstance(fault, NatDrop):
             idle_us, begin_us, until_us = (
@@ -157,7 +157,8 @@ def _forgotten_us(run: Finished, session: Session) -> Iterator[int]:
                 run.scenario.at_us(fault.at_s),
                 run.scenario.at_us(fault.heal_s),
             )
-            for before, after in pairwise([*session.traffic_us, session.end_us]):
+            since = [t_us for t_us in session.traffic_us if t_us >= session.heard_us]
+            for before, after in pairwise([*since, session.end_us]):
                 forgotten_us = max(before + idle_us, begin_us)
                 if forgotten_us < min(after, until_us):
                     yield forgotten_us
