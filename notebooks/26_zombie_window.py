@@ -189,12 +189,12 @@ with mpl.rc_context(STYLE):
         axes = figure.add_subplot(1, 2, i + 1)
         adaptive = part["heartbeat"] == "adaptive"
         axes.plot(part["joules_per_h"][~adaptive], 100 * part["late_pairs"][~adaptive], color=BLUE, marker="o", markersize=5)
-        axes.plot(part["joules_per_h"][adaptive], 100 * part["late_pairs"][adaptive], "D", color=VERMILLION, markersize=7)
-        for row in part.itertuples():
-            aside, side = ((-9, -4), "right") if row.heartbeat == "adaptive" else ((7, 4), "left")
-            axes.annotate(row.heartbeat, (row.joules_per_h, 100 * row.late_pairs), textcoords="offset points", xytext=aside, ha=side, fontsize=9)
+        axes.plot(part["joules_per_h"][adaptive], 100 * part["late_pairs"][adaptive], "D", color=VERMILLION, markersize=7, label="adaptive")
+        for row in part[~adaptive].itertuples():
+            axes.annotate(row.heartbeat, (row.joules_per_h, 100 * row.late_pairs), textcoords="offset points", xytext=(7, 4), fontsize=9)
         axes.set(xlabel="energy with all traffic, 4G (J an hour)", ylabel="" if i else "deliveries over 200 ms (%)", title=broken)
         axes.set(xlim=(0, 950), ylim=(-3, None))
+        axes.legend(loc="upper right")
 points.round(3)
 
 # %%
