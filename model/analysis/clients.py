@@ -101,6 +101,39 @@ def reconnect_peak(clients: int, window: float, width: float) -> float:
             return float(expected)
 
 
+def rolling_moves(gateways: int, *, to_next: bool) -> float:
+    """How often a client changes its gateway, on average, while all ``gateways`` are restarted in turn and each sends its clients to the
+    next one, or to any of the others, evenly. At first they are spread evenly.
+
+    A gateway that comes later has got the clients of those before it: to the next one it is (n + 1) / 2.
+    """
+    _require(gateways > 1, f"{gateways} gateways: with fewer than two there is no other")
+    there, moves = [1 / gateways] * gateways, 0.0
+    for leaving in range(gateways):
+        crowd, there[leaving] = there[leaving], 0.0
+        moves += crowd
+        others = [(leaving + 1) % gateways] if to_next else [k for k in range(gateways) if k != leaving]
+        for other in others:
+            there[other] += crowd / len(others)
+    return moves
+
+
+def zombie(interval: float, time_out: float, forgets: float = 0.0) -> tuple[float, float]:
+    """How long a connection is dead before its device, which pings every ``interval`` and waits ``time_out`` for an answer, notices: the
+    mean and the longest.
+
+    Broken at any instant: what is left of the interval, uniform, and the time-out. Where a NAT ``forgets`` after so long a silence and
+    nothing else is said: always the interval less that, and the time-out; 0 for an interval that it bears, since nothing breaks.
+    """
+    _require(
+        interval > 0 and time_out > 0 and forgets >= 0, f"an interval of {interval}, a time-out of {time_out}: none may be 0"
+    )
+    if not forgets:
+        return interval / 2 + time_out, interval + time_out
+    window = interval - forgets + time_out if interval > forgets else 0.0
+    return window, window
+
+
 def storm_bound(capacity: float, time_out: float, wait: float) -> float:
     """The most clients that may lose their connections at once, where all ask again together, give up after ``time_out`` and ask anew after
     a ``wait``, and the server takes ``capacity`` of them in a unit of time, in order, those that have given up among them.

@@ -10,7 +10,8 @@ Rules of the file:
 - A reconnect waits as the policy says and never less than the server's hint, which is spread by up to its own length.
 - Told to go away, a session stays until its time has come, then leaves with a goodbye and connects to where it was told, without a
   backoff: the gateway has spread its clients already. What was unanswered is answered on the new connection.
-- A ping goes out every ``heartbeat_us``; a missing pong ends the connection. Pongs carry the heads that moved.
+- A ping goes out every ``heartbeat_us``, or as often as the network needs it; a missing pong ends the connection. Pongs carry the heads
+  that moved.
 
 Inputs: ``start``, ``stop``, ``opened``, ``closed``, ``receive``, ``submit``, ``on_deadline``; effects are those of
 :data:`model.core.effects.ClientEffect`.
@@ -41,6 +42,7 @@ from model.core.frames import (
     SyncReply,
     Welcome,
 )
+from model.core.heartbeat import Heartbeat
 from model.core.inbox import Inbox
 from model.core.outbox import Answered, Outbox
 from model.core.policies import Policies, Timers
@@ -72,6 +74,7 @@ class ClientSession:
         "_attempts",
         "_draw",
         "_gateways",
+        "_heartbeat",
         "_hint_us",
         "_home",
         "_inbox",
@@ -121,6 +124,7 @@ class ClientSession:
         self._last_code = 0
         self._life_due = self._ping_due = self._pong_due = limits.NEVER_US
         self._ping_counter = 0
+        self._heartbeat = Heartbeat(timers) if policies.heartbeat == "adaptive" else None
 
     @property
     def settled(self) -> bool:
@@ -169,12 +173,16 @@ class ClientSession:
         """A frame of the server."""
         if connection == self.connection and (self.state is READY or self.state is ATTACHING):
             self._pong_due = limits.NEVER_US  # whatever it is, the other end lives: behind a full link a pong is late
+            if self._heartbeat is not None:
+                self._heartbeat.stirred()
             _HANDLERS[type(frame)](self, frame, now, out)
             self._rearm()
 
     def submit(self, command: Command, now: int, out: list[ClientEffect]) -> None:
         """The user sends a message, or the harness audits a conversation."""
         if type(command) is SendMessage:
+            if self._heartbeat is not None:
+                self._heartbeat.stirred()
             answered = self.outbox.submit(command.conversation, command.payload, now, out)
             if answered is not None:
                 self._show_own(answered, now, out)
@@ -230,6 +238,8 @@ class ClientSession:
     def _drop(self, now: int, out: list[ClientEffect]) -> None:
         """No pong: the connection is dead, whatever its socket says."""
         if self.state is READY:
+            if self._heartbeat is not None:
+                self._heartbeat.unanswered()
             self._timed_out(now, out)
 
     def _say_goodbye(self, now: int, out: list[ClientEffect]) -> None:
@@ -280,7 +290,7 @@ class ClientSession:
         self._home, self._attempts, self._waited_us, self._hint_us = self.gateway, 0, 0, 0
         self._life_due = limits.NEVER_US
         phase = self._draw(draws.HEARTBEAT_PHASE, self.connection)
-        self._ping_due = now + int((0.5 + phase / 2) * self.timers.heartbeat_us)
+        self._ping_due = now + int((0.5 + phase / 2) * self._interval_us)
         out.append(SessionChanged("ready", self.connection, self.gateway, frame.generation))
         if frame.heads or self._inbox is not None:
             self.inbox.attached(self.connection, frame.heads, now, out)
@@ -314,6 +324,8 @@ class ClientSession:
         self._attach_outbox(now, out)
 
     def _pong(self, frame: Pong, now: int, out: list[ClientEffect]) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.answered()
         if frame.heads:
             self.inbox.moved(frame.heads, now, out)
 
@@ -360,9 +372,15 @@ class ClientSession:
         own = [m for m in reply.messages if m.sender_device == self.device]
         return frozenset(m.conversation_seq for m in own if not self.outbox.sighted(m, now, out))
 
+    @property
+    def _interval_us(self) -> int:
+        return self.timers.heartbeat_us if self._heartbeat is None else self._heartbeat.interval_us
+
     def _ping(self, now: int, out: list[ClientEffect]) -> None:
         self._ping_counter += 1
-        self._ping_due = now + self.timers.heartbeat_us
+        self._ping_due = now + self._interval_us
+        if self._heartbeat is not None:
+            self._heartbeat.pinged()
         if self._pong_due > now + self.timers.pong_timeout_us:
             self._pong_due = now + self.timers.pong_timeout_us
         out.append(Write(self.connection, Ping(self._ping_counter)))

@@ -47,6 +47,7 @@ from model.core.frames import (
     Routable,
     Welcome,
 )
+from model.core.heartbeat import longest_us
 from model.core.policies import Policies, Timers
 
 CheckToken = Callable[[int, int, bytes], bool]
@@ -133,7 +134,7 @@ class Gateway:
         self._check_token = check_token
         self._connections: dict[int, Connection] = {}
         self._business = False
-        self._idle_us = timers.heartbeat_us * timers.idle_heartbeats
+        self._idle_us = longest_us(policies.heartbeat, timers) * timers.idle_heartbeats
         self._idle_due: list[tuple[int, int]] = []  # a heap
 
     def __len__(self) -> int:

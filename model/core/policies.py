@@ -25,6 +25,7 @@ Goodbye = Literal["unfenced", "fenced"]
 AdmissionPolicy = Literal["open", "token_bucket", "bounded_queue"]
 AdmissionHint = Literal["none", "fixed", "spread"]
 DrainPolicy = Literal["at_once", "spread", "redirect"]
+HeartbeatPolicy = Literal["fixed", "adaptive"]
 
 
 class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +55,8 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain: DrainPolicy = "at_once"
     """How a gateway goes that is asked to: it closes everything, or sends its clients away one by one, back to its own address or to
     another gateway (:mod:`model.core.drain`)."""
+    heartbeat: HeartbeatPolicy = "fixed"
+    """Whether a device pings every ``heartbeat_us``, or ever less often as long as it is answered (:mod:`model.core.heartbeat`)."""
 
 
 PRESETS: dict[str, Policies] = {
@@ -109,7 +112,15 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connect_timeout_us: int = 5 * SECOND
     """From opening a connection to its Welcome."""
     heartbeat_us: int = 3 * SECOND
-    """Between two pings of a device; a gateway cuts a connection off after ``idle_heartbeats`` of silence."""
+    """Between two pings of a device; a gateway cuts a connection off after ``idle_heartbeats`` of silence. ``adaptive``: the least."""
+    heartbeat_max_us: int = 30 * SECOND
+    """The longest interval under ``adaptive``; then a gateway waits for ``idle_heartbeats`` of these."""
+    heartbeat_step_us: int = 3 * SECOND
+    """By which it grows."""
+    heartbeat_proofs: int = 3
+    """Pings in a row, each answered after a silence, before it grows (a count)."""
+    heartbeat_losses_max: int = 2
+    """Pings that were not answered before it is taken for too long (a count)."""
     pong_timeout_us: int = 3 * SECOND
     idle_heartbeats: int = 3
     receive_ack_delay_us: int = 50 * MILLISECOND

@@ -175,11 +175,16 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 del plain["workload"][name]
         if as_read.starved is None:
             del plain["starved"]
+        if self.policies.get("heartbeat", "fixed") == "fixed":  # scaled, they differ from their defaults and mean as little
+            for name in _OF_ADAPTIVE_HEARTBEATS:
+                del plain["timers"][name]
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
 
 
 _LATER = ("arrivals", "personas")
 """Fields of the workload that came after the first digests were made."""
+_OF_ADAPTIVE_HEARTBEATS = ("heartbeat_max_us", "heartbeat_step_us", "heartbeat_proofs", "heartbeat_losses_max")
+"""Timers that came later, too, and say something under one policy only."""
 
 
 def _scaled_contract(contract: Contract, k: float) -> Contract:

@@ -164,10 +164,14 @@ def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     for name in scenario.login.__struct_fields__:
         cost_us = getattr(scenario.login, name)
         yield _within(cost_us, 0, 1e9), f"login.{name} is {cost_us:g}; give 0 to 1000000000 microseconds"
-    for name in ("login_burst", "logins_max"):
+    for name in ("login_burst", "logins_max", "heartbeat_proofs", "heartbeat_losses_max"):
         many = getattr(scenario.timers, name)
         yield many >= 1, f"timers.{name} is {many}; give at least 1"
     yield from _policies(scenario.policies)
+    yield (
+        scenario.policies.get("heartbeat") != "adaptive" or scenario.timers.heartbeat_max_us >= scenario.timers.heartbeat_us,
+        f"timers.heartbeat_max_us is {scenario.timers.heartbeat_max_us}; give at least {scenario.timers.heartbeat_us}, its heartbeat_us",
+    )
     yield from _durations(scenario)
     yield from ((False, f"population.{text}") for text in population.problems(people))
     yield from ((False, f"workload.{text}") for text in schedule.problems(load, scenario.duration_s))

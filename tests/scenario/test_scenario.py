@@ -56,6 +56,8 @@ def test_the_workload_s_times_are_shortened_with_the_others() -> None:
 def test_a_digest_is_what_it_was_before_a_field_came_that_has_its_default() -> None:
     plain = msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(ONE), type=Scenario))
     del plain["workload"]["arrivals"], plain["workload"]["personas"], plain["starved"]
+    for name in ("heartbeat_max_us", "heartbeat_step_us", "heartbeat_proofs", "heartbeat_losses_max"):
+        del plain["timers"][name]
     before = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
     assert ONE.digest() == before
     for load in (
@@ -66,6 +68,10 @@ def test_a_digest_is_what_it_was_before_a_field_came_that_has_its_default() -> N
         other = msgspec.structs.replace(ONE, workload=load)
         assert other.digest() != before
         assert msgspec.json.decode(msgspec.json.encode(other), type=Scenario).workload == load
+    adaptive = msgspec.structs.replace(ONE, policies={"heartbeat": "adaptive"})
+    longer = msgspec.structs.replace(ONE.timers, heartbeat_max_us=60_000_000)
+    assert msgspec.structs.replace(ONE, timers=longer).digest() == before  # nobody goes by it
+    assert msgspec.structs.replace(adaptive, timers=longer).digest() != adaptive.digest()
 
 
 def test_unknown_fields_are_errors() -> None:
