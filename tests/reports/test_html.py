@@ -144,7 +144,7 @@ def test_forms_of_a_scenario_have_parts_of_their_own(tmp_path: Path, make_run: M
 
 def test_the_table_is_that_of_the_verdicts(full_page: str, all_runs: list[Path]) -> None:
     rows = Parsed(full_page).rows[1:5]
-    wanted = [[column.text(row).replace("\n", ", ") for column in table.COLUMNS] for row in table.summary(all_runs)]
+    wanted = [[column.text(row).replace("\n", ",") for column in table.COLUMNS] for row in table.summary(all_runs)]
     assert rows == [
         [f"{row[0]} {row[1]}", *row[1:]] for row in wanted
     ]  # where it is narrow, the first column is preset and world
