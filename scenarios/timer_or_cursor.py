@@ -23,8 +23,8 @@ Set-up
 Expectation
     Without a pull, timers lose what they gave up, what business had in memory when it died, and whatever was said to somebody who was not
     there; longer ones lose less of the first only. The preset survives by its pull, that is by a log, and shows things out of order.
-    ``cursor`` loses nothing, repeats nothing and keeps the order, whatever the length, in about the same bytes; what was missed comes at once after
-    the return, instead of with the next resend.
+    ``cursor`` loses nothing, repeats nothing and keeps the order, whatever the length, in about the same bytes; what was missed comes at
+    once after the return, instead of with the next resend.
 
 What would surprise us
     A timer that loses nothing by resends alone; a loss, duplicate or disorder under ``cursor``; a cursor that costs twice the frames or
