@@ -43,7 +43,7 @@ NAME = "mechanism_ladder"
 def short_sweep(*options):
     """As anybody would make it: `imbench sweep mechanism_ladder --short`, and a choice of what is varied."""
     root = Path(tempfile.mkdtemp(prefix="imbench-ladder-"))
-    command = [sys.executable, str(CHECKOUT / "imbench.py"), "sweep", NAME, "--short", "--jobs", "2", "--out", str(root), *options]
+    command = [sys.executable, str(CHECKOUT / "imbench.py"), "sweep", NAME, "--short", "--jobs", "1", "--out", str(root), *options]
     subprocess.run(command, check=True, capture_output=True)
     return sweeps.latest(root, NAME)
 

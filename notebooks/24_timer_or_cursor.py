@@ -49,7 +49,7 @@ NAME = "timer_or_cursor"
 def short_sweep(*options):
     """As anybody would make it: `imbench sweep timer_or_cursor --short`, and a choice of what is varied."""
     root = Path(tempfile.mkdtemp(prefix="imbench-timer-"))
-    command = [sys.executable, str(CHECKOUT / "imbench.py"), "sweep", NAME, "--short", "--jobs", "2", "--out", str(root), *options]
+    command = [sys.executable, str(CHECKOUT / "imbench.py"), "sweep", NAME, "--short", "--jobs", "1", "--out", str(root), *options]
     subprocess.run(command, check=True, capture_output=True)
     return sweeps.latest(root, NAME)
 
@@ -90,6 +90,12 @@ for design in ("timer without pull", "timer", "cursor"):
 # The preset `timer` loses nothing, and not because of its timers: it asks the log, at log-in, for what is newer than the newest it has. **What saves it is half
 # a cursor.** What the missing half costs is order.
 #
+# A share of the messages:
+
+# %%
+disorder
+
+# %% [markdown]
 # ## Longer than the list remembers
 #
 # A NAT forgets a connection; both ends believe in it until a heartbeat goes unanswered. Business waits for receipts meanwhile, sends again into the void, and

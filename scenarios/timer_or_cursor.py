@@ -11,23 +11,20 @@ Set-up
     - *timer without pull*: ``timer`` by its timers alone. Three tries of a send; pending for 15 s: a timer of 5 s, two resends.
     - *timer*: the preset, which also asks the log, after each log-in, for what is newer than the newest it has.
     - *generous timer*: the same with 20 tries and 60 resends: pending for five minutes, longer than any outage here.
-    - *timer and rest of cursor*: generous timers in place of log and cursor, no pull, and everything else of ``cursor``: sends repeated
-      until
-      answered, acks after the commit, durable dedupe, dedupe at the device across connections, fenced goodbyes.
+    - *timer and rest of cursor*: generous timers in place of log and cursor, no pull, and everything else of ``cursor``: sends that are
+      repeated until answered, acks after the commit, durable dedupe, dedupe at the device across connections, fenced goodbyes.
     - *timer + pull and rest of cursor*: the same, and the pull of ``timer``.
     - *cursor*: the reference design.
 
     Business keeps a message pending for a device that is attached when the message comes. Outages: a gateway killed; business killed and
     away for 2, 8 or 20 s; connections that a gateway has lost and their devices believe in (half-open); connections that a NAT has
-    forgotten,
-    in which both ends believe until a heartbeat of 5 to 40 s finds out; half of the users with their app closed for 5 or 30 s at a time.
+    forgotten, in which both ends believe until a heartbeat of 5 to 40 s finds out; half of the users with their app closed for 5 or 30 s.
 
 Expectation
     Without a pull, timers lose what they gave up, what business had in memory when it died, and whatever was said to somebody who was not
     there; longer ones lose less of the first only. The preset survives by its pull, that is by a log, and shows things out of order.
-    ``cursor``
-    loses nothing, repeats nothing and keeps the order, whatever the length, in about the same bytes; what was missed comes at once after
-    the return, instead of with the next resend.
+    ``cursor`` loses nothing, repeats nothing and keeps the order, whatever the length, in about the same bytes; what was missed comes at
+    once after the return, instead of with the next resend.
 
 What would surprise us
     A timer that loses nothing by resends alone; a loss, duplicate or disorder under ``cursor``; a cursor that costs twice the frames or

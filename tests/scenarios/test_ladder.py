@@ -53,6 +53,7 @@ class TestLadder:
         assert killed["out_of_order"]["+ device dedupe"] > 0
         assert (runs["failing"]["+ order by sequence"] == 0).all()
 
+    @pytest.mark.slow
     def test_what_is_left_out_of_cursor_brings_its_anomaly_back(self, tmp_path: Path) -> None:
         left_out = {
             ("cursor without ack", "half-open"): "lost_pairs",
@@ -69,6 +70,7 @@ class TestLadder:
 
 
 class TestTimerOrCursor:
+    @pytest.mark.slow
     def test_timers_lose_who_is_away_or_silent_for_long_and_a_pull_costs_order_where_a_cursor_costs_nothing(
         self, tmp_path: Path
     ) -> None:
