@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from model.history.run_folder import RunFolder
+from scenarios.running import catalog
 from scenarios.running.exits import IO_ERROR, MISSING, VALID
 from tests.cli.conftest import Answer, Command
 from tests.corpus.files import FOLDER
