@@ -138,8 +138,9 @@ class LiveServer:
 class SimServer:
     """The simulated access, business and storage, without devices: the test has the clients' ends of the links."""
 
-    def __init__(self, policies: Policies = PRESETS["cursor"]) -> None:
-        times = msgspec.structs.replace(load(), gateway_start_us=0, business_start_us=0)
+    def __init__(self, policies: Policies = PRESETS["cursor"], **changed: Any) -> None:
+        """``changed``: service times in place of the measured ones."""
+        times = msgspec.structs.replace(load(), gateway_start_us=0, business_start_us=0, **changed)
         self.kernel = Kernel()
         self._luck = Luck(Network(), seed=1)
         self._business = SimBusiness(self.kernel, 1, times, policies, TIMERS, CONVERSATIONS)

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from model.core.frames import Deliver, Frame, Heads, Send, SendAck, SyncReply, SyncRequest
+from model.core.codes import Code
+from model.core.frames import Deliver, Error, Frame, Heads, Send, SendAck, SyncReply, SyncRequest
 from model.core.policies import PRESETS, Policies
 from model.scenario import faults
 from tests.conformance.servers import LiveServer, ServerUnderTest, SimServer, logged_in
@@ -117,6 +118,25 @@ def test_an_ack_outlives_what_it_promised_and_no_more(basis: str, make: Make) ->
         assert stored == (stage in STORED), stage
         assert not shown or stage == "fanned_out", stage
         assert shown or stage != "fanned_out", stage
+
+
+def test_the_disk_is_held_until_all_is_said_however_fast_it_is() -> None:
+    """A simulated commit that takes no time, and a loop whose turns take long: the ack that leaves a turn after queueing still leaves."""
+    instant = dict.fromkeys(("storage_commit_us", "storage_row_us", "storage_conversation_us", "storage_kib_us"), 0.0)
+    policies = msgspec.structs.replace(PRESETS["cursor"], ack_basis="queued")
+    talk = Talk(SimServer(policies, storage_sync_us=((0.0,),), business_turn_us=5_000.0, **instant))
+    assert talk.killed_at("forwarded")[2]
+    assert talk.killed_at("queued") == (True, False, False)
+
+
+def test_a_gateway_that_comes_back_keeps_its_deadlines() -> None:
+    server = SimServer()
+    talk = Talk(server)
+    talk.killed_at("read")
+    silent, _ = talk.logged_in()
+    last = silent.read_to_end()[-1]
+    assert isinstance(last, Error)
+    assert last.code == Code.IDLE
 
 
 def test_every_stage_there_is_is_tried() -> None:

@@ -60,6 +60,7 @@ def test_it_is_not_for_the_process_that_takes_its_place(stage: faults.KillStage)
         StorageStall("business", 2.9, 3.3), Kill("business", AT_S, 5.0, stage), Kill("business", 3.1, 3.2), scenario=slow
     )
     assert at(result, Kind.PROCESS_EXITED) == [pytest.approx(3.1)]
+    assert len([t for t in at(result, Kind.OK) if t > 3.6]) > 1000
     assert not kinds(result) & {"lost", "dup_app"}
 
 
