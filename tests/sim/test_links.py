@@ -13,7 +13,7 @@ from model.analysis import estimates
 from model.core import frames as f
 from model.scenario import NETWORKS, HalfOpen, Network, Scenario
 from model.sim.kernel import Kernel
-from model.sim.network import TABLE, Link, Luck
+from model.sim.network import TABLE, Link, Luck, retransmission_timeout_us
 from model.sim.paths import Paths
 from model.sim.rough import COMMITTED_US, DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLink, Weather
 from model.sim.sizes import link_bytes
@@ -168,6 +168,13 @@ def test_what_is_lost_comes_a_time_out_later_and_holds_up_what_follows() -> None
     ends.send(link.up, 0, "the other way")
     ends.kernel.play()
     assert ends.arrived == [(1000, "the other way"), (timeout_us + 1000, "lost"), (timeout_us + 1000, "behind it")]
+
+
+def test_a_time_out_grows_with_the_deviation_of_round_trips() -> None:
+    """Half of them take 1 s and half nothing: SRTT and RTTVAR are both 0.5 s, and the time-out is SRTT + 4 RTTVAR (RFC 6298, 2.3)."""
+    one_way = np.zeros(TABLE)
+    one_way[: TABLE // 4] = S
+    assert retransmission_timeout_us(QUIET, one_way) == S // 2 + 4 * S // 2
 
 
 def test_time_outs_double_so_a_hole_is_felt_up_to_twice_its_length() -> None:
