@@ -239,6 +239,18 @@ def test_outages_take_their_share_of_the_time_and_end_with_the_load() -> None:
     assert 0.1 in estimates.mean(shares, 0.99)
 
 
+def test_outages_are_there_whoever_asks_and_when_and_the_weather_of_a_link_is_drawn_as_it_is_asked_for() -> None:
+    """So two runs share outages whatever they send, and bursts of loss on a link until one of them sends more there."""
+    plan = msgspec.structs.replace(QUIET, outage_every_us=9 * S, outage_us=S, loss=0.2, burst_us=100_000)
+    seldom, often = (Outages(plan, 1, 1, until_us=2000 * S) for _ in range(2))
+    assert [seldom.blocks(t * S) for t in range(1000)] == [often.blocks(t * S // 5) for t in range(5000)][::5]
+    rarely, more = (Weather(plan, key=1) for _ in range(2))
+    asked = [[weather.loses(t * S) for t in range(100)] for weather in (rarely, more)]
+    assert asked[0] == asked[1]
+    more.loses(100 * S - 1)
+    assert [rarely.loses(t * S) for t in range(100, 200)] != [more.loses(t * S) for t in range(100, 200)]
+
+
 def test_devices_of_a_cell_are_out_together_and_others_are_not() -> None:
     scenario = Scenario("s", "?", network=msgspec.structs.replace(QUIET, outage_every_us=9 * S, outage_us=S, cell=3))
     paths = Paths(Kernel(), scenario, 1)
