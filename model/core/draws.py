@@ -1,8 +1,8 @@
 """Keyed draws: randomness that is an argument, not a stream.
 
 A draw is a pure function of (seed, machine, purpose, counter), so switching one policy does not shift every other draw, and two
-runs that differ in one rule share all other luck (common random numbers). The mixing function is the finaliser of SplitMix64
-(Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
+runs that differ in one rule share all luck whose counters they share (common random numbers). The mixing function is the finaliser of
+SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
 """
 
 from __future__ import annotations

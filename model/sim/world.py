@@ -332,7 +332,9 @@ class World:
     def _use(self) -> dict[str, dict[str, float]]:
         """By node, until now."""
         storage, generator = self.business.storage, self.devices.generator
-        used = {self.nodes[n.number]: {"cpu_us": n.cpu_us} for n in (self.business, *self.devices.gateways)}
+        used = {name: {"cpu_us": 0.0} for name in self.nodes.values()}
+        for node in (self.business, *self.devices.gateways, *self.former):
+            used[self.nodes[node.number]]["cpu_us"] += node.cpu_us
         used["storage"] = {"cpu_us": storage.cpu_us, "us": storage.at_work_us()}
         return used | ({} if generator is None else {"generator": {"cpu_us": generator.cpu_us}})
 

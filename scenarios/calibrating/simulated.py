@@ -56,12 +56,12 @@ def latencies(history: History, scenario: Scenario) -> dict[str, float]:
     """Throughput and latency under load.
 
     Latency is end to end, in microseconds: from the intended send to the first showing at a connected receiver, of what was meant to be
-    sent after the warm-up; what never came is as late as the run's end. Throughput counts showings to others in that time.
+    sent after the warm-up; what never came is as late as it was at the run's end. Throughput counts showings to others in that time.
     """
     begin_us, end_us = scenario.at_us(scenario.warm_up_s), scenario.at_us(scenario.duration_s)
     found = Case(history).latencies
     within = (found.live_t_us >= begin_us) & (found.live_t_us < end_us)
-    samples = np.minimum(found.live[within], float(history.t_us.max(initial=0)))
+    samples = np.minimum(found.live, history.t_us.max(initial=0) - found.live_t_us)[within]
     rows = history.rows_of(Kind.DELIVER)
     rows = rows[(history.via[rows] != Via.OWN) & (history.t_us[rows] >= begin_us) & (history.t_us[rows] < end_us)]
     measured = {"throughput_per_s": len(rows) / (end_us - begin_us) * 1e6}

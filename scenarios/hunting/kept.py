@@ -44,10 +44,11 @@ def read(path: Path = FILE) -> list[Kept]:
 
 def keep(found: Iterable[tuple[int, Trial, Outcome]], today: date, path: Path = FILE) -> int:
     """Append (seed, minimal trial, its outcome), but for trials that are there already. Returns how many were appended."""
-    there = {entry.trial.scenario.digest() + str(entry.trial.seed) for entry in read(path)}
+    there = [entry.trial for entry in read(path)]
     lines = []
     for seed, trial, outcome in found:
-        if trial.scenario.digest() + str(trial.seed) not in there:
+        if trial not in there:
+            there.append(trial)
             lines.append(msgspec.json.encode(Kept(seed, today.isoformat(), generator.VERSION, outcome.kinds, trial)).decode())
     with path.open("a", encoding="utf8") as file:
         file.writelines(f"{line}\n" for line in lines)

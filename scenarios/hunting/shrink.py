@@ -4,7 +4,8 @@ Each way to make a trial smaller is a function that yields smaller ones; the fir
 ways are tried anew, until none helps or ``tries_max`` trials were played or became too long. Since another scenario has another luck,
 each is played with a few seeds.
 
-"The same way" is the same first kind of finding: an anomaly that comes with it may go.
+"The same way" is the same first kind of finding: an anomaly that comes with it may go. Of a crash it is the same exception at the same
+place; what it says may name values, which a smaller trial has others of. A trial that no command would play is not tried.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from model.core.policies import Timers
 from model.scenario import Clocks, Disk, Network, Scenario
 from model.workload import amounts
 from scenarios.hunting import faults
-from scenarios.hunting.trial import Outcome, Trial, play
+from scenarios.hunting.trial import CRASH, Outcome, Trial, play
+from scenarios.running.settings import problems
 
 TRIES_MAX = 400
 """Trials played for one failing seed: about ten seconds."""
@@ -31,8 +33,8 @@ LUCKS = 3
 
 
 def shrink(trial: Trial, outcome: Outcome, tries_max: int = TRIES_MAX) -> tuple[Trial, Outcome, int]:
-    """The smallest trial found that fails with the first of the outcome's kinds, its outcome, and how many trials were played."""
-    kind, tries, rows = outcome.kinds[0], 0, 0
+    """The smallest trial found that fails in the first of the outcome's ways, its outcome, and how many trials were played."""
+    way, tries, rows = _ways(outcome)[0], 0, 0
     shrunk = True
     while shrunk:
         shrunk = False
@@ -42,10 +44,16 @@ def shrink(trial: Trial, outcome: Outcome, tries_max: int = TRIES_MAX) -> tuple[
             tries += 1
             found = play(smaller)
             rows += found.rows
-            if kind in found.kinds:
+            if way in _ways(found):
                 trial, outcome, shrunk = smaller, found, True
                 break
     return trial, outcome, tries
+
+
+def _ways(outcome: Outcome) -> list[tuple[str, ...]]:
+    """How it fails: its kinds, a crash with its exception and place."""
+    found = zip(outcome.kinds, outcome.details, strict=True)
+    return [(kind, text.partition(":")[0], text.rpartition(" in ")[2]) if kind == CRASH else (kind,) for kind, text in found]
 
 
 def size(trial: Trial) -> tuple[int, ...]:
@@ -71,6 +79,8 @@ def _unlike(value: Any, other: msgspec.Struct) -> int:
 def _candidates(trial: Trial) -> Iterator[Trial]:
     for way in (_fewer_faults, _fewer_people, _fewer_sends, _simpler, _plainer_numbers):
         for smaller in way(trial):
+            if next(problems(smaller.scenario), None) is not None:
+                continue
             for luck in range(LUCKS):
                 yield msgspec.structs.replace(smaller, seed=trial.seed + luck)
 

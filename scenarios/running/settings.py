@@ -32,9 +32,9 @@ def apply(scenario: Scenario, settings: Sequence[str], option: str = "--set") ->
     from."""
     for setting in settings:
         scenario = _applied(scenario, setting, f"{option} {setting}")
-    if problems := list(_problems(scenario)):
-        more = f"; and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
-        raise CannotRun(f"the scenario cannot be played: {'; '.join(problems[:PROBLEMS_TOLD])}{more}")
+    if found := list(problems(scenario)):
+        more = f"; and {len(found) - PROBLEMS_TOLD} more" if len(found) > PROBLEMS_TOLD else ""
+        raise CannotRun(f"the scenario cannot be played: {'; '.join(found[:PROBLEMS_TOLD])}{more}")
     return _with_trace(scenario) if isinstance(scenario.workload.arrivals, Replay) else scenario
 
 
@@ -140,7 +140,7 @@ def check_mix(scenario: Scenario, preset: str) -> None:
 # what no world can play ------------------------------------------------------------------------------------------------------------
 
 
-def _problems(scenario: Scenario) -> Iterator[str]:
+def problems(scenario: Scenario) -> Iterator[str]:
     """What is wrong with a scenario, in words; faults are measured by its gateways and its length, if those are right."""
     yield from (text for holds, text in _conditions(scenario) if not holds)
     if 1 <= scenario.gateways <= GATEWAYS_MAX and _within(scenario.duration_s, 0, math.inf):

@@ -1,8 +1,9 @@
 """The promises: how far a prediction may be from what is measured. They were written down before anything was measured.
 
 A prediction and a measurement are means over replications with the same seeds. Its error is relative to the measurement. Up to a load of
-0.8 the promise holds as it stands; above, where a small error of a cost is a large one of a wait, it is doubled. Rates of losses,
-duplicates and inversions are rare events: they are held to whether their 95 % intervals meet. ``cursor`` promises none at all.
+0.8, as it was meant or as it is predicted, the promise holds as it stands; above, where a small error of a cost is a large one of a wait,
+it is doubled. Rates of losses, duplicates and inversions are rare events: they are held to whether their 95 % intervals meet. ``cursor``
+promises none at all.
 
 Changing a number of this table is changing what the project claims: it goes with a line in docs/calibration.md, never with a failing run.
 """
@@ -51,7 +52,8 @@ class Row(msgspec.Struct, frozen=True):
     point: str
     preset: str
     load: float
-    """Share that was predicted to be busy of the server's cores or of the load process's one, whichever is more."""
+    """Share that was to be busy of the server's cores or of the load process's one, whichever is more: as it was meant or as it is
+    predicted, the lesser of both."""
     measure: str
     predicted: float
     measured: float | None
@@ -70,61 +72,58 @@ class Row(msgspec.Struct, frozen=True):
 def rows(
     point: str, preset: str, load: float, predicted: Sequence[Values], measured: Sequence[Values], line: Values
 ) -> Iterator[Row]:
-    """Every promise at one point, by the replications of both worlds."""
-    for measure, allowed in PROMISED.items():
-        if all(measure in run for run in predicted):
-            yield _promised(point, preset, load, measure, allowed, predicted, measured, line)
-    for measure in RATES:
-        if all(measure in run for run in predicted):
-            yield _rate(point, preset, load, measure, predicted, measured)
+    """Every promise at one point, by the replications of both worlds. A replication that lacks a measure counts for the others; a row for
+    which less than ``REPLICATIONS_MIN`` are left in either world is open."""
+    for measure in (*PROMISED, *RATES):
+        ours, theirs = ([run[measure] for run in runs if measure in run] for runs in (predicted, measured))
+        if not ours:
+            continue
+        row = Row(point, preset, load, measure, mean(ours), None, None, None, _allowed(load, measure), "open", line.get(measure))
+        if min(len(ours), len(theirs)) < REPLICATIONS_MIN:
+            yield row
+        elif measure in PROMISED:
+            yield _promised(row, theirs)
+        else:
+            yield _rate(row, ours, theirs)
 
 
-def allowed_at(load: float, allowed: float) -> float:
-    """What a promise comes to at a load."""
-    return 2 * allowed if load > DOUBLED_ABOVE else allowed
+def _allowed(load: float, measure: str) -> float:
+    """What a promise comes to at a load; of rates, what intervals come to is yet to be seen."""
+    return PROMISED.get(measure, 0.0) * (2 if load > DOUBLED_ABOVE else 1)
 
 
-def _promised(
-    point: str,
-    preset: str,
-    load: float,
-    measure: str,
-    allowed: float,
-    predicted: Sequence[Values],
-    measured: Sequence[Values],
-    line: Values,
-) -> Row:
-    allowed = allowed_at(load, allowed)
-    says = mean_of(predicted, measure)
-    of_line = line.get(measure)
-    if len(measured) < REPLICATIONS_MIN:
-        return Row(point, preset, load, measure, says, None, None, None, allowed, "open", of_line)
-    found = estimates.mean([run[measure] for run in measured], CONFIDENCE)
-    error = relative(says, found.mean)
-    line_error = None if of_line is None else relative(of_line, found.mean)
-    answer: Answer = "kept" if abs(error) <= allowed else "broken"
-    return Row(point, preset, load, measure, says, found.mean, found.half_width, error, allowed, answer, of_line, line_error)
+def _promised(row: Row, theirs: Sequence[float]) -> Row:
+    found = estimates.mean(theirs, CONFIDENCE)
+    error = relative(row.predicted, found.mean)
+    return msgspec.structs.replace(
+        row,
+        measured=found.mean,
+        half_width=found.half_width,
+        error=error,
+        answer="kept" if abs(error) <= row.allowed else "broken",
+        line_error=None if row.line is None else relative(row.line, found.mean),
+    )
 
 
-def _rate(point: str, preset: str, load: float, measure: str, predicted: Sequence[Values], measured: Sequence[Values]) -> Row:
-    says = mean_of(predicted, measure)
-    if len(measured) < REPLICATIONS_MIN or len(predicted) < REPLICATIONS_MIN:
-        return Row(point, preset, load, measure, says, None, None, None, 0.0, "open")
-    ours, theirs = (estimates.mean([run[measure] for run in runs], CONFIDENCE) for runs in (predicted, measured))
-    difference = ours.mean - theirs.mean
-    if preset == NOTHING:
-        kept = all(run[measure] == 0 for run in (*predicted, *measured))
-        return Row(
-            point, preset, load, measure, says, theirs.mean, theirs.half_width, difference, 0.0, "kept" if kept else "broken"
-        )
-    allowed = ours.half_width + theirs.half_width
-    answer: Answer = "kept" if abs(difference) <= allowed else "broken"
-    return Row(point, preset, load, measure, says, theirs.mean, theirs.half_width, difference, allowed, answer)
+def _rate(row: Row, ours: Sequence[float], theirs: Sequence[float]) -> Row:
+    of_ours, of_theirs = estimates.mean(ours, CONFIDENCE), estimates.mean(theirs, CONFIDENCE)
+    error, allowed = of_ours.mean - of_theirs.mean, of_ours.half_width + of_theirs.half_width
+    kept = abs(error) <= allowed
+    if row.preset == NOTHING:
+        kept, allowed = not any((*ours, *theirs)), 0.0
+    return msgspec.structs.replace(
+        row,
+        measured=of_theirs.mean,
+        half_width=of_theirs.half_width,
+        error=error,
+        allowed=allowed,
+        answer="kept" if kept else "broken",
+    )
 
 
-def mean_of(runs: Sequence[Values], measure: str) -> float:
+def mean(values: Sequence[float]) -> float:
     """Over replications."""
-    return math.fsum(run[measure] for run in runs) / len(runs)
+    return math.fsum(values) / len(values)
 
 
 def relative(predicted: float, measured: float) -> float:

@@ -180,7 +180,7 @@ def _rows(prediction: Prediction, measured: Sequence[Measured]) -> Iterable[Row]
     point = prediction.point
     for preset, runs in prediction.runs.items():
         found = [m.values for m in measured if (m.point, m.preset) == (point.name, preset) and m.values]
-        yield from promises.rows(point.name, preset, point.load, runs, found, prediction.line)
+        yield from promises.rows(point.name, preset, min(point.load, prediction.busy), runs, found, prediction.line)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -12,7 +12,8 @@ import pytest
 from model.sim import kernel
 from model.sim.world import World
 from scenarios.hunting import generator, kept, probes, search, shrink
-from scenarios.hunting.trial import play
+from scenarios.hunting.trial import CRASH, Outcome, Trial, play
+from scenarios.running.settings import apply
 from tests.hunt.mutants import MUTANTS
 
 PAST_A_GAP = next(mutant for mutant in MUTANTS if mutant.name == "cursor moved past a gap")
@@ -47,6 +48,46 @@ def test_a_failing_trial_is_made_small_and_fails_in_the_same_way() -> None:
     assert play(small).kinds == ()
 
 
+def test_what_fails_in_another_way_is_not_taken_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here every trial fails, and only those with a fault in the way of the first."""
+    trial = next(t for t in map(generator.trial, range(1, 100)) if len(t.scenario.faults) > 2)
+    monkeypatch.setattr(shrink, "play", lambda t: Outcome(("lost",) if t.scenario.faults else ("dup_app",), ("1",), "", 0, 0))
+    small, found, _ = shrink.shrink(trial, Outcome(("lost",), ("1",), "", 0, 0), tries_max=100)
+    assert found.kinds == ("lost",)
+    assert len(small.scenario.faults) == 1
+
+
+def test_a_crash_elsewhere_is_another_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says may name values, which smaller trials have others of; its type and its place are what it is."""
+    trial = next(t for t in map(generator.trial, range(1, 100)) if len(t.scenario.faults) > 2)
+
+    def play(trial: Trial) -> Outcome:
+        faults = len(trial.scenario.faults)
+        detail = f"KeyError: {faults} in model.core.log.f" if faults > 1 else "KeyError: 0 in model.core.log.g"
+        return Outcome((CRASH,), (detail,), "", 0, 0)
+
+    monkeypatch.setattr(shrink, "play", play)
+    small, found, _ = shrink.shrink(trial, play(trial), tries_max=200)
+    assert found.details == ("KeyError: 2 in model.core.log.f",)
+    assert len(small.scenario.faults) == 2
+
+
+def test_only_what_can_be_played_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halved again and again, a scenario would end as one that every command refuses, and a crash in it is no bug of the rules."""
+    tried, fails = list[Trial](), Outcome(("lost",), ("1",), "", 0, 0)
+
+    def play(trial: Trial) -> Outcome:
+        tried.append(trial)
+        return fails
+
+    monkeypatch.setattr(shrink, "play", play)
+    for seed in range(1, 30):
+        shrink.shrink(generator.trial(seed), fails, tries_max=100)
+    assert len(tried) > 500
+    for trial in tried:
+        assert apply(trial.scenario, []) is trial.scenario
+
+
 def test_shrinking_is_bounded() -> None:
     trial = generator.trial(1, "timer")
     small, _, tries = shrink.shrink(trial, play(trial), tries_max=7)
@@ -66,6 +107,17 @@ def test_what_is_kept_is_kept_once_and_can_be_read(tmp_path: Path) -> None:
     assert entry.kinds == found[0][2].kinds
     assert msgspec.to_builtins(entry.trial) == msgspec.to_builtins(trial)
     assert play(entry.trial) == found[0][2]
+
+
+def test_another_trial_of_the_same_scenario_and_luck_is_kept_too_and_twice_the_same_once(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.txt"
+    path.write_text("")
+    trial, outcome = generator.trial(3), Outcome(("lost",), ("1",), "", 0, 0)
+    others = ({"ties": 1}, {"ties": None}, {"limits": {"GAP_BUFFER_MAX": 0}}, {"preset": "timer"}, {"times": {"local_us": 1.0}})
+    found = [(3, msgspec.structs.replace(trial, **fields), outcome) for fields in others]
+    assert kept.keep([*found, *found], date(2026, 11, 26), path) == len(found)
+    assert [entry.trial for entry in kept.read(path)] == [trial for _, trial, _ in found]
+    assert kept.keep(found, date(2026, 11, 26), path) == 0
 
 
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:

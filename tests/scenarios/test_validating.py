@@ -15,7 +15,8 @@ from model.core.policies import PRESETS
 from model.history.columns import from_rows
 from model.history.machine import Machine
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Kind
+from model.history.schema import Kind, Phase
+from model.sim import run
 from model.sim.service_times import Standard, load
 from reports import validation
 from scenarios.calibrating import simulated
@@ -27,7 +28,7 @@ from scenarios.validating.holdout import Point
 from scenarios.validating.predict import Prediction
 from scenarios.validating.promises import PROMISED, Comparison, Row
 from scenarios.validating.validate import Measured, Results
-from tests.sim.test_world import KILLED
+from tests.sim.test_world import BUSINESS_KILLED, KILLED
 
 HERE = Machine("a CPU", 2, "a kernel", "3.11.7")
 TRUE = {"throughput_per_s": 1_000.0, "mean_us": 2_000.0, "p50_us": 1_800.0, "p95_us": 4_000.0, "p99_us": 6_000.0}
@@ -104,10 +105,23 @@ def test_of_cursor_a_single_loss_in_either_world_breaks_the_promise() -> None:
     assert answers(rows(one, [NOTHING] * 3))["lost"] == "broken"
 
 
+def test_what_a_run_could_not_measure_is_left_out_and_a_row_of_less_than_two_is_open() -> None:
+    whole, without = around(TRUE | NOTHING), {name: value for name, value in TRUE.items() if name != "p95_us"}
+    assert set(answers(rows(whole, [*whole[:2], without])).values()) == {"kept"}
+    assert set(answers(rows([*whole[:2], without], whole)).values()) == {"kept"}
+    for found in (rows(whole, [whole[0], without]), rows([whole[0], without], whole)):
+        assert answers(found) == dict.fromkeys(TRUE, "kept") | dict.fromkeys(NOTHING, "open") | {"p95_us": "open"}
+
+
 def test_of_other_presets_rates_are_held_to_whether_their_intervals_meet() -> None:
     lossy = NOTHING | {"lost": 0.1}
     assert answers(rows(around(lossy, 1.05, 0.03), around(lossy, 1.0, 0.03), preset="naive"))["lost"] == "kept"
     assert answers(rows(around(lossy, 1.50, 0.03), around(lossy, 1.0, 0.03), preset="naive"))["lost"] == "broken"
+    half = 4.303 * 0.03 / math.sqrt(3)  # of each interval, relative: Student, two degrees of freedom
+    for apart, answer in ((1.9, "kept"), (2.1, "broken")):
+        for predicted, measured in ((1 + apart * half, 1.0), (1.0, 1 + apart * half)):
+            found = rows(around(lossy, predicted, 0.03 / predicted), around(lossy, measured, 0.03 / measured), preset="naive")
+            assert answers(found)["lost"] == answer
 
 
 def test_a_prediction_of_something_that_is_not_there_is_infinitely_wrong() -> None:
@@ -177,6 +191,16 @@ def test_what_the_harness_failed_at_is_open_and_no_failure_of_the_prediction() -
     assert results.exit_code == exits.HARNESS_INVALID
     assert "8 could not be measured" in results.conclusion
     assert validate.concluded([], [], HERE, "a machine").exit_code == exits.UNKNOWN
+
+
+@pytest.mark.parametrize(("meant", "came_to", "allowed"), [(0.9, 0.92, 0.2), (0.9, 0.55, 0.1), (0.8, 0.82, 0.1)])
+def test_a_promise_is_doubled_where_the_load_was_meant_to_be_high_and_is_predicted_to_be(
+    meant: float, came_to: float, allowed: float
+) -> None:
+    """A rate that ends below its load has no claim to the excuse of a high one, nor has one that comes out above."""
+    asked = prediction(TRUE, load=meant)
+    results = validate.concluded([msgspec.structs.replace(asked, busy=came_to)], measured(TRUE), HERE, "a machine")
+    assert {row.allowed for row in results.rows if row.measure == "mean_us"} == {allowed}
 
 
 def test_a_report_reads_results_and_leaves_table_and_picture(tmp_path: Path) -> None:
@@ -283,20 +307,60 @@ def test_measures_of_a_run_with_a_fault_are_returns_and_rates() -> None:
     assert measures.of(simulated.played(KILLED, "naive", 1, load(), 1), KILLED)["lost"] > 0
 
 
-def test_returns_are_counted_from_the_loss_of_each_device() -> None:
+def test_what_never_came_is_as_late_as_it_was_at_the_end_of_the_run() -> None:
+    """From business's end on, at 1.5 s of the load, nobody is shown anything under ``naive``: a seventh of what is owed."""
+    history = simulated.played(BUSINESS_KILLED, "naive", 1, load(), 1)
+    end_us, killed_us = int(history.t_us.max()), BUSINESS_KILLED.at_us(1.5)
+    assert 0.9 * (end_us - killed_us) < simulated.latencies(history, BUSINESS_KILLED)["p99_us"] <= end_us - killed_us
+
+
+def test_of_a_drain_that_did_not_end_no_losses_are_told() -> None:
+    result = run(simulated.as_live(KILLED, load(), 1), "naive", 1)
+    cut_off = from_rows(msgspec.structs.replace(result.header, truncated=True), result.rows)
+    found = measures.of(cut_off, KILLED)
+    assert set(found) == {"reconnect_peak", "reconnect_95_us", "attempts", "twice", "out_of_order"}
+
+
+def came_back(*devices: tuple[list[int], list[int], list[int]], audit_us: int | None = None) -> dict[str, float]:
+    """The measures of returns, by (instants at which a connection was lost, attempts, instants of readiness) of each device."""
     recorder = MemoryRecorder()
-    for device, (lost_us, attempts, back_us) in enumerate([(100, [200, 300], 400), (150, [500], 600_000)], 1):
+    for device, (lost, attempts, back) in enumerate(devices, 1):
         recorder.record(Kind.DEVICE, 0, device=device, user=device)
         recorder.record(Kind.CONNECTING, 10, device=device, connection=1)
         recorder.record(Kind.READY, 20, device=device, connection=1)
-        recorder.record(Kind.DISCONNECTED, lost_us, device=device, connection=1)
-        for n, t_us in enumerate(attempts, 2):
-            recorder.record(Kind.CONNECTING, t_us, device=device, connection=n)
-        recorder.record(Kind.READY, back_us, device=device, connection=1 + len(attempts))
+        for kind, instants in ((Kind.DISCONNECTED, lost), (Kind.CONNECTING, attempts), (Kind.READY, back)):
+            for n, t_us in enumerate(instants, 1):
+                recorder.record(kind, t_us, device=device, connection=n)
+    if audit_us is not None:
+        recorder.record(Kind.PHASE, audit_us, code=Phase.AUDIT)
     result = simulated.played(KILLED, "cursor", 1, load(), 1)
     rows = np.sort(recorder.rows(), order="t_us", kind="stable")
-    found = measures.returns(from_rows(msgspec.structs.replace(result.header, load_begin_us=0), rows))
+    return measures.returns(from_rows(msgspec.structs.replace(result.header, load_begin_us=0), rows))
+
+
+def test_returns_are_counted_from_the_first_loss_of_each_device() -> None:
+    found = came_back(([100], [200, 300], [400]), ([150], [500], [600_000]))
     assert found == {"reconnect_peak": 1.0, "reconnect_95_us": 600_000.0 - 150, "attempts": 1.5}
+    again = came_back(([100, 900], [200, 300, 1_000], [400, 1_100]))
+    assert again == {"reconnect_peak": 1.0, "reconnect_95_us": 300.0, "attempts": 2.0}
+
+
+def test_who_never_came_back_is_in_no_peak_and_waits_to_the_end() -> None:
+    gone: tuple[list[int], list[int], list[int]] = ([150], [500, 900_000], [])
+    assert came_back(([100], [200], [400]), gone, gone, gone) == {
+        "reconnect_peak": 1.0,
+        "reconnect_95_us": 900_000.0 - 150,
+        "attempts": 1.75,
+    }
+    assert came_back(gone)["reconnect_peak"] == 0
+
+
+def test_what_happens_in_the_audit_is_no_return() -> None:
+    assert came_back(([100], [200], [400]), ([500_001], [500_100], [500_200]), audit_us=500_000) == came_back(
+        ([100], [200], [400])
+    )
+    late = came_back(([100], [200], [400]), ([100], [200, 500_100], [500_200]), audit_us=500_000)
+    assert late == {"reconnect_peak": 1.0, "reconnect_95_us": 500_000.0 - 100, "attempts": 1.0}
 
 
 def test_a_peak_is_the_most_in_any_window() -> None:

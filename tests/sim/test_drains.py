@@ -159,6 +159,13 @@ def test_a_request_that_arrives_when_the_successor_serves_is_taken_up_by_it_thou
     assert set(refused["device"].tolist()) == before
 
 
+def test_what_a_gateway_cost_before_its_successor_is_not_forgotten() -> None:
+    """Each process of a gateway counts, in the whole run and in what was measured of it."""
+    calm, drained = (play("spread", *faults).counters["gateway-1"] for faults in ((), (Drain("gateway-1", AT_S, AT_S + DOWN_S),)))
+    for name in ("cpu_us", "measured_cpu_us", "turns", "sent"):
+        assert drained[name] > 0.8 * calm[name], name
+
+
 def test_a_fault_after_a_restart_strikes_the_successor() -> None:
     result = play("spread", Drain("gateway-1", AT_S, AT_S + DOWN_S), Kill("gateway-1", AT_S + 2, AT_S + 2.2))
     exits = result.rows[result.rows["kind"] == Kind.PROCESS_EXITED]

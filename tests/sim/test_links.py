@@ -13,7 +13,7 @@ from model.analysis import estimates
 from model.core import frames as f
 from model.scenario import NETWORKS, HalfOpen, Network, Scenario
 from model.sim.kernel import Kernel
-from model.sim.network import TABLE, Link, Luck
+from model.sim.network import TABLE, Link, Luck, retransmission_timeout_us
 from model.sim.paths import Paths
 from model.sim.rough import COMMITTED_US, DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLink, Weather
 from model.sim.sizes import link_bytes
@@ -170,6 +170,13 @@ def test_what_is_lost_comes_a_time_out_later_and_holds_up_what_follows() -> None
     assert ends.arrived == [(1000, "the other way"), (timeout_us + 1000, "lost"), (timeout_us + 1000, "behind it")]
 
 
+def test_a_time_out_grows_with_the_deviation_of_round_trips() -> None:
+    """Half of them take 1 s and half nothing: SRTT and RTTVAR are both 0.5 s, and the time-out is SRTT + 4 RTTVAR (RFC 6298, 2.3)."""
+    one_way = np.zeros(TABLE)
+    one_way[: TABLE // 4] = S
+    assert retransmission_timeout_us(QUIET, one_way) == S // 2 + 4 * S // 2
+
+
 def test_time_outs_double_so_a_hole_is_felt_up_to_twice_its_length() -> None:
     ends = Ends(QUIET)
     link, timeout_us = ends.link(), ends.air.luck.timeout_us
@@ -230,6 +237,18 @@ def test_outages_take_their_share_of_the_time_and_end_with_the_load() -> None:
         shares.append(float(np.mean([outages.blocks(t * S // 5) for t in range(10_000)])))
         assert not any(outages.blocks(t * S) for t in range(2100, 3000))
     assert 0.1 in estimates.mean(shares, 0.99)
+
+
+def test_outages_are_there_whoever_asks_and_when_and_the_weather_of_a_link_is_drawn_as_it_is_asked_for() -> None:
+    """So two runs share outages whatever they send, and bursts of loss on a link until one of them sends more there."""
+    plan = msgspec.structs.replace(QUIET, outage_every_us=9 * S, outage_us=S, loss=0.2, burst_us=100_000)
+    seldom, often = (Outages(plan, 1, 1, until_us=2000 * S) for _ in range(2))
+    assert [seldom.blocks(t * S) for t in range(1000)] == [often.blocks(t * S // 5) for t in range(5000)][::5]
+    rarely, more = (Weather(plan, key=1) for _ in range(2))
+    asked = [[weather.loses(t * S) for t in range(100)] for weather in (rarely, more)]
+    assert asked[0] == asked[1]
+    more.loses(100 * S - 1)
+    assert [rarely.loses(t * S) for t in range(100, 200)] != [more.loses(t * S) for t in range(100, 200)]
 
 
 def test_devices_of_a_cell_are_out_together_and_others_are_not() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import model.sim
 from model.checkers import judge
 from model.core import limits
+from model.core.policies import Timers
 from model.history.columns import from_rows
 from model.history.schema import Kind
 from model.scenario import LoginCost, Scenario
@@ -97,6 +98,19 @@ def test_what_finds_the_accept_queue_full_is_asked_again_a_second_later(monkeypa
     assert unbounded.max() < 4_000_000
     assert ready.max() > unbounded.max()
     assert ready[3] > SYN_TIMEOUT_US
+
+
+def test_the_wait_for_an_answer_that_does_not_come_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again after 1 s, 2 s and 4 s more, who finds the queue full until 4 s later comes in after 7 s (RFC 6298, 2.1 and 5.5)."""
+
+    def room_from(us: int) -> int:
+        monkeypatch.setattr(access.SimGateway, "crowded", property(lambda gateway: gateway.kernel.now < us))
+        one = scenario(2, gateways=1, ramp_s=0.2, duration_s=12.0, timers=Timers(connect_timeout_us=20_000_000))
+        return int(times_of(model.sim.run(one, "cursor", 1), Kind.READY)[0])
+
+    at_once = room_from(0)
+    for full_us, later_us in ((500_000, 1_000_000), (2_000_000, 3_000_000), (4_000_000, 7_000_000)):
+        assert room_from(full_us) - at_once == pytest.approx(later_us, abs=5_000)
 
 
 class TestConnectionsThatEndByThemselves:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from model.core.commands import Append
@@ -23,7 +24,7 @@ from model.sim.business import SimBusiness
 from model.sim.generator import LoadProcess
 from model.sim.kernel import Kernel
 from model.sim.network import Link, Luck
-from model.sim.node import SLICE_US, TURN_US_MAX
+from model.sim.node import FACTORS, SLICE_US, TURN_US_MAX, uneven
 from model.sim.service_times import FORMAT, CalibrationError, Provenance, ServiceTimes, load, warning
 from model.sim.stations import Cores
 from model.sim.storage import STATEMENT_US, SimStorage
@@ -154,6 +155,14 @@ def test_business_pays_for_targets_and_envelopes_apart() -> None:
     fan_out = [TellGateway(1, Down((1, 2, 3), 1, deliver(KIB))), TellGateway(2, Down((4,), 1, deliver(KIB)))]
     assert node.cost(fan_out) == 2 * 10 + 4 * 1 + 2 * 100
     assert node.cost([Store(Append(1, 1, 1, 1, 1, b"", True))]) == 0
+
+
+def test_waking_up_unevenly_costs_no_more_on_average() -> None:
+    """A lognormal factor of mean 1, not of median 1; within four standard errors."""
+    spread = 0.6
+    factors = np.array(uneven(spread, 1, 1))
+    assert factors.mean() == pytest.approx(1.0, abs=4 * np.sqrt((np.exp(spread**2) - 1) / FACTORS))
+    assert np.log(factors).std() == pytest.approx(spread, rel=0.05)
 
 
 def test_a_role_that_has_rested_takes_longer() -> None:
