@@ -47,8 +47,8 @@ class Finished:
     history: History
     judged: Judged
     counters: dict[str, dict[str, float]]
-    """What each node has counted; in both worlds ``measured_cpu_us``, its CPU from the end of the warm-up to the end of the load. ``cpu_us``:
-    of a simulated one its CPU in the whole run, of a live one that in the time of the load."""
+    """What each node has counted; in both worlds ``measured_cpu_us``, its CPU from the end of the warm-up to the end of the load.
+    ``cpu_us``: of a simulated one its CPU in the whole run, of a live one that in the time of the load."""
     end_us: int
     """When the run ended."""
 
@@ -87,12 +87,12 @@ def played_live(
     folder = RunFolder.open(result.folder)
     history = folder.history()
     judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons, result.crashed)
-    counters = _counted(folder.read_json(METRICS), scenario)
+    counters = counted(folder.read_json(METRICS), scenario)
     return Finished(scenario, "live", preset, history, judged, counters, int(history.t_us.max(initial=0))), result.folder
 
 
-def _counted(found: Mapping[str, Any], scenario: Scenario) -> dict[str, dict[str, float]]:
-    """Of a live run, by process, from its metrics."""
+def counted(found: Mapping[str, Any], scenario: Scenario) -> dict[str, dict[str, float]]:
+    """What the processes of a live run have used, from its metrics; see :class:`Finished`."""
     samples = msgspec.convert(found["samples"], list[metrics.Sample])
     whole_us, measured_us = (
         metrics.cpu_by_name(samples, scenario.at_us(since_s), scenario.at_us(scenario.duration_s))

@@ -455,7 +455,7 @@ def differences(table: pd.DataFrame, sweep: Sweep) -> Iterable[Row]:
 
 
 def _paired(group: pd.DataFrame, axis: str, base: str, choice: str, measure: str) -> Row | None:
-    """The mean difference and its interval over the seeds that both have; None where a figure is no number, or with fewer than two pairs."""
+    """The mean difference and its interval over the seeds that both have; None where a figure is no number or with fewer than two pairs."""
     one, other = (group[group[axis] == label].set_index("seed")[measure].astype(float) for label in (base, choice))
     both = pd.concat([one, other], axis=1, join="inner")
     if len(both) < 2 or not all(map(math.isfinite, (*one, *other))):
