@@ -68,8 +68,8 @@ def sweep(
     """Run the scenario NAME over a grid, in the simulated world or, one run after the other, in the live one.
 
     The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, the harness failed in a live run or a judge crashed,
-    130 or 143 after a signal.
+    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, a judge crashed or the harness failed
+    in a live run, 130 or 143 after a signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping

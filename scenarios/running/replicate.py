@@ -2,8 +2,8 @@
 
 A scenario file says what is taken from a finished run in a function ``figures(run)``, which serves both worlds; else :func:`figures` here
 is taken. One whose question is no run of a scenario at all has ``replication(scenario, preset, seed, place)`` instead, which simulates
-what it likes. A figure is a number, infinite for "never", or None where the samples do not allow it, or the judges withhold it. From a run
-that says nothing of the product no figures are taken: :func:`left_out`, :class:`NotCounted`.
+what it likes, and names the fields that it looks at, ``READS``. A figure is a number, infinite for "never", or None where the samples do
+not allow it or the judges withhold it. From a run that says nothing of the product none are taken (:func:`left_out`, :class:`NotCounted`).
 """
 
 from __future__ import annotations

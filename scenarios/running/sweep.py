@@ -182,6 +182,8 @@ def swept(
     check_presets([plan.preset, *_presets(plan)], targets=world == "live")
     _check_apart(plan)
     _check_free(settings, plan)
+    if catalog.replication(name) is not None:
+        _check_read(name, preset, settings, plan)
     if preset and _presets(plan):
         raise CannotRun(f"--preset {preset}: an axis of this sweep chooses presets; choose from it with --axis")
     if world == "live":
@@ -231,6 +233,17 @@ def _check_free(settings: Sequence[str], plan: Sweep) -> None:
                 raise CannotRun(
                     f"--set {setting}: the axis '{axis.name}' varies that; choose from it with --axis {axis.name}=..."
                 )
+
+
+def _check_read(name: str, preset: str | None, settings: Sequence[str], plan: Sweep) -> None:
+    """Raises :class:`CannotRun` for what a replication of the scenario's own would ignore."""
+    given = [("--set", setting) for setting in settings] + [("--preset", preset)] * bool(preset)
+    given += [("--axis", field) for one in plan.axes for field in sorted(_fields(one))]
+    known = catalog.reads(name)
+    for way, said in given:
+        field = said.partition("=")[0]
+        if not any(f"{field}.".startswith(f"{read}.") for read in known):
+            raise CannotRun(f"{way} {said}: the sweep of {name} does not look at that (fields: {', '.join(known)})")
 
 
 def contract(result: SweepResult) -> Row:

@@ -178,6 +178,35 @@ class TestLive:
             assert row["gateways_cpu_s"] > 0
 
 
+class TestOwnReplications:
+    """A file that simulates what it likes looks at some fields of its scenario; the others cannot be set."""
+
+    @pytest.mark.parametrize(
+        ("preset", "axes", "settings"),
+        [
+            (None, [], ['network=[["4g",0.6],["wifi_good",0.4]]']),
+            (None, [], ["network.loss=0.1"]),
+            (None, [], ["gateways=2"]),
+            (None, ["network.loss=0,0.1"], []),
+            (None, ["preset=naive,cursor"], []),
+            ("naive", [], []),
+        ],
+    )
+    def test_what_it_would_ignore_is_refused(
+        self, tmp_path: Path, preset: str | None, axes: list[str], settings: list[str]
+    ) -> None:
+        with pytest.raises(CannotRun, match=r"does not look at that \(fields: workload.rate_per_s, .*network.delay_us"):
+            sweep.swept("polling_or_push", axes, 1, preset, settings, short=True, jobs=1, root=tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_what_it_looks_at_can_be_set(self, tmp_path: Path) -> None:
+        axes, settings = (
+            ["workload.rate_per_s=0.01", "way=poll every 60 s"],
+            ["network.delay_us=1000", "workload.payload_bytes=9"],
+        )
+        assert len(sweep.swept("polling_or_push", axes, 1, None, settings, short=True, jobs=1, root=tmp_path).table) == 1
+
+
 class TestRun:
     def test_tables_do_not_depend_on_the_number_of_processes(self, tmp_path: Path) -> None:
         alone, together = (swept(tmp_path / str(jobs), jobs).folder for jobs in (1, 2))
