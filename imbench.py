@@ -68,8 +68,8 @@ def sweep(
     """Run the scenario NAME over a grid, in the simulated world or, one run after the other, in the live one.
 
     The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed or the harness failed in a live run,
-    130 or 143 after a signal.
+    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, a judge crashed or the harness failed
+    in a live run, 130 or 143 after a signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping
@@ -87,7 +87,7 @@ def sweep(
         print("\n".join(f"picture: {near(path)}" for path in pictures if path.suffix == ".svg"))
     if result.interrupted:
         return 128 + result.interrupted
-    failed = result.worker_died or "harness_invalid" in sweeping.not_counted(result.table)
+    failed = result.worker_died or {"harness_invalid", "judge_crashed"} & sweeping.not_counted(result.table).keys()
     return exits.HARNESS_INVALID if failed else exits.VALID
 
 

@@ -61,8 +61,9 @@ def told(folder: Path, width: int = 120) -> str:
     headings are broken and the measures stand in several tables, one below the other.
     """
     record, summary = read(folder)
+    left_out = [f"{count} {why}" for why, count in record.not_counted.items()]
     if summary.empty:
-        return "no replication came to its end"
+        return f"none of {record.runs} runs counts: {', '.join(left_out)}" if left_out else "no replication came to its end"
     axes = [axis for axis in record.sweep.axes if len(axis.choices) > 1] or list(record.sweep.axes)
     measures = record.sweep.measures or tuple(Measure(name, name) for name in summary["measure"].unique())
     lines = [[*(title(axis.name) for axis in axes), *(of_measure(measure) for measure in measures)]]
@@ -71,15 +72,14 @@ def told(folder: Path, width: int = 120) -> str:
         lines.append([*(str(part[axis.name].iloc[0]) for axis in axes), *(cells.get(measure.name, "-") for measure in measures)])
     legend = "\n".join(_legend(summary))
     partial = "" if record.runs == record.planned else f"; partial: {record.runs} of {record.planned} runs"
-    partial += "".join(f"; not counted: {count} {verdict}" for verdict, count in record.not_counted.items())
+    partial += "".join(f"; not counted: {told}" for told in left_out)
     return f"{record.question}\n\n{_fitted(lines, len(axes), width)}\n{legend}{partial}"
 
 
 def _legend(summary: pd.DataFrame) -> Iterator[str]:
     """What the signs of a table mean, of those that stand in it."""
-    n = int(summary["n"].max())
-    if n > 1:
-        yield f"{n} seeds a line; ± is the 95 % interval of the mean, none where all seeds agree"
+    if summary["n"].max() > 1:
+        yield f"{seeds(summary)} a line; ± is the 95 % interval of the mean, none where all seeds agree"
     else:
         yield "1 seed a line, so no intervals"
     cells = {word for row in summary.to_dict("records") for word in cell(row).replace(",", "").split()}
@@ -88,7 +88,13 @@ def _legend(summary: pd.DataFrame) -> Iterator[str]:
     if "below" in cells:
         yield "0, below b: none at all, and their share is below b at 95 %"
     if "withheld" in cells:
-        yield "withheld: too few samples"
+        yield "withheld: too few samples, or the run ended before it could be said"
+
+
+def seeds(rows: pd.DataFrame) -> str:
+    """How many replications stand behind each of these rows."""
+    least, most = int(rows["n"].min()), int(rows["n"].max())
+    return f"{least} to {most} seeds" if least < most else f"{most} seeds"
 
 
 def _fitted(lines: list[list[str]], axes: int, width: int) -> str:
@@ -202,9 +208,7 @@ def _heat_maps(sweep: Sweep, picture: HeatMap, rows: pd.DataFrame) -> Figure:
         axes.set_ylabel("" if i else title(y.name))
         if panel:
             axes.set_title(panel, fontsize=10)
-    figure.suptitle(
-        f"{of_measure(_measure(sweep, picture.measure))}: mean of {int(rows['n'].max())} seeds, ± 95 % interval", fontsize=11
-    )
+    figure.suptitle(f"{of_measure(_measure(sweep, picture.measure))}: mean of {seeds(rows)}, ± 95 % interval", fontsize=11)
     return figure
 
 
@@ -283,7 +287,7 @@ def _curves(sweep: Sweep, picture: Curves, rows: pd.DataFrame) -> Figure:
             axes.set_title(panel, fontsize=10)
         axes.legend()
     if rows["low"].notna().any():
-        figure.suptitle(f"mean of {int(rows['n'].max())} seeds, shaded: 95 % interval", fontsize=11)
+        figure.suptitle(f"mean of {seeds(rows)}, shaded: 95 % interval", fontsize=11)
     return figure
 
 

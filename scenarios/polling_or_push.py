@@ -53,6 +53,8 @@ WAYS: Final = {
 MESSAGES: Final = 20_000
 """About so many messages are enough for a figure; at high rates the hours are cut short."""
 HOURS: Final = 6
+READS: Final = ("workload.rate_per_s", "workload.payload_bytes", "network.delay_us", "network.jitter_us")
+"""The fields of the scenario that a replication looks at; no other can be set for a sweep."""
 LATE_S: Final = 1.0
 """A mean delay above it is not what people call instant."""
 
@@ -136,13 +138,14 @@ def _delays(scenario: Scenario, seed: int) -> Callable[[], int]:
 def known(scenario: Scenario, way: Way) -> Figures:
     """What the closed forms say of the mean delay and of the radio."""
     network = sole(scenario.network)
-    one_way, rate, tail = (network.delay_us + network.jitter_us) / S, scenario.workload.rate_per_s, TAIL_US / S
+    one_way, jitter = (network.delay_us + network.jitter_us) / S, network.jitter_us / S
+    rate, tail = scenario.workload.rate_per_s, TAIL_US / S
     if way.interval_us:
         every = way.interval_us / S
         form, awake = clients.short_polling(every, one_way), clients.awake(tail, every=every, exchange=2 * one_way)
     elif way.hold_us:
         hold = way.hold_us / S
-        form, awake = clients.long_polling(one_way, rate, hold), clients.awake_long_polling(tail, one_way, rate, hold)
+        form, awake = clients.long_polling(one_way, rate, hold, jitter), clients.awake_long_polling(tail, one_way, rate, hold)
     else:
         every = way.heartbeat_us / S
         form, awake = clients.push(one_way, every), clients.awake(tail, every=every, exchange=2 * one_way, messages=rate)

@@ -110,8 +110,16 @@ def _sized(label: str, users: int, gateways: int) -> Choice:
     return Choice(label, tuple(f"{field}={msgspec.json.encode(value).decode()}" for field, value in changes.items()))
 
 
+_WHOLE: Final = _sized("4k", 4_000, 2)
 SIZES: Final = Axis(
-    "size", (_sized("4k", 4_000, 2),), more=(_sized("20k", 20_000, 4), _sized("100k", 100_000, 12), _sized("1M", 1_000_000, 64))
+    "size",
+    (_WHOLE,),
+    more=(
+        Choice("4.8k", (*_WHOLE.settings, "population.users=4800", "ramp_s=75")),  # more users at the same work: above the bound
+        _sized("20k", 20_000, 4),
+        _sized("100k", 100_000, 12),
+        _sized("1M", 1_000_000, 64),
+    ),
 )
 
 SWEEP = Sweep(
@@ -155,20 +163,22 @@ def _of(found: Figures) -> Figures:
 
 
 def storm(history: History, end_us: int) -> Figures:
-    """Of those whose connections a fault ended: how long until 95 % were ready again, and at how many attempts until then or the end."""
+    """Of those whose connections a fault ended: how long until 95 % were ready again, and at how many attempts until then. "Never" is
+    not before the load ends; attempts are those until then."""
     begun = history.t_us[history.rows_of(Kind.FAULT_BEGUN)]
     if not len(begun):
         none: Figures = dict.fromkeys(("time_to_95_s", "attempts_per_client", "attempts_peak_per_s"))
         return none | {"cut_off": 0.0, "online_share": online_share(history, end_us)}
     t_us = int(begun.min())
     cut = _cut_off(history, t_us)
-    back = np.sort(_first_after(history, t_us, cut))
+    back = np.sort(_first_after(history, t_us, end_us, cut))
     needed = int(np.ceil(BACK * len(cut)))
+    over_us = int(back[needed - 1]) if 0 < needed <= len(back) else None
     attempts = history.rows_of(Kind.CONNECTING)
-    attempts = attempts[(history.t_us[attempts] >= t_us) & (history.t_us[attempts] < end_us)]
+    attempts = attempts[(history.t_us[attempts] >= t_us) & (history.t_us[attempts] < (end_us if over_us is None else over_us))]
     own = attempts[np.isin(history.device[attempts], cut)]
     return {
-        "time_to_95_s": (float(back[needed - 1]) - t_us) / 1e6 if 0 < needed <= len(back) else float("inf"),
+        "time_to_95_s": float("inf") if over_us is None else (over_us - t_us) / 1e6,
         "attempts_per_client": len(own) / len(cut) if len(cut) else None,
         "attempts_peak_per_s": float(np.bincount((history.t_us[attempts] - t_us) // PEAK_US).max(initial=0)) * 1e6 / PEAK_US,
         "cut_off": float(len(cut)),
@@ -195,10 +205,10 @@ def _cut_off(history: History, t_us: int) -> np.ndarray:
     return np.array(there, np.int64)
 
 
-def _first_after(history: History, t_us: int, devices: np.ndarray) -> np.ndarray:
-    """When each of these devices was first ready after that, those that never were left out."""
+def _first_after(history: History, t_us: int, end_us: int, devices: np.ndarray) -> np.ndarray:
+    """When each of these devices was first ready between two instants, those that never were left out."""
     ready = history.rows_of(Kind.READY)
-    ready = ready[(history.t_us[ready] > t_us) & np.isin(history.device[ready], devices)]
+    ready = ready[(history.t_us[ready] > t_us) & (history.t_us[ready] < end_us) & np.isin(history.device[ready], devices)]
     _, first = np.unique(history.device[ready], return_index=True)
     return history.t_us[ready[first]]
 

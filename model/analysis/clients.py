@@ -32,20 +32,25 @@ def short_polling(interval: float, one_way: float) -> Polling:
     return Polling(interval / 2 + one_way, 1 / interval)
 
 
-def long_polling(one_way: float, messages: float, hold: float) -> Polling:
+def long_polling(one_way: float, messages: float, hold: float, jitter: float = 0.0) -> Polling:
     """A question that is held until there is a message, ``hold`` at the longest, and asked again on its answer; Poisson ``messages``.
 
-    A message travels at once if a question is there. For the round trip after an answer none is, and what falls into it waits for its end,
-    half a round trip on average. A cycle is the time for which the question is held and the round trip: it is not held at all if
-    something came during the round trip, else until the next message or ``hold``.
+    ``jitter``: how much of the mean ``one_way`` is exponential, anew each time. A message travels at once if a question is there. For the
+    round trip R after an answer none is, and what falls into it waits for its end. A cycle is the time for which the question is held and
+    the round trip: it is not held at all if something came during the round trip, which is so but for E[exp(-messages R)] of them, else
+    until the next message or ``hold``. Of the messages of a cycle, those in its round trip wait messages R^2 / 2 together, so the mean
+    wait is E[R^2] / 2 over the cycle (renewal-reward). R is twice the fixed part and two exponential ones.
     """
-    _require(one_way > 0 and hold > 0, f"a way of {one_way} and a hold of {hold}: both must be above 0")
-    round_trip = 2 * one_way
+    _require(
+        one_way > 0 and hold > 0 and 0 <= jitter <= one_way,
+        f"a way of {one_way}, {jitter} of it jitter, and a hold of {hold}: way and hold must be above 0, jitter within the way",
+    )
+    round_trip, square = 2 * one_way, (2 * one_way) ** 2 + 2 * jitter**2
     if messages <= 0:
         return Polling(one_way, 1 / (hold + round_trip))
-    held = exp(-messages * round_trip) * (1 - exp(-messages * hold)) / messages
-    cycle = held + round_trip
-    return Polling(one_way + round_trip / cycle * round_trip / 2, 1 / cycle)
+    none_came = exp(-2 * messages * (one_way - jitter)) / (1 + messages * jitter) ** 2
+    cycle = none_came * (1 - exp(-messages * hold)) / messages + round_trip
+    return Polling(one_way + square / (2 * cycle), 1 / cycle)
 
 
 def push(one_way: float, heartbeat: float) -> Polling:

@@ -61,7 +61,9 @@ def difference(one: Sequence[float], other: Sequence[float], confidence: float =
 def share(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """A share of ``n`` independent trials with its exact interval (Clopper, Pearson 1934).
 
-    For none of ``n`` the upper end is one-sided: at 95 % it is 1 - 0.05^(1/n), which is the rule of 3/n.
+    For none of ``n`` the upper end is one-sided: at 95 % it is 1 - 0.05^(1/n), which is the rule of 3/n; for all of ``n`` the lower end is.
+    Two rules in one make the interval miss a little more often than each does: at the least favourable share it holds the truth in at
+    least 92.5 % of all cases (1 less one and a half of the 5 %).
     """
     from scipy import stats
 

@@ -10,7 +10,7 @@ arrival to departure, "wait" the part of it before service.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log
+from math import exp
 
 
 class TheoryError(ValueError):
@@ -114,15 +114,6 @@ def _mmc_tail(arrivals: float, service: float, servers: int, t: float) -> float:
     else:
         both = (catching_up * served - rate * exp(-catching_up * t)) / (catching_up - rate)
     return (1 - waits) * served + waits * both
-
-
-def mmc_wait_quantile(arrivals: float, service: float, servers: int, q: float) -> float:
-    """The wait that a share ``q`` of arrivals does not exceed: P(wait > t) = C exp(-(servers / service - arrivals) t), with Erlang's C
-    ([K] 3.5)."""
-    line = mmc(arrivals, service, servers)
-    spare = servers / service - arrivals
-    waits = line.wait * spare  # Erlang's C
-    return max(0.0, log(waits / (1 - q)) / spare) if waits > 0 else 0.0
 
 
 def mm1k(arrivals: float, service: float, places: int) -> Line:

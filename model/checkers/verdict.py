@@ -69,6 +69,8 @@ class Judgement(msgspec.Struct, frozen=True):
     """What a reader of the verdict must know: what was not judged and why, and how much "no violation" says."""
     unproven: tuple[str, ...] = ()
     """Of the notes, those that keep a verdict from being "valid": judges that crashed, and what they could not say."""
+    crashed: bool = False
+    """Whether a judge crashed: then nobody was acquitted of what it looks for."""
 
 
 def judge(history: History, without: Collection[str] = ()) -> Judgement:
@@ -90,7 +92,7 @@ def judge_case(case: Case) -> Judgement:
             measures[name] = {**measures.get(name, {}), **value}
     unproven = (*crashes, *(reason for part in parts for reason in part.unproven))
     notes = (*unproven, *(note for part in parts for note in part.notes), *_bounds(case, anomalies, measures))
-    return Judgement(_verdict(anomalies, bool(unproven)), anomalies, measures, notes, unproven)
+    return Judgement(_verdict(anomalies, bool(unproven)), anomalies, measures, notes, unproven, bool(crashes))
 
 
 def _hear(case: Case) -> tuple[list[Part], list[str]]:

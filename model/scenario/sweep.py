@@ -126,5 +126,5 @@ class SweepRecord(msgspec.Struct, frozen=True):
     interrupted: bool = False
     world: World = "sim"
     not_counted: dict[str, int] = {}
-    """Runs that are left out of the summary, by their verdict: those whose harness failed, and those the world cannot play."""
+    """Runs that are left out of the summary, by why: the harness failed, the world cannot play it, a judge crashed, and the like."""
     version: int = 1

@@ -59,6 +59,12 @@ def replication(name: str) -> Replication | None:
     return found
 
 
+def reads(name: str) -> tuple[str, ...]:
+    """The fields of the scenario that such a replication looks at: any other would be ignored."""
+    found: tuple[str, ...] = getattr(_module(name), "READS", ())
+    return found
+
+
 def figures(name: str) -> Measuring:
     """What is measured on a finished run of a scenario: what its file says, or what all have in common."""
     from scenarios.running import replicate

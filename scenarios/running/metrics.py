@@ -198,10 +198,15 @@ def _cpu_by_role(samples: list[Sample], begin_us: int, end_us: int) -> dict[str,
     return {role: round(cpu_us) for role, cpu_us in _cpu_by(lambda sample: sample.role, samples, begin_us, end_us).items()}
 
 
+def cpu_by_name(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, float]:
+    """CPU of each process between two instants, in microseconds; those of one name, one after the other, together."""
+    return _cpu_by(lambda sample: sample.name, samples, begin_us, end_us)
+
+
 def _shares(samples: list[Sample], begin_us: int, end_us: int) -> dict[str, Any]:
     """CPU of each process between two instants as a share of one core, and of all processes of the server together."""
     length_us, of_server = max(1, end_us - begin_us), ("gateway", "business", "supervisor")
-    by_name = _cpu_by(lambda sample: sample.name, samples, begin_us, end_us)
+    by_name = cpu_by_name(samples, begin_us, end_us)
     by_role = _cpu_by_role(samples, begin_us, end_us)
     return {
         "busy": {name: round(cpu_us / length_us, 4) for name, cpu_us in sorted(by_name.items())},

@@ -2,7 +2,8 @@
 
 A scenario file says what is taken from a finished run in a function ``figures(run)``, which serves both worlds; else :func:`figures` here
 is taken. One whose question is no run of a scenario at all has ``replication(scenario, preset, seed, place)`` instead, which simulates
-what it likes. A figure is a number, infinite for "never", or None where the samples do not allow it.
+what it likes, and names the fields that it looks at, ``READS``. A figure is a number, infinite for "never", or None where the samples do
+not allow it or the judges withhold it. From a run that says nothing of the product none are taken (:func:`left_out`, :class:`NotCounted`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import model.sim
 from model.history.columns import History, from_rows
 from model.history.run_folder import METRICS, RunFolder
 from model.scenario import Scenario, World
+from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
 from scenarios.running.progress import Progress
 from scenarios.running.run import Judged, judge_safely, run_to_an_answer
@@ -23,6 +27,10 @@ from scenarios.running.times import asked_for
 
 LOSSES = ("lost", "lost_stored")
 """Kinds of anomalies that are losses; those of devices that never got in are counted there, and not as lost."""
+SAYS_NOTHING = ("truncated", "fault_unproven")
+"""Kinds of anomalies of runs that were not played as their scenario says, so that their figures are of something else. What else makes a
+verdict ``unknown`` (a drain that ran into its bound, a recovery that cannot be judged) withholds what rests on it, and nothing more."""
+JUDGE_CRASHED = "judge_crashed"
 Figures = dict[str, float | None]
 Place = Mapping[str, str]
 """Where on the grid: labels of choices, by axis."""
@@ -39,7 +47,8 @@ class Finished:
     history: History
     judged: Judged
     counters: dict[str, dict[str, float]]
-    """What each node has counted. ``cpu_us``: of a simulated one its CPU in the whole run, of a live one that in the time of the load."""
+    """What each node has counted; in both worlds ``measured_cpu_us``, its CPU from the end of the warm-up to the end of the load.
+    ``cpu_us``: of a simulated one its CPU in the whole run, of a live one that in the time of the load."""
     end_us: int
     """When the run ended."""
 
@@ -77,14 +86,25 @@ def played_live(
         return NotCounted(result.verdict, "; ".join(result.reasons)), result.folder
     folder = RunFolder.open(result.folder)
     history = folder.history()
-    judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons)
-    counters = _counted(folder.read_json(METRICS))
+    judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons, result.crashed)
+    counters = counted(folder.read_json(METRICS), scenario)
     return Finished(scenario, "live", preset, history, judged, counters, int(history.t_us.max(initial=0))), result.folder
 
 
-def _counted(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    begin_us, end_us = metrics["load_us"]
-    return {name: {"cpu_us": share * (end_us - begin_us)} for name, share in metrics["busy"].items()}
+def counted(found: Mapping[str, Any], scenario: Scenario) -> dict[str, dict[str, float]]:
+    """What the processes of a live run have used, from its metrics; see :class:`Finished`."""
+    samples = msgspec.convert(found["samples"], list[metrics.Sample])
+    whole_us, measured_us = (
+        metrics.cpu_by_name(samples, scenario.at_us(since_s), scenario.at_us(scenario.duration_s))
+        for since_s in (0.0, scenario.warm_up_s)
+    )
+    return {name: {"cpu_us": used_us, "measured_cpu_us": measured_us[name]} for name, used_us in whole_us.items()}
+
+
+def left_out(judged: Judged) -> str:
+    """Why nothing is concluded from a run, in a word; empty where something is."""
+    found = {anomaly["kind"] for anomaly in judged.anomalies if anomaly["fails"]}
+    return JUDGE_CRASHED if judged.crashed else next((kind for kind in SAYS_NOTHING if kind in found), "")
 
 
 def figures(run: Finished) -> Figures:
@@ -93,16 +113,18 @@ def figures(run: Finished) -> Figures:
 
 
 def common(judged: Judged) -> Figures:
-    """What the judges measure, those that every scenario has."""
+    """What the judges measure, those that every scenario has. ``in_flight``, the sends on their way when a fault struck, is what losses
+    under faults are told of; ``owed``, deliveries, those of a calm run."""
     measures = judged.measures
     return {
         "failing": float(sum(anomaly["count"] for anomaly in judged.anomalies if anomaly["fails"])),
         "sends": float(_at(measures, "sends", "intended") or 0),
         "ok": float(_at(measures, "sends", "ok") or 0),
         "owed": float(_at(measures, "owed", "pairs") or 0),
-        "lost": float(sum(a["count"] for a in judged.anomalies if a["kind"] in LOSSES and not a["implied_by"])),
-        "shown_twice": _at(measures, "duplicates", "shown_twice_pairs") or 0.0,
-        "out_of_order": _at(measures, "order", "out_of_order") or 0.0,
+        "lost": _lost(judged),
+        "in_flight": _sum(_at(measures, "sends", "in_flight_at_fault")),
+        "shown_twice": _at(measures, "duplicates", "shown_twice_pairs"),
+        "out_of_order": _at(measures, "order", "out_of_order"),
         "end_to_end_p50_ms": _ms(measures, "latency", "end_to_end_live", "p50_us"),
         "end_to_end_p99_ms": _ms(measures, "latency", "end_to_end_live", "p99_us"),
         "reconnect_p90_ms": _ms(measures, "reconnect", "p90_us"),
@@ -110,9 +132,16 @@ def common(judged: Judged) -> Figures:
     }
 
 
+def _lost(judged: Judged) -> float | None:
+    """Messages that a device never got, or the store lost; None where that cannot be said, as before a drain has come to its end."""
+    if _at(judged.measures, "owed", "lost_pairs") is None:
+        return None
+    return float(sum(a["count"] for a in judged.anomalies if a["kind"] in LOSSES and not a["implied_by"]))
+
+
 def cpu(run: Finished) -> Figures:
-    """Seconds of CPU that roles used, the busiest gateway's among them."""
-    by_node = {name: counts["cpu_us"] / 1e6 for name, counts in run.counters.items() if "cpu_us" in counts}
+    """Seconds of CPU that roles used from the end of the warm-up to the end of the load, the busiest gateway's among them."""
+    by_node = {name: counts["measured_cpu_us"] / 1e6 for name, counts in run.counters.items() if "measured_cpu_us" in counts}
     gateways = [seconds for name, seconds in by_node.items() if name.startswith("gateway")]
     return {
         "business_cpu_s": by_node.get("business", 0.0),
@@ -121,10 +150,14 @@ def cpu(run: Finished) -> Figures:
     }
 
 
-def _at(measures: Any, *path: str) -> float | None:
+def _at(measures: Any, *path: str) -> Any:
     for name in path:
         measures = measures.get(name) if isinstance(measures, dict) else None
     return float("inf") if measures == ">run" else measures
+
+
+def _sum(by_outcome: Mapping[str, int] | None) -> float | None:
+    return None if by_outcome is None else float(sum(by_outcome.values()))
 
 
 def _ms(measures: Any, *path: str) -> float | None:

@@ -59,6 +59,8 @@ class RunResult:
     anomalies: list[dict[str, Any]] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
     interrupted: int = 0
+    crashed: bool = False
+    """Whether a judge crashed."""
 
     @property
     def as_expected(self) -> bool:
@@ -90,6 +92,8 @@ class Judged:
     measures: dict[str, Any]
     notes: tuple[str, ...]
     """What a reader of the verdict must know, from the judges; where there is no plain answer, why."""
+    crashed: bool = False
+    """Whether a judge crashed, and so acquitted nobody of what it looks for."""
 
 
 def run(
@@ -232,6 +236,7 @@ def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played:
         anomalies=judged.anomalies,
         reasons=reasons,
         interrupted=played.interrupted,
+        crashed=judged.crashed,
     )
 
 
@@ -242,10 +247,12 @@ def judge_safely(history: History, folder: RunFolder | None = None) -> Judged:
     except Exception as error:
         if folder is not None:
             (folder.path / "logs" / "judge.log").write_text(traceback.format_exc())
-        return Judged("unknown", [], {}, (f"the judge crashed ({type(error).__name__}: {error}); this is a bug of imbench",))
+        return Judged(
+            "unknown", [], {}, (f"the judge crashed ({type(error).__name__}: {error}); this is a bug of imbench",), True
+        )
     anomalies = [msgspec.to_builtins(a, enc_hook=_plain) for a in judgement.anomalies]
     measures = msgspec.json.decode(msgspec.json.encode(judgement.measures, enc_hook=_plain))
-    return Judged(judgement.verdict, anomalies, measures, tuple(judgement.notes))
+    return Judged(judgement.verdict, anomalies, measures, tuple(judgement.notes), judgement.crashed)
 
 
 def _findings(judged: Judged) -> dict[str, Any]:

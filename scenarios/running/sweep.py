@@ -15,8 +15,9 @@ Rules of the file:
 - Everything is checked before anything runs; a wrong axis makes no folder.
 - The tables do not depend on the number of processes, nor on which of them was faster.
 - Points share their seeds, and all luck is keyed, so comparisons are made by pairs (common random numbers).
-- After a signal, or the death of a worker process, the folder keeps what was run, and its name ends in ``.partial``.
-- A live run whose harness fails, three times in a row, is in no table but that of replications: nothing is concluded from it.
+- After a signal, the death of a worker process, or any error, the folder keeps what was run, and its name ends in ``.partial``.
+- A run that says nothing is in no table but that of replications, which says why: a live one whose harness fails, three times in a row, one
+  that a judge crashed on, and one that was not played as planned (:data:`scenarios.running.replicate.SAYS_NOTHING`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from scenarios.running.command import check_presets
 from scenarios.running.exits import CannotRun, Interrupted, suggestion
 from scenarios.running.progress import Part, Progress
 from scenarios.running.progress import shown as progressing
-from scenarios.running.replicate import NotCounted
+from scenarios.running.replicate import Finished, NotCounted
 from scenarios.running.run import commit, missing
 from scenarios.running.settings import apply, check_mix
 from scenarios.running.signals import interruptible
@@ -56,11 +57,9 @@ from scenarios.running.times import asked_for, asking, chosen, option, read_and_
 POINTS_MAX: Final = 10_000
 """Of a grid: one more is a slip of the pen."""
 Row = dict[str, Any]
-VERDICT, RUN_FOLDER = "verdict", "run"
-"""Columns of a live sweep's replications: what came of each run, and its folder."""
-NOT_COUNTED: Final = ("harness_invalid", "skipped")
-"""Verdicts of runs from which nothing is concluded."""
-_NO_MEASURES: Final = ("seed", VERDICT, RUN_FOLDER)
+VERDICT, LEFT_OUT, RUN_FOLDER = "verdict", "not_counted", "run"
+"""Columns of replications that are runs: what came of each, why nothing is concluded from it, if so, and, of a live one, its folder."""
+_NO_MEASURES: Final = ("seed", VERDICT, LEFT_OUT, RUN_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +184,8 @@ def swept(
     check_presets([plan.preset, *_presets(plan)], targets=world == "live")
     _check_apart(plan)
     _check_free(settings, plan)
+    if catalog.replication(name) is not None:
+        _check_read(name, preset, settings, plan)
     if preset and _presets(plan):
         raise CannotRun(f"--preset {preset}: an axis of this sweep chooses presets; choose from it with --axis")
     if world == "live":
@@ -236,6 +237,17 @@ def _check_free(settings: Sequence[str], plan: Sweep) -> None:
                 )
 
 
+def _check_read(name: str, preset: str | None, settings: Sequence[str], plan: Sweep) -> None:
+    """Raises :class:`CannotRun` for what a replication of the scenario's own would ignore."""
+    given = [("--set", setting) for setting in settings] + [("--preset", preset)] * bool(preset)
+    given += [("--axis", field) for one in plan.axes for field in sorted(_fields(one))]
+    known = catalog.reads(name)
+    for way, said in given:
+        field = said.partition("=")[0]
+        if not any(f"{field}.".startswith(f"{read}.") for read in known):
+            raise CannotRun(f"{way} {said}: the sweep of {name} does not look at that (fields: {', '.join(known)})")
+
+
 def contract(result: SweepResult) -> Row:
     """The object that ``imbench sweep --json`` prints: a measure's infinite or withheld mean is null there."""
     rows = summary(result.table, result.sweep)
@@ -252,7 +264,7 @@ def contract(result: SweepResult) -> Row:
 def conclusion(name: str, result: SweepResult) -> list[str]:
     """What the scenario's file concludes from a sweep that was run to its end, on lines of its own."""
     conclude = catalog.conclusion(name)
-    return [conclude(result.table), ""] if conclude is not None and not is_part(result) else []
+    return [conclude(counted(result.table)), ""] if conclude is not None and not is_part(result) else []
 
 
 def is_part(result: SweepResult) -> bool:
@@ -300,6 +312,10 @@ def run(scenario: Scenario, sweep: Sweep, root: Path, jobs: int, progress: Progr
         progress.say(
             "imbench: a worker process was killed; the tables hold what was run before. Is memory short? Try fewer --jobs"
         )
+    except BaseException:  # whatever it is, hours may have been run before it
+        with suppress(RunFolderError):
+            _concluded(folder, record, rows, stop, True)
+        raise
     return _concluded(folder, record, rows, stop, died)
 
 
@@ -317,25 +333,33 @@ def _rows(planned: list[Task], jobs: int) -> Iterator[Row]:
 
 
 def _row(task: Task) -> Row:
-    own = catalog.replication(task.name)
+    own, row = catalog.replication(task.name), {**task.place, "seed": task.seed}
     if own is not None:
-        figures = own(task.scenario, task.preset, task.seed, task.place)
-    else:
-        figures = catalog.figures(task.name)(replicate.simulated(task.scenario, task.preset, task.seed))
-    return {**task.place, "seed": task.seed, **figures}
+        return row | own(task.scenario, task.preset, task.seed, task.place)
+    return row | _of_a_run(task, replicate.simulated(task.scenario, task.preset, task.seed))
+
+
+def _of_a_run(task: Task, run: Finished) -> Row:
+    """What is told of a run that came to its end; without figures where it says nothing."""
+    why = replicate.left_out(run.judged)
+    return {VERDICT: run.judged.verdict, LEFT_OUT: why} | ({} if why else catalog.figures(task.name)(run))
 
 
 def _live_rows(planned: list[Task], folder: Path, progress: Progress) -> Iterator[Row]:
-    """A row for each task, in order; of a run that does not count, without figures."""
+    """A row for each task, in order."""
     for number, task in enumerate(planned):
         quiet = Part(progress, number, len(planned), "runs")
         run, path = replicate.played_live(task.scenario, task.preset, task.seed, folder / "runs", quiet)
         row: Row = {**task.place, "seed": task.seed, RUN_FOLDER: "" if path is None else str(path.relative_to(folder))}
         if isinstance(run, NotCounted):
-            progress.say(f"{', '.join(task.place.values())}, seed {task.seed}, is not counted, {run.verdict}: {run.reason}")
-            yield {**row, VERDICT: run.verdict}
+            row |= {VERDICT: run.verdict, LEFT_OUT: run.verdict}
+            reason = run.reason
         else:
-            yield {**row, VERDICT: run.judged.verdict, **catalog.figures(task.name)(run)}
+            row |= _of_a_run(task, run)
+            reason = "; ".join(run.judged.notes)
+        if row[LEFT_OUT]:
+            progress.say(f"{', '.join(task.place.values())}, seed {task.seed}, is not counted, {row[LEFT_OUT]}: {reason}")
+        yield row
 
 
 def _row_of_a_worker(task: Task, service_times: Path | None) -> Row:
@@ -351,19 +375,20 @@ def _end_workers() -> None:
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
-def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: int, died: bool) -> SweepResult:
+def _concluded(folder: RunFolder, record: SweepRecord, rows: list[Row], stop: int, broken: bool) -> SweepResult:
+    """Write the tables. ``broken``: a signal or something else ended it before all was run."""
     table, sweep = pd.DataFrame(rows), record.sweep
     _write(folder.path / REPLICATIONS, table)
     _write(folder.path / SUMMARY, pd.DataFrame(summary(table, sweep)))
     _write(folder.path / DIFFERENCES, pd.DataFrame(differences(table, sweep)))
     ended = msgspec.structs.replace(
-        record, finished=_now(), runs=len(rows), interrupted=bool(stop) or died, not_counted=not_counted(table)
+        record, finished=_now(), runs=len(rows), interrupted=bool(stop) or broken, not_counted=not_counted(table)
     )
     folder.write_json(RECORD, ended)
     path = folder.path
-    if not stop and not died:
+    if not stop and not broken:
         path = path.rename(path.with_name(path.name.removesuffix(PARTIAL)))
-    return SweepResult(path, sweep, table, stop, died)
+    return SweepResult(path, sweep, table, stop, broken)
 
 
 # tables ----------------------------------------------------------------------------------------------------------------------------
@@ -389,12 +414,12 @@ def summary(table: pd.DataFrame, sweep: Sweep) -> list[Row]:
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
     """The replications from which something can be concluded."""
-    return table[~table[VERDICT].isin(NOT_COUNTED)] if VERDICT in table else table
+    return table[table[LEFT_OUT] == ""] if LEFT_OUT in table else table
 
 
 def not_counted(table: pd.DataFrame) -> dict[str, int]:
-    """How many replications are left out, by their verdict."""
-    return dict(Counter(verdict for verdict in table.get(VERDICT, ()) if verdict in NOT_COUNTED))
+    """How many replications are left out, by why."""
+    return dict(Counter(why for why in table.get(LEFT_OUT, ()) if why))
 
 
 def estimated(group: pd.DataFrame, measure: Measure) -> Row:
@@ -417,9 +442,11 @@ def _mean(values: Sequence[float]) -> Row:
 
 
 def _share(counts: pd.Series[float], of: pd.Series[float]) -> Row:
-    """A share: exact where each replication is one trial, and bounded by 3/n where nothing was ever counted."""
-    if of.sum() == 0:
+    """A share: exact where each replication is one trial, and bounded by 3/n where nothing was ever counted. Withheld where one count is;
+    a replication with nothing to count says nothing."""
+    if not all(map(math.isfinite, (*counts, *of))) or of.sum() == 0:
         return {}
+    counts, of = counts[of > 0], of[of > 0]
     if counts.sum() and (of != 1).any():
         return _mean((counts / of).tolist())
     estimate = estimates.share(int(counts.sum()), int(of.sum()))
@@ -443,11 +470,10 @@ def differences(table: pd.DataFrame, sweep: Sweep) -> Iterable[Row]:
 
 
 def _paired(group: pd.DataFrame, axis: str, base: str, choice: str, measure: str) -> Row | None:
-    """The mean difference and its interval; None with fewer than two pairs of finite figures."""
+    """The mean difference and its interval over the seeds that both have; None where a figure is no number or with fewer than two pairs."""
     one, other = (group[group[axis] == label].set_index("seed")[measure].astype(float) for label in (base, choice))
     both = pd.concat([one, other], axis=1, join="inner")
-    both = both[both.map(math.isfinite).all(axis=1)]
-    if len(both) < 2 or len(both) < max(len(one), len(other)):
+    if len(both) < 2 or not all(map(math.isfinite, (*one, *other))):
         return None
     estimate = estimates.difference(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
     return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n}

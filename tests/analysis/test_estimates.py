@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -38,6 +39,17 @@ def test_a_share_between_holds_the_truth_at_least_as_often_as_it_says() -> None:
     luck = np.random.default_rng(2)
     held = sum(0.3 in estimates.share(int(luck.binomial(40, 0.3)), 40) for _ in range(1000))
     assert held >= 950
+
+
+@pytest.mark.parametrize("n", [5, 10, 40])
+def test_a_share_holds_the_truth_in_92_and_a_half_of_100_cases_wherever_the_truth_is(n: int) -> None:
+    """Exactly, by the binomial distribution: one-sided ends at none and all, two-sided ones between."""
+    truths = np.linspace(0.0005, 0.9995, 2_000)
+    intervals = [estimates.share(k, n) for k in range(n + 1)]
+    chance = np.array([math.comb(n, k) * truths**k * (1 - truths) ** (n - k) for k in range(n + 1)])
+    holds = np.array([(truths >= one.low) & (truths <= one.high) for one in intervals])
+    least = (chance * holds).sum(axis=0).min()
+    assert 0.925 <= least < 0.95
 
 
 @pytest.mark.parametrize(

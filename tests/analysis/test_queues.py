@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from math import exp, log
+from math import exp
 
 import pytest
 
@@ -89,20 +89,6 @@ def test_the_slowest_of_a_tandem_decides() -> None:
 def test_what_the_formulas_do_not_cover_is_refused(impossible: Callable[[], object]) -> None:
     with pytest.raises(TheoryError):
         impossible()
-
-
-class TestWaitQuantile:
-    def test_of_one_server_it_is_the_textbook_one(self) -> None:
-        """M/M/1 at half load: P(wait > t) = 0.5 exp(-t / 2), services of 1."""
-        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.99) == pytest.approx(2 * log(50))
-
-    def test_where_few_wait_it_is_nothing(self) -> None:
-        assert queues.mmc_wait_quantile(0.5, 1.0, 1, 0.4) == 0.0
-        assert queues.mmc_wait_quantile(0.5, 1.0, 50, 0.99) == 0.0
-
-    def test_a_line_that_grows_for_ever_has_none(self) -> None:
-        with pytest.raises(TheoryError, match="grows for ever"):
-            queues.mmc_wait_quantile(2.0, 1.0, 2, 0.5)
 
 
 class TestRadio:

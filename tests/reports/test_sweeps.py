@@ -77,6 +77,14 @@ def test_a_table_explains_the_signs_that_stand_in_it_and_no_others(tmp_path: Pat
     assert "never: " not in sweeps.told(folder(tmp_path, PLAN, [12.0, 3.0, 4.0, 5.0]))
 
 
+def test_where_some_runs_do_not_count_it_says_how_many_seeds_stand_behind_a_line(tmp_path: Path) -> None:
+    rows = pd.read_csv(folder(tmp_path, PLAN, [12.0, 3.0, 4.0, 5.0]) / SUMMARY)
+    rows.assign(n=[3, 2, 3, 3]).to_csv(tmp_path / SUMMARY, index=False)
+    assert "\n2 to 3 seeds a line; " in sweeps.told(tmp_path)
+    svg, _, _ = sweeps.write_pictures(tmp_path)
+    assert "mean of 2 to 3 seeds" in svg.read_text()
+
+
 def test_a_sweep_that_was_interrupted_before_its_first_replication_ended_says_so(tmp_path: Path) -> None:
     folder(tmp_path, PLAN, [12.0, 3.0, 4.0, 5.0])
     pd.DataFrame([]).to_csv(tmp_path / SUMMARY, index=False)

@@ -8,15 +8,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from model.analysis import clients
+from model.analysis import clients, estimates
 from model.history.columns import from_rows
+from model.history.recorder import MemoryRecorder
+from model.history.schema import Header
 from model.sim import run as simulate
 from model.sim.service_times import load
 from scenarios import capacity_plan, polling_or_push, reconnect_storm
 from scenarios.running import catalog, settings, sweep
 from scenarios.running.progress import Silent
-from scenarios.running.replicate import simulated
-from scenarios.running.run import run
+from scenarios.running.replicate import Finished, simulated
+from scenarios.running.run import Judged, run
 from tests.sim.times import PINNED
 
 STUDIES = [name for name in catalog.names() if catalog.sweep(name).axes]
@@ -103,6 +105,15 @@ class TestPollingOrPush:
         told = polling_or_push.conclusion(runs)
         assert "1 messages a second: fewest bytes poll every 60 s; within 1 s on average push, ping every 300 s" in told
 
+    def test_the_closed_form_of_long_polling_lies_within_the_interval_of_the_simulation(self) -> None:
+        """At the rate at which a quarter of its delay is the wait for the next question, whose way varies."""
+        asked = settings.apply(polling_or_push.SCENARIO, ["workload.rate_per_s=5"])
+        runs = [polling_or_push.replication(asked, "cursor", seed, {"way": "long poll, 30 s"}) for seed in range(1, 5)]
+        for name in ("delay_s", "requests_per_h"):
+            simulated = estimates.mean([float(run[name] or 0) for run in runs])
+            assert runs[0][name.replace("_s", "_known_s").replace("_per_h", "_known_per_h")] in simulated
+            assert simulated.half_width < 0.01 * simulated.mean
+
 
 class TestCapacityPlan:
     @pytest.mark.slow
@@ -139,6 +150,51 @@ class TestCapacityPlan:
 
         assert promised(1, rates[0].label)
         assert [promised(gateways, rates[-1].label) for gateways in (1, 2)] == [False, True]
+
+    def test_the_formula_is_that_of_the_mean_link_where_networks_are_mixed(self) -> None:
+        def formula(network: str) -> float:
+            asked = settings.apply(capacity_plan.SCENARIO, ["gateways=2", "workload.rate_per_s=20", f"network={network}"])
+            return capacity_plan.formula_ms(asked, PINNED, 0.99)
+
+        mixed = formula('[["4g",0.25],["wifi_good",0.75]]')
+        assert mixed == pytest.approx(0.25 * formula("4g") + 0.75 * formula("wifi_good"))
+
+    def test_how_busy_roles_were_is_told_of_the_time_after_the_warm_up(self) -> None:
+        """Three seconds of it: what was spent in the ramp, the warm-up and the drain is in ``cpu_us`` only."""
+        spent = {"gateway-1": {"cpu_us": 9e6, "measured_cpu_us": 1.5e6}, "business": {"cpu_us": 9e6, "measured_cpu_us": 0.3e6}}
+        nothing = from_rows(Header(world="live"), MemoryRecorder().rows())
+        asked = capacity_plan.SCENARIO
+        found = capacity_plan.figures(Finished(asked, "live", "cursor", nothing, Judged("valid", [], {}, ()), spent, 0))
+        assert (found["gateway_busy"], found["business_busy"]) == (0.5, pytest.approx(0.1))
+
+    def test_a_promise_is_kept_where_every_replication_has_shown_it(self) -> None:
+        late = {("1", 1): 5.0, ("1", 2): 15.0, ("2", 1): 5.0, ("2", 2): 6.0}
+
+        def told(late: dict[tuple[str, int], float]) -> str:
+            rows = [
+                {"gateways": gateways, "workload.rate_per_s": "100", "seed": seed, "end_to_end_p99_ms": ms, "mmc_p99_ms": 1.0}
+                for (gateways, seed), ms in late.items()
+            ]
+            return capacity_plan.conclusion(pd.DataFrame(rows))
+
+        assert "100 messages a second: 2 by simulation, 1 by M/M/c" in told(late)
+        assert "100 messages a second: more than all tried by simulation" in told(late | {("2", 2): math.nan})
+
+    def test_the_cost_of_a_message_by_hand(self) -> None:
+        """At a rate near nothing each of a hundred acknowledges alone, a frame in and its answer out; where messages come closely, not."""
+        times = PINNED
+        frame_out = times.gateway_write_us + times.gateway_frame_out_us
+        there_and_back = times.gateway_forward_us + times.gateway_envelope_us + frame_out
+
+        def gateway_us(rate: float) -> float:
+            asked = settings.apply(capacity_plan.SCENARIO, [f"workload.rate_per_s={rate}"])
+            return capacity_plan.services_us(asked, times)[0]
+
+        to_all = there_and_back + times.gateway_envelope_us + 99 * frame_out
+        assert gateway_us(1e-6) == pytest.approx(to_all + 100 * there_and_back, rel=1e-4)
+        delay_s = capacity_plan.SCENARIO.timers.receive_ack_delay_us / 1e6
+        often = 10 / delay_s * 1000 / 100  # ten messages to each in one delay: eleven share an ack
+        assert gateway_us(often) == pytest.approx(to_all + 100 / 11 * there_and_back, rel=1e-4)
 
     def test_the_formula_knows_its_knee(self) -> None:
         times = PINNED

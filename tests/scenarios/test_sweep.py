@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from model.analysis import estimates
+from model.checkers import Judgement, verdict
+from model.history.columns import History
 from model.history.run_folder import RunFolder
 from model.scenario import Scenario
 from model.scenario.networks import sole
@@ -152,6 +154,18 @@ class TestLive:
         result = sweep.run(scenario, Sweep(axes=(axis("gateways", 1),), replications=3), tmp_path, 1, Silent(), "live")
         assert (result.interrupted, len(result.table)) == (2, 1)
 
+    @pytest.mark.parametrize("verdict", ["skipped", "harness_invalid"])
+    def test_nothing_is_concluded_from_points_that_cannot_be_played(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str
+    ) -> None:
+        monkeypatch.setattr(replicate, "played_live", lambda *_: (replicate.NotCounted(verdict, "it has no clocks"), None))
+        scenario = apply(catalog.load("access_restart").short(), SMALL)
+        result = sweep.run(scenario, Sweep(axes=(axis("gateways", 1, 2),), replications=2), tmp_path, 1, Silent(), "live")
+        assert sweep.contract(result)["not_counted"] == {verdict: 4}
+        assert sweep.contract(result)["summary"] == []
+        assert not list(sweep.differences(result.table, result.sweep))
+        assert sweeps.told(result.folder) == f"none of 4 runs counts: 4 {verdict}"
+
     @pytest.mark.live
     def test_points_are_played_on_real_servers(self, tmp_path: Path) -> None:
         scenario = apply(catalog.load("access_restart").short(), (*SMALL, "duration_s=1", "ramp_s=1"))
@@ -162,6 +176,35 @@ class TestLive:
             assert (row["verdict"], row["lost"], row["shown_twice"]) == ("valid", 0, 0)
             assert row["sends"] == row["ok"] > 0
             assert row["gateways_cpu_s"] > 0
+
+
+class TestOwnReplications:
+    """A file that simulates what it likes looks at some fields of its scenario; the others cannot be set."""
+
+    @pytest.mark.parametrize(
+        ("preset", "axes", "settings"),
+        [
+            (None, [], ['network=[["4g",0.6],["wifi_good",0.4]]']),
+            (None, [], ["network.loss=0.1"]),
+            (None, [], ["gateways=2"]),
+            (None, ["network.loss=0,0.1"], []),
+            (None, ["preset=naive,cursor"], []),
+            ("naive", [], []),
+        ],
+    )
+    def test_what_it_would_ignore_is_refused(
+        self, tmp_path: Path, preset: str | None, axes: list[str], settings: list[str]
+    ) -> None:
+        with pytest.raises(CannotRun, match=r"does not look at that \(fields: workload.rate_per_s, .*network.delay_us"):
+            sweep.swept("polling_or_push", axes, 1, preset, settings, short=True, jobs=1, root=tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_what_it_looks_at_can_be_set(self, tmp_path: Path) -> None:
+        axes, settings = (
+            ["workload.rate_per_s=0.01", "way=poll every 60 s"],
+            ["network.delay_us=1000", "workload.payload_bytes=9"],
+        )
+        assert len(sweep.swept("polling_or_push", axes, 1, None, settings, short=True, jobs=1, root=tmp_path).table) == 1
 
 
 class TestRun:
@@ -194,6 +237,44 @@ class TestRun:
         assert result.folder.name.endswith(".partial")
         assert len(pd.read_csv(result.folder / REPLICATIONS)) == 2
         assert json.loads((result.folder / RECORD).read_text())["runs"] == 2
+
+    def test_an_error_leaves_what_was_run_and_is_not_hidden(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = iter([{"gateways": "1", "network.loss": "0", "seed": seed, "late": 1.0} for seed in (1, 2)])
+
+        def one(task: sweep.Task) -> dict[str, Any]:
+            row = next(rows, None)
+            if row is None:
+                raise OSError("no space left")
+            return row
+
+        monkeypatch.setattr(sweep, "_row", one)
+        with pytest.raises(OSError, match="no space left"):
+            swept(tmp_path)
+        (folder,) = (tmp_path / "access_restart").iterdir()
+        record = msgspec.json.decode((folder / RECORD).read_bytes(), type=SweepRecord)
+        assert folder.name.endswith(".partial")
+        assert (record.runs, record.interrupted, len(pd.read_csv(folder / SUMMARY))) == (2, True, 1)
+
+    def test_a_run_on_which_the_judge_crashed_is_told_and_counts_nowhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = iter([False, True, False])
+
+        def judge(history: History) -> Judgement:
+            assert not next(asked)
+            return verdict.judge(history)
+
+        monkeypatch.setattr("scenarios.running.run.judge", judge)
+        result = swept(tmp_path, plan=Sweep(axes=(axis("gateways", 1),), replications=3))
+        assert result.table["verdict"].tolist() == ["valid", "unknown", "valid"]
+        assert result.table["not_counted"].tolist() == ["", "judge_crashed", ""]
+        assert {row["n"] for row in sweep.summary(result.table, result.sweep)} == {2}
+        assert sweeps.told(result.folder).endswith("; not counted: 1 judge_crashed")
+
+    def test_a_conclusion_is_drawn_from_what_counts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        runs = table({("x", "x"): [1.0, 2.0]}).assign(not_counted=["", "truncated"])
+        monkeypatch.setattr(catalog, "conclusion", lambda _: lambda given: str(given["delay"].tolist()))
+        assert sweep.conclusion("any", sweep.SweepResult(tmp_path, two_axes(), runs)) == ["[1.0]", ""]
 
     def test_a_killed_worker_leaves_what_was_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def rows(*arguments: object) -> Iterator[dict[str, Any]]:
@@ -239,6 +320,24 @@ class TestSummary:
         assert row["mean"] == 0
         assert 0.99 * 3 / 1_000 < row["high"] <= 3 / 1_000
 
+    def test_a_share_is_withheld_where_one_of_its_counts_is(self) -> None:
+        for counts, owed in (([0.0, math.nan], [400.0, 600.0]), ([3.0, 2.0], [400.0, math.nan])):
+            runs = table({("x", "x"): counts}).assign(owed=owed)
+            (row,) = sweep.summary(runs, two_axes(Measure("delay", "lost", of="owed")))
+            assert math.isnan(row["mean"])
+
+    def test_a_share_is_of_the_replications_that_had_something_to_count(self) -> None:
+        runs = table({("x", "x"): [0.0, 3.0, 5.0]}).assign(owed=[0.0, 100.0, 100.0])
+        (row,) = sweep.summary(runs, two_axes(Measure("delay", "lost", of="owed")))
+        known = estimates.mean([0.03, 0.05])
+        assert (row["mean"], row["low"], row["high"]) == (known.mean, known.low, known.high)
+
+    def test_losses_of_one_run_come_together_so_their_interval_is_that_of_the_replications(self) -> None:
+        runs = table({("x", "x"): [0.0, 0.0, 90.0]}).assign(owed=1000.0)
+        (row,) = sweep.summary(runs, two_axes(Measure("delay", "lost", of="owed")))
+        known = estimates.mean([0.0, 0.0, 0.09])
+        assert (row["mean"], row["low"], row["high"]) == (known.mean, known.low, known.high)
+
     def test_trials_that_are_replications_have_an_exact_interval(self) -> None:
         runs = table({("x", "x"): [1.0, 0.0, 1.0, 1.0]}).assign(trials=1.0)
         (row,) = sweep.summary(runs, two_axes(Measure("delay", "back", of="trials")))
@@ -256,5 +355,11 @@ class TestDifferences:
         assert row["high"] - row["low"] < 0.1
 
     def test_what_was_never_has_no_difference(self) -> None:
-        figures = {("x", "x"): [1.0, 2.0], ("x", "y"): [1.0, math.inf]}
+        figures = {("x", "x"): [1.0, 2.0, 3.0], ("x", "y"): [1.0, 2.0, math.inf]}
         assert not list(sweep.differences(table(figures), two_axes()))
+
+    def test_a_run_that_does_not_count_takes_its_own_pair_away_and_no_other(self) -> None:
+        figures = {("x", "x"): [1.0, 2.0, 4.0], ("x", "y"): [2.0, 3.0, 99.0]}
+        runs = table(figures).assign(not_counted=["", "", "", "", "", "truncated"])
+        (row,) = sweep.differences(runs, two_axes())
+        assert (row["mean"], row["n"]) == (1.0, 2)
