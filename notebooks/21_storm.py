@@ -16,7 +16,7 @@
 #
 # A gateway dies. Half of all users lose their connection in the same instant and want it back. A log-in costs work, clients that wait
 # too long give up and come again, and the server cannot tell an attempt somebody still waits for from one whose client has left.
-# **What decides whether this ends after ten seconds or never?** No formula of a waiting line has it: there, whoever has waited leaves.
+# **What decides whether this ends after ten seconds, late, or never?** No formula of a waiting line has it: there, whoever has waited leaves.
 #
 # The rules are the real ones, those of the live clients and gateways (`model/core`); costs and links are the scenario's
 # (`scenarios/reconnect_storm.py`, whose docstring says where they come from). This page uses its short form: a seventh of the time, a seventh of
@@ -78,8 +78,8 @@ print(sweeps.told(folder))
 #
 # Down: how a client waits before it tries again. Across: whom a gateway lets in. *Open* is everyone; a *bucket* counts so many log-ins a
 # second; a *queue* so many under way. Hints tell the refused when to come back: one wait for all, or a place in a line of their own.
-# "never" is not a large number: with an open door and clients that come back after a fixed second, the storm does not end
-# in the full form; in the short one, with a few hundred clients, it ends late.
+# With an open door and clients that come back after a fixed wait, the storm ends late: there are just not so many of them that it never
+# would. "never" is not a large number; how many clients make it, is shown below.
 
 # %%
 record, summary = sweeps.read(folder)

@@ -15,10 +15,12 @@ Set-up
     as each holds 19,000 connections. Every other one of them dies; at 1M, where the others could not hold all, all connections are cut.
 
 Expectation
-    Without jitter and with an open door the storm never ends: business works on attempts whose clients have given up. Jitter spreads the
-    attempts and ends it late; admission keeps the line short and ends it in little more than the work takes. Clients that back off
-    exponentially without jitter come back in waves, of which a counting door turns most away, for longer and longer. Hints lower the
-    number of attempts and lengthen the storm, since a client waits for a hint and up to as long again.
+    Without jitter and with an open door business works on attempts whose clients have given up. Above a bound such a storm never ends
+    (``model.analysis.clients.storm_bound``); 2,000 are just below it, so this one ends, after three times as long as its work takes, and
+    with 4,800 users it does not (``--axis size=4.8k``). Jitter spreads the attempts, so it ends sooner, and late; admission keeps the line
+    short and ends it in little more than the work takes. Clients that back off exponentially without jitter come back in waves, of which a
+    counting door turns most away, for longer and longer. Hints lower the number of attempts and lengthen the storm, since a client waits
+    for a hint and up to as long again.
 
 What would surprise us
     A storm under full jitter and admission that takes three times as long as the work; no end where the door counts and clients have

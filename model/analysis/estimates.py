@@ -1,7 +1,8 @@
 """What repeated runs prove: means with their intervals, and bounds on what was never seen.
 
 A replication is one run with a seed of its own, so its figures are independent of the others'; what lies within one run is not, and no
-interval is made from it. For a steady state each replication leaves its warm-up out; runs that end by themselves have none.
+interval is made from it. For the mean of a steady state each replication leaves its warm-up out (:func:`steady`); runs that end by
+themselves have none.
 Told with care: an interval with every mean, 3/n for what was never seen, and no quantile without ``BEYOND_MIN`` samples beyond it.
 Sources: Law, "Simulation Modeling and Analysis", 5th ed., 2015, 9.4 (replication and deletion), 11.2 (common random numbers); Hanley and
 Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983 (3/n); White,

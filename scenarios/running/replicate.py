@@ -102,7 +102,8 @@ def counted(found: Mapping[str, Any], scenario: Scenario) -> dict[str, dict[str,
 
 
 def left_out(judged: Judged) -> str:
-    """Why nothing is concluded from a run, in a word; empty where something is."""
+    """Why nothing is concluded from a run, in a word; empty where something is. A simulated harness fails only where a scenario asks what
+    then becomes of the figures, so that is no reason; a live one's is (:class:`NotCounted`)."""
     found = {anomaly["kind"] for anomaly in judged.anomalies if anomaly["fails"]}
     return JUDGE_CRASHED if judged.crashed else next((kind for kind in SAYS_NOTHING if kind in found), "")
 

@@ -239,7 +239,7 @@ def _check_free(settings: Sequence[str], plan: Sweep) -> None:
 
 def _check_read(name: str, preset: str | None, settings: Sequence[str], plan: Sweep) -> None:
     """Raises :class:`CannotRun` for what a replication of the scenario's own would ignore."""
-    given = [("--set", setting) for setting in settings] + [("--preset", preset)] * bool(preset)
+    given = [("--set", setting) for setting in settings] + [("--preset", preset or "")] * bool(preset)
     given += [("--axis", field) for one in plan.axes for field in sorted(_fields(one))]
     known = catalog.reads(name)
     for way, said in given:
