@@ -6,8 +6,8 @@ one of a half are equally far from none. If the two are equal, the order within 
 other sign. That alone is supposed here: no normal distribution, no variance, and n may be small.
 
 - The effect is the median of the pairs. Its interval holds every shift that the sign-flip test does not refuse; its ends are means of
-  subsets of the pairs (Hartigan, "Using subsample values as typical values", JASA 64, 1969), and its coverage is exact: of the 2^n - 1 means
-  of subsets, true shift lies between the k-th and the k-th from above with probability 1 - 2k / 2^n.
+  subsets of the pairs (Hartigan, "Using subsample values as typical values", JASA 64, 1969), and its coverage is exact: of the 2^n - 1
+  means of subsets, the true shift lies between the k-th and the k-th from above with probability 1 - 2k / 2^n.
 - The p-value of "the shift is at most so much" is the share of all 2^n flips of signs about it whose sum is as large as was seen (Fisher,
   "The Design of Experiments", 1935, 21). It cannot be less than 2^-n, so with few pairs nothing is proven.
 - Of several measures, p-values are raised as Holm has it ("A simple sequentially rejective multiple test procedure", 1979): the chance that
@@ -63,9 +63,10 @@ def effect(pairs: Sequence[float], confidence: float) -> Effect:
 
 def p_above(pairs: Sequence[float], shift: float) -> float:
     """The p-value of "they are no more than ``shift`` above zero": small where they are clearly more."""
-    n = _checked(pairs)
+    _checked(pairs)
     sums = _subset_sums([2 * (value - shift) for value in pairs])  # flipping a sign changes the sum by twice the value
-    return float(np.count_nonzero(sums <= 1e-12 * max(1.0, float(np.abs(sums).max())))) / 2**n
+    as_far = int(np.count_nonzero(sums <= 1e-12 * max(1.0, float(np.abs(sums).max()))))
+    return as_far / len(sums)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

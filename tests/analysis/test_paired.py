@@ -18,7 +18,9 @@ Draw = Callable[[np.random.Generator, int], np.ndarray]
 def by_hand(pairs: list[float], shift: float) -> float:
     """The sign-flip test as a textbook has it."""
     centred = [value - shift for value in pairs]
-    flips = [sum(sign * value for sign, value in zip(signs, centred, strict=True)) for signs in product((1, -1), repeat=len(pairs))]
+    flips = [
+        sum(sign * value for sign, value in zip(signs, centred, strict=True)) for signs in product((1, -1), repeat=len(pairs))
+    ]
     return sum(flip >= sum(centred) - 1e-12 for flip in flips) / len(flips)
 
 
@@ -92,9 +94,11 @@ class TestRatios:
     def test_a_ratio_and_its_inverse_are_equally_far(self) -> None:
         assert paired.log_ratios([1.0, 2.0], [2.0, 1.0]) == pytest.approx([math.log(2), -math.log(2)])
 
-    @pytest.mark.parametrize(("base", "candidate"), [([1.0], [1.0, 2.0]), ([0.0], [1.0]), ([1.0], [math.inf]), ([1.0], [math.nan])])
+    @pytest.mark.parametrize(
+        ("base", "candidate"), [([1.0], [1.0, 2.0]), ([0.0], [1.0]), ([1.0], [math.inf]), ([1.0], [math.nan])]
+    )
     def test_what_makes_no_ratio_is_refused(self, base: list[float], candidate: list[float]) -> None:
-        with pytest.raises(ValueError, match="pairs|above zero"):
+        with pytest.raises(ValueError, match=r"pairs|above zero"):
             paired.log_ratios(base, candidate)
 
 
