@@ -55,7 +55,7 @@ def first_line(comparison: Comparison) -> str:
     if not odd:
         measures = sum(result.compared for result in comparison.cases)
         return f"SAME: {len(comparison.cases)} cases are what they were, in {measures:,} measures and every event"
-    first, more = odd[0], f"; {len(odd) - 1} more cases differ" if len(odd) > 1 else ""
+    first, more = odd[0], {1: "", 2: "; 1 more case differs"}.get(len(odd), f"; {len(odd) - 1} more cases differ")
     return f"{_ANSWERS[first.answer]}: {_name(first)}: {_why(first)}{more}"
 
 

@@ -89,7 +89,7 @@ class TestChanged:
                     "out.append(Write(self.connection, ack))",
                     "out += 2 * [Write(self.connection, ack)]",
                 ),
-                "CHANGED: access_restart cursor: frames from devices: ",
+                "CHANGED: access_restart cursor: frames to devices: ",  # each is confirmed
             ),
             (
                 Mutant("dedupe", BusinessNode._send, 'self.policies.server_dedupe == "durable"', "False"),
