@@ -14,7 +14,7 @@ SOME := || [ $$? -eq 5 ]
 
 help:
 	@echo "make demo     set everything up, then run the demo (three minutes)"
-	@echo "make check    format, lint, types, import contracts, fast tests (two minutes)"
+	@echo "make check    format, lint, types, import contracts, fast tests, exact gate (two minutes)"
 	@echo "make test     check, and all other tests but the nightly ones (twenty minutes)"
 	@echo "make verify   both worlds, seeds 1 to 5, full length: do the designs behave as claimed?"
 	@echo "make judges   how good the judges are: corpus, brute force, mutants (five minutes)"
@@ -30,6 +30,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow and not live and not nightly" -n 2
+	$(BIN)/imbench gate
 
 test: check
 	$(PYTEST) -m "slow and not live and not nightly" -n 2 $(SOME)

@@ -92,6 +92,31 @@ def sweep(
 
 
 @cli.command()
+@click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--accept", metavar="REASON", help="Take over what differs as the new baseline, and keep this reason with it.")
+@click.option("--baselines", type=click.Path(file_okay=False, path_type=Path), help="Their folder.  [default: reports/baselines]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool) -> int:
+    """Hold simulated runs of fixed seeds against their baselines, exactly.
+
+    Whatever differs is named: the measure, from what to what, and the first event at which the two traces part. Exit code: 0 all is the
+    same or was accepted, 4 something differs, 66 a baseline is missing.
+    """
+    from reports import comparison
+    from scenarios.gating import command as gating
+    from scenarios.gating.baselines import FOLDER
+    from scenarios.running.progress import shown
+
+    with shown() as progress:
+        result = gating.gate(names, baselines or FOLDER, progress, accept)
+    print(json.dumps(comparison.plain(result)) if as_json else comparison.told(result))
+    if accept is not None:
+        print(f"accepted: {accept.strip()}", file=sys.stderr)
+        return exits.VALID
+    return gating.exit_code(result)
+
+
+@cli.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 def demo(out: Path | None) -> int:
     """Kill a gateway under load: one table, one report.

@@ -98,7 +98,7 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.exists():
         raise HistoryError(f"{path}: exists already and is not overwritten; choose another name", "usage")
-    table = _table(history)
+    table = as_table(history)
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:
@@ -119,7 +119,8 @@ def _dump(header: Header, table: Any, file: BinaryIO, lines: bool) -> None:
         pq.write_table(table, file, row_group_size=_ROW_GROUP_ROWS, compression="zstd", write_page_checksum=True)
 
 
-def _table(history: History) -> Any:
+def as_table(history: History) -> Any:
+    """A history as the Arrow table that is written, with names in place of indexes and null for none."""
     names, message = history.names, history.message
     sender = np.append(history.message_sender, -1)[message].astype(np.int64)
     columns = {

@@ -89,6 +89,13 @@ class LinkEnd(Protocol):
         """The connection ended, or was refused."""
 
 
+class Carrying(Protocol):
+    """One direction of a connection."""
+
+    def carry(self, lag_us: int, callback: Callable[..., None], *args: object) -> None:
+        """Call ``callback(*args)`` when a segment arrives that is sent in ``lag_us``, after what was sent before."""
+
+
 class Lane:
     """One direction of one connection: what goes in comes out in order, later."""
 
@@ -99,7 +106,7 @@ class Lane:
         self._free_at = 0
 
     def carry(self, lag_us: int, callback: Callable[..., None], *args: object) -> None:
-        """Call ``callback(*args)`` when a segment arrives that is sent in ``lag_us``, after what was sent before."""
+        """As :class:`Carrying` has it."""
         self._place = place = self._place + 1
         arrival = self._kernel.now + lag_us + self._delays[place % TABLE]
         if arrival < self._free_at:
@@ -116,6 +123,8 @@ class Link:
     __slots__ = ("connection", "down", "end", "gateway", "number", "up")
 
     gateway: SimGateway
+    up: Carrying
+    down: Carrying
 
     def __init__(self, kernel: Kernel, luck: Luck, end: LinkEnd, device: int, connection: int) -> None:
         self.end, self.connection = end, connection

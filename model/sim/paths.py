@@ -17,6 +17,7 @@ from model.sim.access import SimGateway
 from model.sim.kernel import Kernel
 from model.sim.network import Link, LinkEnd, Luck
 from model.sim.rough import Air, Door, Outages, RoughLink
+from model.sim.weighing import Weighed, Weight
 
 OF_LINKS = (
     faults.HalfOpen,
@@ -45,10 +46,19 @@ class Paths:
         self._doors: dict[int, Door] = {}
         self._airs: dict[int, Air] = {}
         self._outages: dict[tuple[int, int], Outages] = {}
+        self.weight: Weight | None = None
+        """What all links carry, where that is asked for."""
         self.calm_us = scenario.at_us(max([scenario.duration_s, *(fault.healed_s for fault in scenario.faults)]))
 
     def link(self, end: LinkEnd, device: int, connection: int, gateway: SimGateway) -> Link:
         """A connection from a device, with its ``end``, to a gateway."""
+        link = self._link(end, device, connection, gateway)
+        if self.weight is not None:
+            link.up = Weighed(link.up, self.weight, self._kernel, device, up=True)
+            link.down = Weighed(link.down, self.weight, self._kernel, device, up=False)
+        return link
+
+    def _link(self, end: LinkEnd, device: int, connection: int, gateway: SimGateway) -> Link:
         air = self._air(device)
         if air is None:
             return Link(self._kernel, self._mix[self._which(device)][1], end, device, connection)

@@ -29,6 +29,11 @@ def link_bytes(item: Any) -> int:
     return size + SEGMENT_HEADER_BYTES * -(-size // SEGMENT_BYTES)
 
 
+def is_frame(item: Any) -> bool:
+    """Whether what a lane carries is a frame."""
+    return type(item) in _SIZES
+
+
 def wire_bytes(frame: f.Frame) -> int:
     """Bytes of a frame as it stands on the wire. KeyError for what is none."""
     return _SIZES[type(frame)](frame)

@@ -37,6 +37,7 @@ from model.sim.pending import Pending
 from model.sim.service_times import ServiceTimes, load
 from model.sim.stations import Cores
 from model.sim.storage import varied
+from model.sim.weighing import Weight
 from model.workload.population import populate
 from model.workload.schedule import plan
 
@@ -321,6 +322,8 @@ class World:
             did["sent"] += node.sent
         storage, generator = self.business.storage, self.devices.generator
         counters["storage"] = {"commits": storage.commits, "rows": storage.rows, "cpu_us": round(storage.cpu_us)}
+        if self.paths.weight is not None:
+            counters["links"] = self.paths.weight.counters()
         if generator is not None:
             counters["generator"] = {"cpu_us": round(generator.cpu_us), "wakes": generator.wakes}
         if Phase.MEASURE in self._used and Phase.DRAIN in self._used:
@@ -348,13 +351,16 @@ def run(
     times: ServiceTimes | None = None,
     generator: bool = False,
     pending: Pending | None = None,
+    weighed: bool = False,
 ) -> SimResult:
     """Run ``scenario`` with a preset's policies. ``progress`` is told the share of the load that is over, in [0, 1].
 
     ``times``: of another calibration than the committed one. ``generator``: devices share the one CPU of a load process, as they do in a
     live run (:mod:`model.sim.generator`). ``pending`` decides the order of callbacks of equal time (:class:`model.sim.ties.Shuffled`);
-    None: that of asking.
+    None: that of asking. ``weighed``: counters have what ``links`` carried (:mod:`model.sim.weighing`), in a run that takes longer.
     """
     GARBAGE.collect()
     with seldom_collecting():
-        return World(scenario, preset, seed, times or load(), generator, pending).run(progress)
+        world = World(scenario, preset, seed, times or load(), generator, pending)
+        world.paths.weight = Weight() if weighed else None
+        return world.run(progress)

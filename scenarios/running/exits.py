@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Final
 
-VALID, INVALID, UNKNOWN, HARNESS_INVALID = range(4)
+VALID, INVALID, UNKNOWN, HARNESS_INVALID, REGRESSED, INCONCLUSIVE = range(6)
 USAGE, DAMAGED, MISSING, UNAVAILABLE, SOFTWARE, CANNOT_CREATE, IO_ERROR = 64, 65, 66, 69, 70, 73, 74
 
 OF_VERDICT: Final = {

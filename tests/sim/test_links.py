@@ -13,9 +13,9 @@ from model.analysis import estimates
 from model.core import frames as f
 from model.scenario import NETWORKS, HalfOpen, Network, Scenario
 from model.sim.kernel import Kernel
-from model.sim.network import TABLE, Link, Luck, retransmission_timeout_us
+from model.sim.network import TABLE, Lane, Link, Luck, retransmission_timeout_us
 from model.sim.paths import Paths
-from model.sim.rough import COMMITTED_US, DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLink, Weather
+from model.sim.rough import COMMITTED_US, DOWN, SOCKET_BYTES_MAX, UP, Air, Door, Outages, RoughLane, RoughLink, Weather
 from model.sim.sizes import link_bytes
 
 QUIET = Network(delay_us=1000, jitter_us=0)
@@ -301,6 +301,7 @@ def test_a_rough_link_has_the_luck_of_the_plain_one() -> None:
     plain, rough = (link_of(Scenario("s", "?", faults=faults)) for faults in ((), (HalfOpen("gateway-1", 1),)))
     times: list[list[int]] = []
     for link in (plain, rough):
+        assert isinstance(link.down, Lane | RoughLane)
         kernel, seen = link.down._kernel, list[int]()
         for k in range(100):
             kernel.at(k * 1000, link.down.carry, 0, lambda k, kernel=kernel, seen=seen: seen.append(kernel.now), k)
