@@ -52,10 +52,10 @@ def compared(case: Case, kept: Kept | None, played: PlayedCase) -> CaseResult:
 
 
 def differences(base: Mapping[str, Figure], candidate: Mapping[str, Figure]) -> Iterator[Difference]:
-    """By name, sorted; what only one of them has is a difference, too."""
+    """By name, sorted; what only one of them has is a difference, too, unless it is None there: a field that is new and not used."""
     for name in sorted({*base, *candidate}):
         one, other = base.get(name), candidate.get(name)
-        if one != other or (name in base) != (name in candidate):
+        if one != other:
             yield Difference(name, one, other)
 
 

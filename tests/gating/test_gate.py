@@ -131,8 +131,8 @@ class TestChanged:
         assert list(found) == [Difference("owed.lost_pairs", 12, 0)]
 
     def test_a_measure_that_came_or_went_differs(self) -> None:
-        found = list(compare.differences({"gone": None, "kept": 1}, {"came": None, "kept": 1}))
-        assert [one.name for one in found] == ["came", "gone"]
+        found = list(compare.differences({"gone": 0, "kept": 1}, {"came": "x", "kept": 1, "a field that is new and not used": None}))
+        assert found == [Difference("came", None, "x"), Difference("gone", 0, None)]
 
 
 class TestAccepting:
