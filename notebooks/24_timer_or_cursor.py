@@ -20,7 +20,7 @@
 #
 # So that nobody can say that the timer was made of straw, it plays with six designs: with and without a pull at log-in, with generous numbers (twenty
 # tries, sixty resends: pending for five minutes), and with everything that `cursor` has except the log, the cursor and the order by sequence. `scenarios/timer_or_cursor.py`
-# says how. This page makes the short sweep itself, in which all times are a fifth, and shows the newest full one below `IMBENCH_RUNS` or `reports/runs` where
+# says how. This page makes the short sweep itself, in which all times are a sixth, and shows the newest full one below `IMBENCH_RUNS` or `reports/runs` where
 # there is one. Without a browser: `jupytext --to ipynb --execute notebooks/24_timer_or_cursor.py --output timer.ipynb`.
 
 # %%
@@ -102,7 +102,7 @@ disorder
 # gives up after three times the timer. How long may the silence last?
 
 # %%
-HEARTBEATS = (5, 10, 20, 40)
+HEARTBEATS, SCALE = (5, 10, 20, 40), 1 / 6
 long = short_sweep(
     "--axis", "outage=" + ",".join(f"NAT forgets (heartbeat {s} s)" for s in HEARTBEATS),
     "--seeds", "1", "--axis", "design=timer without pull,timer and rest of cursor,timer + pull and rest of cursor,cursor",
@@ -120,10 +120,10 @@ with mpl.rc_context(STYLE):
         axes = figure.add_subplot(1, 2, i + 1)
         for design, (colour, marker, line) in looks.items():
             shares = [100 * mean(long, measure, design, f"NAT forgets (heartbeat {s} s)") for s in HEARTBEATS]
-            axes.plot(0.2 * np.array(HEARTBEATS), shares, color=colour, marker=marker, markersize=5, linestyle=line, label=design)
-        axes.axvline(0.2 * 15, color="#777777", linewidth=1)
+            axes.plot(SCALE * np.array(HEARTBEATS), shares, color=colour, marker=marker, markersize=5, linestyle=line, label=design)
+        axes.axvline(SCALE * 15, color="#777777", linewidth=1)
         axes.set(xlabel="heartbeat (s); grey: three timers", ylabel=title, xscale="log")
-        axes.set_xticks([0.2 * s for s in HEARTBEATS], [f"{0.2 * s:g}" for s in HEARTBEATS])
+        axes.set_xticks([SCALE * s for s in HEARTBEATS], [f"{SCALE * s:.1f}" for s in HEARTBEATS])
         axes.minorticks_off()
     axes.legend(loc="upper left")
 figure
@@ -134,7 +134,7 @@ figure
 #
 # ## What was missed, how soon is it there?
 #
-# A resend comes when its timer is due, up to 5 s after the return (1 s here, where all timers are a fifth). A pull comes at once.
+# A resend comes when its timer is due, up to 5 s after the return (0.8 s here, where all timers are a sixth). A pull comes at once.
 
 # %%
 resend = mean(long, "return_p90_ms", "timer and rest of cursor", "NAT forgets (heartbeat 40 s)")

@@ -61,7 +61,7 @@ SCENARIO = Scenario(
     faults=(NatDrop("gateway-1", at_s=5.0, heal_s=6.0, idle_s=0.02),),
     contract=Contract(fails={"outage": False, "not_recovered": False}),
     expected={"cursor": "valid"},
-    short_scale=0.2,
+    short_scale=1 / 6,
 )
 
 GENEROUS: Final = ("timers.send_tries_max=20", "timers.resends_max=60")
