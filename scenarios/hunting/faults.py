@@ -20,6 +20,8 @@ LEAST_S = 0.001
 """The shortest fault."""
 KINDS: dict[str, type] = {str(kind.__struct_config__.tag): kind for kind in (*SINGLE, RollingRestart)}  # type: ignore[attr-defined]
 """Every kind by its name."""
+BETWEEN = tuple(str(kind.__struct_config__.tag) for kind in (faults.Partition, faults.ColdRoutes))
+"""Kinds that strike what is between gateway and business, where they are two processes."""
 
 
 class Agenda:

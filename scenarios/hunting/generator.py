@@ -51,6 +51,8 @@ def trial(seed: int, preset: str = "cursor") -> Trial:
         if dice.chance(f"feature {name}", SHARES.get(name, 0.5)):
             feature(dice, draft)
     kinds = [kind for kind in faults.KINDS if dice.chance(f"faults of kind {kind}", KIND_SHARE)]
+    if draft["merged"]:
+        kinds = [kind for kind in kinds if kind not in faults.BETWEEN]
     agenda = faults.Agenda(dice, draft["gateways"], draft["span_s"], START_US / 1e6, Timers().heartbeat_us * draft["scale"] / 1e6)
     return _assembled(seed, preset, dice, draft, faults.draw(agenda, kinds, dice.whole("faults", 1, FAULTS_MAX)))
 
@@ -92,6 +94,7 @@ def _plain(dice: Dice) -> Draft:
         "payload_bytes": 60,
         "scale": dice.log("scale", 0.01, 0.06),
         "timers": {},
+        "counts": {},
         "network": {},
         "policies": {},
         "narrow": {},
@@ -100,6 +103,8 @@ def _plain(dice: Dice) -> Draft:
         "clocks": Clocks(),
         "disk": Disk(),
         "cores": None,
+        "merged": False,
+        "connection_life_s": 0.0,
     }
 
 
@@ -205,6 +210,28 @@ def _gentle_drains(dice: Dice, draft: Draft) -> None:
     draft["policies"]["drain"] = dice.pick("drain", ("spread", "redirect"))
 
 
+def _admission(dice: Dice, draft: Draft) -> None:
+    """Gateways turn some away who log in; everybody is let in within a few heartbeats."""
+    draft["policies"] |= {
+        "admission": dice.pick("admission", ("token_bucket", "bounded_queue")),
+        "admission_hint": dice.pick("admission hint", ("none", "fixed", "spread")),
+    }
+    heartbeat_us = Timers().heartbeat_us
+    draft["timers"]["login_interval_us"] = heartbeat_us * dice.log("log-in interval", 0.003, 0.3)
+    draft["timers"]["login_hint_us"] = heartbeat_us * dice.log("log-in hint", 0.01, 1.0)
+    draft["counts"] |= {"login_burst": dice.whole("log-in burst", 1, 4), "logins_max": dice.whole("log-ins at once", 1, 4)}
+
+
+def _short_lives(dice: Dice, draft: Draft) -> None:
+    """Connections end by themselves, after so many heartbeats on average."""
+    draft["connection_life_s"] = _heartbeats_us(draft, dice.log("connection life", 2, 30)) / 1e6
+
+
+def _merged(dice: Dice, draft: Draft) -> None:
+    """Gateway and business are one process, which has one gateway."""
+    draft["merged"] = draft["gateways"] == 1
+
+
 def _slow_disk(dice: Dice, draft: Draft) -> None:
     draft["times"]["storage_commit_us"] = dice.log("commit", 1_000, 20_000)
 
@@ -268,12 +295,26 @@ FEATURES: dict[str, Callable[[Dice, Draft], None]] = {
     "shared cores": _shared_cores,
     "large payloads": _large_payloads,
     "tight bounds": _tight_bounds,
+    "admission": _admission,
+    "short lives": _short_lives,
+    "merged": _merged,
 }
 """What a trial may have, beside faults; later ones change what earlier ones drew."""
 
 
 SHARES = {"groups": 0.7, "shared cores": 0.2, "large payloads": 0.2} | dict.fromkeys(
-    ("losses in bursts", "narrow links", "forgetful NAT", "outages", "handovers", "gives up soon", "wrong clocks", "uneven disk"),
+    (
+        "losses in bursts",
+        "narrow links",
+        "forgetful NAT",
+        "outages",
+        "handovers",
+        "gives up soon",
+        "wrong clocks",
+        "uneven disk",
+        "admission",
+        "short lives",
+    ),
     0.2,
 )
 """In how many trials a feature is on, where not in half: less for what shows little and costs much."""
@@ -298,7 +339,9 @@ def _assembled(seed: int, preset: str, dice: Dice, draft: Draft, drawn: tuple[An
         network=Network(**draft["network"]),
         clocks=draft["clocks"],
         disk=draft["disk"],
-        cores=draft["cores"],
+        cores=None if draft["merged"] else draft["cores"],
+        merged=draft["merged"],
+        connection_life_s=draft["connection_life_s"],
         timers=timers,
         policies=draft["policies"],
         ramp_s=0.1,
@@ -325,7 +368,7 @@ def _timers(draft: Draft) -> Timers:
     link so narrow that a page of a sync takes longer than a pong may, none ever comes.
     """
     usual = Timers().scaled(draft["scale"])
-    drawn = {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()}
+    drawn = {name: max(1, round(value * draft["scale"])) for name, value in draft["timers"].items()} | draft["counts"]
     network, crowd_us = Network(**draft["network"]), _crowd_us(draft)
     links_us = 4 * network.delay_us + 40 * network.jitter_us + 2 * _heartbeats_us(draft, sum(draft["narrow"].values()))
     least = {

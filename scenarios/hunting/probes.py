@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from model.core import backoff, business, client, drain, gateway, inbox, log, outbox
+from model.core import admission, backoff, business, client, drain, gateway, inbox, log, outbox
 from model.history.columns import History
 from model.history.schema import Kind, Via
 
 T = TypeVar("T")
-RULES = (backoff, business, client, drain, gateway, inbox, log, outbox)
+RULES = (admission, backoff, business, client, drain, gateway, inbox, log, outbox)
 
 LINES: dict[str, tuple[Any, str]] = {
     # the device receives
@@ -57,6 +57,7 @@ LINES: dict[str, tuple[Any, str]] = {
     "a connection waits for answers": (gateway.Gateway._forward, "connection.waiting = deque("),
     "a connection may ask again": (gateway.Gateway._read_on, "out.append(Resume"),
     "a session is announced again": (gateway.Gateway._attached_again, "self._write("),
+    "a log-in is turned away": (gateway.Gateway._connect, "Code.OVERLOADED, out, hint_us"),
     "a silent connection is cut off": (gateway.Gateway.on_deadline, "self._end("),
     "a frame waits for a slow consumer": (gateway.Gateway._write, "connection.queue.append("),
     "a slow consumer is cut off": (gateway.Gateway._write, "self._end("),
@@ -113,6 +114,8 @@ HISTORIES: dict[str, Callable[[History], bool]] = {
 
 
 ELSEWHERE: dict[str, str] = {
+    "model.core.admission.Admission.ask": "a protocol: its classes do it",
+    "model.core.admission.Admission.over": "a protocol: its classes do it",
     "model.core.business.BusinessNode._await_receipt": "policy pending",
     "model.core.business.BusinessNode._due": "policy pending",
     "model.core.business.BusinessNode._is_recent": "policy recent",

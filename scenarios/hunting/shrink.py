@@ -28,6 +28,16 @@ TIMES = ("at_s", "back_s", "heal_s")
 """Fields of faults that are told with fewer digits where that fails, too."""
 ROWS_MAX = 3_000_000
 """Rows of all their histories together: a trial that goes on and on is not played hundreds of times (half a minute)."""
+PLAIN = {
+    "network": Network(),
+    "policies": {},
+    "cores": None,
+    "merged": False,
+    "connection_life_s": 0.0,
+    "clocks": Clocks(),
+    "disk": Disk(),
+}
+"""Fields of a scenario as they are without a feature."""
 LUCKS = 3
 """Seeds that each smaller scenario is played with."""
 
@@ -67,6 +77,8 @@ def size(trial: Trial) -> tuple[int, ...]:
         + len(scenario.policies)
         + _unlike(scenario.network, Network())
         + (scenario.cores is not None)
+        + scenario.merged
+        + (scenario.connection_life_s > 0)
     )
     return len(scenario.faults), scenario.population.users, scenario.gateways, sends, unlike + _unlike(scenario.timers, Timers())
 
@@ -137,7 +149,7 @@ def _simpler(trial: Trial) -> Iterator[Trial]:
     yield from (
         msgspec.structs.replace(trial, limits={k: v for k, v in trial.limits.items() if k != name}) for name in trial.limits
     )
-    for name, plain in {"network": Network(), "policies": {}, "cores": None, "clocks": Clocks(), "disk": Disk()}.items():
+    for name, plain in PLAIN.items():
         if getattr(scenario, name) != plain:
             yield _with(trial, **{name: plain})
     usual = _usual(scenario)

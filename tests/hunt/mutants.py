@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
+from model.core.admission import BoundedQueue
 from model.core.business import BusinessNode
 from model.core.client import ClientSession
 from model.core.gateway import Gateway
@@ -148,7 +149,7 @@ MUTANTS = (
         "fan-out skips the sender's gateway",
         BusinessNode._fan_out,
         "if route.device != message.sender_device:",
-        "sender = self._routes.get(message.sender_user, {}).get(message.sender_device)\n"
+        "sender = self._route(message.sender_user, message.sender_device)\n"
         "            if sender is None or route.gateway != sender.gateway:",
     ),
     # whose connection it is
@@ -162,6 +163,7 @@ MUTANTS = (
     Mutant("places of unanswered frames lost at a notice", Gateway._notice, "connection.asked = 0", "pass"),
     Mutant("a connection that waited is not read on", Gateway._answered, "self._read_on(connection, out)", "pass"),
     Mutant("places of syncs never given back", BusinessNode.stored, "self._syncs -= 1", "pass"),
+    Mutant("places of log-ins never given back", BoundedQueue.over, "self._under_way -= 1", "pass"),
 )
 
 
