@@ -22,6 +22,10 @@ from model.workload.arrivals import Replay
 from scenarios.running.exits import CannotRun, suggestion
 
 GATEWAYS_MAX: Final = 64
+CORES_MAX: Final = 256
+"""More than all roles of the most gateways and their successors can use at once."""
+ACK_TIMEOUT_LEAST_US: Final = 1_000
+"""Of the longest wait for an ack: far below what any commit takes, each message is sent again and again until the run is nothing else."""
 PROBLEMS_TOLD: Final = 8
 """Of one scenario: all that a person makes by hand, and not one for each of a thousand faults."""
 
@@ -143,6 +147,7 @@ def _problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= GATEWAYS_MAX, f"gateways is {scenario.gateways}; give 1 to {GATEWAYS_MAX}"
+    yield scenario.cores is None or 1 <= scenario.cores <= CORES_MAX, f"cores is {scenario.cores}; give 1 to {CORES_MAX}"
     yield from _merged(scenario)
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
@@ -200,6 +205,8 @@ def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         found = getattr(scenario.timers, name)
         if name.endswith("_us"):
             yield found >= 1, f"timers.{name} is {found}; give at least 1 microseconds"
+    longest, least = scenario.timers.ack_timeout_max_us, max(scenario.timers.ack_timeout_us, ACK_TIMEOUT_LEAST_US)
+    yield longest >= least, f"timers.ack_timeout_max_us is {longest}; give at least {least}, no less than ack_timeout_us"
 
 
 def _fault_conditions(scenario: Scenario, name: str, fault: Fault) -> Iterator[tuple[bool, str]]:

@@ -74,6 +74,14 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", 'workload.personas=[["loud",1]]'), ("workload.personas.0.0 is 'loud'", "presets are regular")),
         ((*RUN, "--set", "gateways"), ("field=value",)),
         ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
+        ((*RUN, "--set", "cores=0"), ("cores is 0; give 1 to 256",)),
+        ((*RUN, "--set", "cores=-1"), ("cores is -1; give 1 to 256",)),
+        ((*RUN, "--set", "cores=100000"), ("cores is 100000; give 1 to 256",)),
+        ((*RUN, "--set", "timers.ack_timeout_max_us=500000"), ("timers.ack_timeout_max_us is 500000", "at least 1000000")),
+        (
+            (*RUN, "--set", "timers.ack_timeout_us=1", "--set", "timers.ack_timeout_max_us=1"),
+            ("timers.ack_timeout_max_us is 1", "at least 1000,"),
+        ),
         ((*RUN, "--set", "merged=true"), ("merged is one process, which has one gateway", "gateways=1", "not 2")),
         ((*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", "cores=2"), ("one core; leave cores out, not 2",)),
         (
