@@ -220,7 +220,7 @@ def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
     show_default=True,
     help="File to write.",
 )
-@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Length of each of twelve loads.")
+@click.option("--seconds", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="Length of each of twelve loads.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def calibrate(out: Path, seconds: float, as_json: bool) -> int:
     """Measure what the reference server's roles cost on this machine, in about two minutes.

@@ -12,6 +12,7 @@ import msgspec
 
 from scenarios.calibrating.calibrate import Calibration, calibrate, plain
 from scenarios.calibrating.fit import Fit
+from scenarios.calibrating.windows import UNSOLD
 from scenarios.running.command import near, target
 from scenarios.running.progress import shown
 from scenarios.running.run import commit
@@ -39,6 +40,8 @@ def told(calibration: Calibration, out: Path) -> str:
 def _fit(role: str, fit: Fit) -> Iterator[str]:
     yield f"{role}: CPU, in microseconds"
     yield "  " + ", ".join(f"{term} {cost:.1f}" for term, cost in fit.costs.items())
+    if absorbed := [term for term in fit.absorbed if term not in UNSOLD]:
+        yield f"  not told apart, and so within the costs of others: {', '.join(absorbed)}"
     yield f"  {'point of load':34} {'predicted':>10} {'measured':>10} {'error':>7}"
     for point in fit.residuals:
         yield f"  {point.name:34.34} {point.predicted_us:10,.0f} {point.measured_us:10,.0f} {point.error:+7.1%}"

@@ -289,7 +289,7 @@ class TestServiceTimes:
     def test_a_calibration_is_a_json_file_in_a_folder_that_is_there(self, imbench: Command, tmp_path: Path) -> None:
         assert_one_line(imbench("calibrate", "--out", tmp_path / "times.toml"), USAGE, "times.toml", "ends in .json")
         assert_one_line(imbench("calibrate", "--out", tmp_path / "absent" / "t.json"), CANNOT_CREATE, "no such folder")
-        assert_one_line(imbench("calibrate", "--seconds", "0.1"), USAGE, "--seconds", "imbench calibrate --help")
+        assert_one_line(imbench("calibrate", "--seconds", "0.9"), USAGE, "--seconds", "imbench calibrate --help")
 
     def test_a_validation_needs_a_calibration_with_two_loads_and_a_folder_of_its_own(
         self, imbench: Command, tmp_path: Path

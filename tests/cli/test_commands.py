@@ -44,7 +44,7 @@ def test_validate_has_the_same_exit_codes_in_its_help_as_on_its_page(imbench: Co
 def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
     answer = imbench("doctor")
     assert answer.status == VALID
-    for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback"):
+    for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback", "CPU by thread"):
         assert what in answer.out
 
 
