@@ -37,6 +37,8 @@ SPREAD_MAX, SPREAD_TRIALS = 1.2, 8
 """The largest spread of turns that is tried, and how many are: each takes some seconds."""
 POINTS = 12
 """Points that are played, for the progress that is shown."""
+NOTHING = "no calibration was written"
+"""What an interrupted one leaves."""
 COMMITS = 60
 """Commits of each kind that are timed."""
 
@@ -126,7 +128,7 @@ def play_one(load: Load, folder: Path, progress: Progress) -> Played:
     meter = metrics.Meter(SAMPLE_S, tallies)
     played = live.play(load.scenario, "cursor", SEED, run, progress, "asyncio", meter)
     if played.interrupted:
-        raise Interrupted(played.interrupted)
+        raise Interrupted(played.interrupted, NOTHING)
     if played.notes:
         raise CannotRun(f"the load '{load.name}' could not be played: {played.notes[0]}", UNAVAILABLE)
     return Played(load, tuple(cut(load.name, load.scenario, meter.samples, played.rows)), played.header, played.rows)

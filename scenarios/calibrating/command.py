@@ -10,7 +10,7 @@ from statistics import median
 
 import msgspec
 
-from scenarios.calibrating.calibrate import Calibration, calibrate, plain
+from scenarios.calibrating.calibrate import NOTHING, Calibration, calibrate, plain
 from scenarios.calibrating.fit import Fit
 from scenarios.calibrating.windows import UNSOLD
 from scenarios.running.command import near, target
@@ -23,7 +23,7 @@ def calibrated(out: Path, seconds: float, as_json: bool) -> str:
     """Measure, write, and say what was found. Raises :class:`CannotRun` and ``HistoryError``."""
     target(out, ".json")
     command = " ".join(["imbench", *sys.argv[1:]])
-    with interruptible("no calibration was written"), shown() as progress:
+    with interruptible(NOTHING), shown() as progress:
         calibration = calibrate(seconds, commit(), command, progress)
     out.write_bytes(msgspec.json.format(msgspec.json.encode(calibration.times), indent=2) + b"\n")
     return json.dumps({"file": str(out), **plain(calibration)}) if as_json else told(calibration, out)

@@ -68,7 +68,9 @@ def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
     try:
         return msgspec.convert(plain, Scenario)
     except msgspec.ValidationError as error:
-        raise CannotRun(f"{said}: {_plain(error)}{_fields_of_a_fault(str(error), plain)}") from None
+        raise CannotRun(
+            f"{said}: {_plain(error)}{_fields_of_a_fault(str(error), plain)}{_choices(str(error), scenario)}"
+        ) from None
 
 
 def _value(said: str, text: str) -> Any:
@@ -76,6 +78,8 @@ def _value(said: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
+        if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+            raise CannotRun(f"{said}: {text} is no number that could be played; give a finite one") from None
         if text[:1] in ("{", "["):
             raise CannotRun(f"{said}: the value is no JSON ({error}); mind that the shell takes quotes away") from None
         return text
@@ -118,6 +122,21 @@ def _plain(error: msgspec.ValidationError) -> str:
     of = where.rstrip("`").rpartition(".")[2]
     known = f" ({of}s: {', '.join(tags[of])})" if text.startswith("Invalid value") and of in tags else ""
     return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
+
+
+def _choices(error: str, scenario: Scenario) -> str:
+    """What may stand where a name is wrong, as far as the scenario shows it: the fields of an object, the values of a field."""
+    text, _, where = error.partition(" - at `$")
+    at: Any = scenario
+    *folders, last = re.findall(r"\w+", where)
+    for name in (*folders, last) if (unknown := re.search("unknown field `(.*)`", text)) else folders:
+        at = getattr(at, name, None)
+    if not isinstance(at, msgspec.Struct):
+        return ""
+    if unknown:
+        return f"{suggestion(unknown[1], at.__struct_fields__)} (fields here: {', '.join(at.__struct_fields__)})"
+    values = get_args(get_type_hints(type(at)).get(last)) if text.startswith("Invalid enum value") else ()
+    return f" (choices: {', '.join(map(str, values))})" if values else ""
 
 
 def _fields_of_a_fault(error: str, plain: Any) -> str:
@@ -214,7 +233,8 @@ def _fault_conditions(scenario: Scenario, name: str, fault: Fault) -> Iterator[t
     named = enumerate(fault.nodes) if isinstance(fault, RollingRestart) else [(None, fault.node)]
     for i, node in named:
         place = f"{name}.node" if i is None else f"{name}.nodes.{i}"
-        yield node in nodes, f"{place} is '{node}'{suggestion(node, nodes)}; nodes are {', '.join(nodes)}"
+        near = "" if re.fullmatch(r"gateway-\d+", node) else suggestion(node, nodes)  # one number is as near as another
+        yield node in nodes, f"{place} is '{node}'{near}; nodes are {', '.join(nodes)}"
     yield (
         _within(fault.at_s, 0, scenario.duration_s),
         f"{name}.at_s is {fault.at_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",
