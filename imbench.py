@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_HELP, conclude, near, run, runs_root
+from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, run, runs_root
 
 if TYPE_CHECKING:
     from model.scenario import World
@@ -43,7 +43,7 @@ cli.add_command(run)
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Replications of each point, with seeds 1 to this.")
 @click.option("--preset", metavar="P", help="Policies to run with, instead of those the sweep says.")
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@SET_OPTION
 @click.option("--short", is_flag=True, help="The short form: fewer points and replications, of a few seconds.")
 @click.option("--world", type=click.Choice(["sim", "live"]), default="sim", show_default=True, help="Where to play.")
 @click.option(
@@ -65,11 +65,12 @@ def sweep(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Run the scenario NAME over a grid, in the simulated world or, one run after the other, in the live one.
+    """Run the scenario NAME over a grid of choices.
 
-    The grid is what the scenario declares, changed and extended by --axis. Tables and pictures are left in one folder. A sweep compares and
-    gives no verdict: the exit code is 0 when all of it was run, 3 when a worker process was killed, a judge crashed or the harness failed
-    in a live run, 130 or 143 after a signal.
+    It is played in the simulated world or, one run after the other, in the live one. The grid is what the scenario declares, changed and
+    extended by --axis. Tables and pictures are left in one folder. A sweep compares and gives no verdict: the exit code is 0 when all of
+    it was run, 3 when a worker process was killed, a judge crashed or the harness failed in a live run, 130 or 143 after a
+    signal.
     """
     from reports import sweeps
     from scenarios.running import sweep as sweeping
@@ -143,7 +144,10 @@ def demo(out: Path | None) -> int:
 
 @cli.command("list")
 def list_() -> None:
-    """Show all scenarios with their questions, and the axes of those that declare a sweep."""
+    """Show all scenarios with their questions.
+
+    Of those that declare a sweep, the axes, too.
+    """
     from scenarios.running import catalog
 
     for name in catalog.names():
@@ -156,9 +160,9 @@ def list_() -> None:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each PATH, a line each.")
 def check(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Judge each PATH, a run folder or a history file.
+    """Judge run folders and history files.
 
-    The exit code is that of the worst verdict: 1 invalid, else 3 harness_invalid, else 2 unknown, else 0 valid.
+    Each PATH is one of them. The exit code is that of the worst verdict: 1 invalid, else 3 harness_invalid, else 2 unknown, else 0 valid.
     """
     from scenarios.running import check as checking
 
@@ -182,9 +186,10 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and draw only with --out.")
 def explain(path: Path, message: str | None, anomaly: str | None, out: Path | None, as_json: bool) -> None:
-    """Tell the life of one message of RUN, a run folder or a history file, and draw it.
+    """Tell the life of one message, and draw it.
 
-    MESSAGE is device/id, as imbench check names it. Of a KIND that is about no message, such as outage, the rows that prove it are told.
+    RUN is a run folder or a history file, MESSAGE is device/id, as imbench check names it. Of a KIND that is about no message, such as
+    outage, the rows that prove it are told.
     """
     from model.checkers.life import Proof
     from reports import life as lives
@@ -205,7 +210,10 @@ def explain(path: Path, message: str | None, anomaly: str | None, out: Path | No
 @click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="TARGET", type=click.Path(dir_okay=False, path_type=Path))
 def convert(source: Path, target: Path) -> None:
-    """Write the history of SOURCE, a run folder or a file, to TARGET: JSON Lines if it ends in .jsonl, Parquet if in .parquet."""
+    """Write a history as JSON Lines or as Parquet.
+
+    SOURCE is a run folder or a file; TARGET is JSON Lines if it ends in .jsonl, Parquet if in .parquet.
+    """
     from model.history import at_rest
     from scenarios.running import check as checking
     from scenarios.running.command import target as checked
@@ -222,7 +230,10 @@ def convert(source: Path, target: Path) -> None:
 )
 @click.option("--plots", is_flag=True, help="Also write each picture, as SVG, PNG and CSV, into plots/ of its run folder.")
 def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
-    """Write one self-contained HTML report on each PATH, a run folder or a history file."""
+    """Write one self-contained HTML report on runs.
+
+    Each PATH is a run folder or a history file.
+    """
     from reports.html import write_report
     from reports.plots import write_plots
     from scenarios.running.check import there
@@ -245,12 +256,12 @@ def report(paths: tuple[Path, ...], out: Path, plots: bool) -> None:
     show_default=True,
     help="File to write.",
 )
-@click.option("--seconds", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Length of each of twelve loads.")
+@click.option("--seconds", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="Length of each of twelve loads.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def calibrate(out: Path, seconds: float, as_json: bool) -> int:
-    """Measure what the reference server's roles cost on this machine, in about two minutes.
+    """Measure what the server costs on this machine.
 
-    The machine must be idle. The simulated world reads the file with --service-times or IMBENCH_SERVICE_TIMES.
+    The machine must be idle; it takes about two minutes. The simulated world reads the file with --service-times or IMBENCH_SERVICE_TIMES.
     """
     from scenarios.calibrating.command import calibrated
 
@@ -268,10 +279,10 @@ def calibrate(out: Path, seconds: float, as_json: bool) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: bool) -> int:
-    """Predict what the calibration has not seen, play it live, compare.
+    """Predict live runs, play them, and compare.
 
-    The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises kept, 1 one broken or M/M/c not
-    beaten, else 3 if the harness failed at a point, else 2 if nothing was measured.
+    They are what the calibration has not seen. The machine must be idle; it takes about a quarter of an hour. Exit code: 0 all promises
+    kept, 1 one broken or M/M/c not beaten, else 3 if the harness failed at a point, else 2 if nothing was measured.
     """
     from reports import validation
     from scenarios.validating.command import validated
@@ -319,7 +330,7 @@ def validate(calibration: Path | None, quick: bool, out: Path | None, as_json: b
     show_default=True,
     help="Who makes the live world's load.",
 )
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@SET_OPTION
 @click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option(
     "--out",
@@ -343,9 +354,10 @@ def capacity(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Find the highest rate at which the scenario NAME, without its faults, keeps a promise.
+    """Find the highest rate at which a promise is kept.
 
-    Exit code: 0 found, or kept up to --to; 1 broken at the lowest rate; 2 no answer; 3 the load generator or the machine gave up first.
+    The scenario NAME is played without its faults. Exit code: 0 found, or kept up to --to; 1 broken at the lowest rate; 2 no answer; 3 the
+    load generator or the machine gave up first.
     """
     from reports import capacity as pictures
     from scenarios.capacity import command as searching
@@ -431,9 +443,10 @@ def hunt(
     keep: bool,
     as_json: bool,
 ) -> int:
-    """Search for bugs in the rules: random small runs with random faults, timers and order, each judged.
+    """Search for bugs in the rules by random small runs.
 
-    A seed that fails is shrunk to a small scenario. Exit code: 1 if a seed fails, else 3 if a worker process was killed, else 0.
+    Faults, timers and order are random, too, and each run is judged. A seed that fails is shrunk to a small scenario. Exit code: 1 if a
+    seed fails, else 3 if a worker process was killed, else 0.
     """
     from scenarios.hunting import command as hunting
     from scenarios.running.command import check_presets
@@ -488,10 +501,11 @@ def soak(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Send millions of messages to the live server under kills and drains at random, and judge them leg by leg.
+    """Send millions of messages to the live server.
 
-    NAME is a scenario whose people and load to take; its faults are left out. Without --hours and --messages it goes on until Ctrl-C, which
-    leaves the result so far. Exit code: 0 nothing found, 1 something found, 3 the harness failed.
+    Kills and drains strike it at random, and what it did is judged leg by leg. NAME is a scenario whose people and load to take; its faults
+    are left out. Without --hours and --messages it goes on until Ctrl-C, which leaves the result so far. Exit code: 0 nothing found, 1
+    something found, 3 the harness failed.
     """
     from scenarios.soaking import command as soaking
 

@@ -204,9 +204,10 @@ class ServiceTimes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class _Format(msgspec.Struct):
-    """What is read first of any file."""
+    """What is read first of any file. The first format had no number; what has neither that nor a cost is something else."""
 
     format: int = 1
+    gateway_turn_us: float | None = None
 
 
 def load(path: Path = PATH) -> ServiceTimes:
@@ -214,9 +215,11 @@ def load(path: Path = PATH) -> ServiceTimes:
     again = "write it anew with `imbench calibrate`"
     try:
         text = path.read_bytes()
-        found = msgspec.json.decode(text, type=_Format).format
-        if found != FORMAT:
-            raise CalibrationError(f"{path}: is a calibration of format {found}, this program reads {FORMAT}; {again}")
+        found = msgspec.json.decode(text, type=_Format)
+        if found.gateway_turn_us is None:
+            raise CalibrationError(f"{path}: is no calibration (it has no gateway_turn_us); {again}")
+        if found.format != FORMAT:
+            raise CalibrationError(f"{path}: is a calibration of format {found.format}, this program reads {FORMAT}; {again}")
         times = msgspec.json.decode(text, type=ServiceTimes)
     except OSError as error:
         raise CalibrationError(f"{path}: cannot be read ({error.strerror}); {again}") from error
@@ -234,6 +237,8 @@ def impossible(times: ServiceTimes) -> str:
         for number in chain(*value) if name == "storage_sync_us" else (value,):
             if isinstance(number, float) and name != "unexplained_us" and not 0 <= number <= COST_MAX_US:
                 return f"{name} is {number:g}, and a cost is 0 to {COST_MAX_US:g}"
+    if any(list(values) != sorted(values) for values in times.storage_sync_us):
+        return "storage_sync_us is not in ascending order, as the values of a distribution are"
     given = times.storage_sync_us and all(times.storage_sync_us)
     return "" if given else "storage_sync_us is empty, and a commit takes some time"
 

@@ -80,5 +80,7 @@ def problems(plan: PopulationPlan) -> Iterator[str]:
     if not GROUP_MIN <= plan.users <= USERS_MAX:
         yield f"users is {plan.users}; give {GROUP_MIN} to {USERS_MAX}"
     yield from amounts.problems("group_size", plan.group_size, GROUP_MIN, USERS_MAX, " members")
+    if isinstance(plan.group_size, int) and plan.groups_per_user and GROUP_MIN <= plan.users < plan.group_size:
+        yield f"group_size is {plan.group_size}, more than all {plan.users} users; make it smaller, or set groups_per_user to 0"
     if not 0 <= plan.groups_per_user <= GROUPS_MAX:
         yield f"groups_per_user is {plan.groups_per_user}; give 0 to {GROUPS_MAX}"

@@ -27,7 +27,7 @@ from scenarios.calibrating.disk import Disk
 from scenarios.calibrating.fit import Fit, Point, fit
 from scenarios.calibrating.loads import Load
 from scenarios.calibrating.windows import TERMS, UNSOLD, Window, cut
-from scenarios.running import live, metrics
+from scenarios.running import doctor, live, metrics
 from scenarios.running.exits import UNAVAILABLE, CannotRun, Interrupted
 from scenarios.running.progress import Progress
 
@@ -37,6 +37,8 @@ SPREAD_MAX, SPREAD_TRIALS = 1.2, 8
 """The largest spread of turns that is tried, and how many are: each takes some seconds."""
 POINTS = 12
 """Points that are played, for the progress that is shown."""
+NOTHING = "no calibration was written"
+"""What an interrupted one leaves."""
 COMMITS = 60
 """Commits of each kind that are timed."""
 
@@ -55,7 +57,8 @@ class Played(msgspec.Struct, frozen=True):
         found = next((window for window in self.windows if window.name.endswith(": load")), None)
         if found is None or not found.server_us():
             raise CannotRun(
-                "the kernel does not tell CPU by thread (/proc/<pid>/task/*/schedstat); calibrate on Linux", UNAVAILABLE
+                f"the load '{self.load.name}' was too short to be looked at twice; give more --seconds, on an idle machine",
+                UNAVAILABLE,
             )
         return found
 
@@ -87,6 +90,8 @@ class Calibration(msgspec.Struct, frozen=True):
 def calibrate(seconds: float, commit: str, command: str, progress: Progress) -> Calibration:
     """Measure this machine. ``seconds``: of each point of load. Raises :class:`CannotRun` and ``HistoryError``."""
     server, generator = waits.cores()
+    if not doctor.tells_threads():
+        raise CannotRun("the kernel does not tell CPU by thread (/proc/<pid>/task/*/schedstat); calibrate on Linux", UNAVAILABLE)
     with tempfile.TemporaryDirectory(prefix="imbench-calibrate-", dir=Path.cwd()) as name:  # on the disk that runs are kept on
         folder = Path(name)
         progress.begin("calibrating")
@@ -123,7 +128,7 @@ def play_one(load: Load, folder: Path, progress: Progress) -> Played:
     meter = metrics.Meter(SAMPLE_S, tallies)
     played = live.play(load.scenario, "cursor", SEED, run, progress, "asyncio", meter)
     if played.interrupted:
-        raise Interrupted(played.interrupted)
+        raise Interrupted(played.interrupted, NOTHING)
     if played.notes:
         raise CannotRun(f"the load '{load.name}' could not be played: {played.notes[0]}", UNAVAILABLE)
     return Played(load, tuple(cut(load.name, load.scenario, meter.samples, played.rows)), played.header, played.rows)

@@ -10,8 +10,9 @@ from statistics import median
 
 import msgspec
 
-from scenarios.calibrating.calibrate import Calibration, calibrate, plain
+from scenarios.calibrating.calibrate import NOTHING, Calibration, calibrate, plain
 from scenarios.calibrating.fit import Fit
+from scenarios.calibrating.windows import UNSOLD
 from scenarios.running.command import near, target
 from scenarios.running.progress import shown
 from scenarios.running.run import commit
@@ -22,7 +23,7 @@ def calibrated(out: Path, seconds: float, as_json: bool) -> str:
     """Measure, write, and say what was found. Raises :class:`CannotRun` and ``HistoryError``."""
     target(out, ".json")
     command = " ".join(["imbench", *sys.argv[1:]])
-    with interruptible("no calibration was written"), shown() as progress:
+    with interruptible(NOTHING), shown() as progress:
         calibration = calibrate(seconds, commit(), command, progress)
     out.write_bytes(msgspec.json.format(msgspec.json.encode(calibration.times), indent=2) + b"\n")
     return json.dumps({"file": str(out), **plain(calibration)}) if as_json else told(calibration, out)
@@ -39,6 +40,8 @@ def told(calibration: Calibration, out: Path) -> str:
 def _fit(role: str, fit: Fit) -> Iterator[str]:
     yield f"{role}: CPU, in microseconds"
     yield "  " + ", ".join(f"{term} {cost:.1f}" for term, cost in fit.costs.items())
+    if absorbed := [term for term in fit.absorbed if term not in UNSOLD]:
+        yield f"  not told apart, and so within the costs of others: {', '.join(absorbed)}"
     yield f"  {'point of load':34} {'predicted':>10} {'measured':>10} {'error':>7}"
     for point in fit.residuals:
         yield f"  {point.name:34.34} {point.predicted_us:10,.0f} {point.measured_us:10,.0f} {point.error:+7.1%}"

@@ -45,6 +45,8 @@ class Fit(msgspec.Struct, frozen=True):
 
     costs: dict[str, float]
     residuals: tuple[Residual, ...]
+    absorbed: tuple[str, ...] = ()
+    """What was done and yet costs nothing: it moved so much as other things did that their costs explain it."""
 
     @property
     def worst(self) -> float:
@@ -66,4 +68,5 @@ def fit(points: Sequence[Point], terms: Sequence[str], floor: float = FLOOR_US) 
     found, _ = nnls(counts / scale * weight[:, None], cpu * weight)
     costs = found / scale
     residuals = [Residual(p.name, float(c @ costs), p.cpu_us) for p, c in zip(points, counts, strict=True)]
-    return Fit(dict(zip(terms, costs.tolist(), strict=True)), tuple(residuals))
+    absorbed = tuple(term for term, cost, done in zip(terms, costs, counts.max(axis=0), strict=True) if done and not cost)
+    return Fit(dict(zip(terms, costs.tolist(), strict=True)), tuple(residuals), absorbed)

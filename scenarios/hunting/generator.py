@@ -25,7 +25,7 @@ from scenarios.hunting import faults
 from scenarios.hunting.dice import Dice
 from scenarios.hunting.trial import Trial
 
-VERSION = 4
+VERSION = 5
 """Rises whenever a seed comes to mean another trial."""
 DELIVERIES = 250
 """Messages shown that a trial aims at, own ones included."""

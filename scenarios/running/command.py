@@ -38,6 +38,18 @@ LISTEN_HELP = "Where server and Locust's master listen for --workers."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
 
+def each_once(context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
+    """The settings of a command line. Raises :class:`CannotRun` where one is of a field that an earlier one set: it would win unseen."""
+    fields = [setting.partition("=")[0] for setting in settings]
+    for i, field in enumerate(fields):
+        if field in fields[:i]:
+            raise CannotRun(f"--set {settings[i]}: {field} is set twice; leave one of them out")
+    return settings
+
+
+SET_OPTION = click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=each_once, help=SET_HELP)
+
+
 @click.command()
 @click.argument("name")
 @click.option("--world", type=click.Choice(["sim", "live", "both"]), default="sim", show_default=True, help="Where to run it.")
@@ -56,7 +68,7 @@ OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of t
 @click.option("--workers", type=click.IntRange(0), default=0, help=WORKERS_HELP)
 @click.option("--listen", metavar="HOST[:PORT]", default="127.0.0.1", show_default=True, help=LISTEN_HELP)
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help=SET_HELP)
+@SET_OPTION
 @click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=OUT_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run, a line each.")
@@ -80,15 +92,17 @@ def run(
     Exit code: 0 valid, 1 invalid, 2 unknown, 3 the harness failed; of several runs, the worst.
     """
     from scenarios.running.told import told
+    from scenarios.targets.registry import presets as of_targets
 
     scenario = _scenario(name, short, settings)
     presets = presets or (DEFAULT_PRESET,)
     check_presets(presets, targets=True)
     worlds: list[World] = ["sim", "live"] if world == "both" else [world]  # type: ignore[list-item]
+    asked = [preset for preset in of_targets() if preset in scenario.expected]
     results = []
     fleet = _fleet(worlds, driver, generators, workers, listen)
     for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times, fleet=fleet):
-        print(json.dumps(result.contract()) if as_json else told(result), flush=True)
+        print(json.dumps(result.contract()) if as_json else told(result, asked), flush=True)
         results.append(result)
     return exit_code(results)
 
@@ -139,11 +153,11 @@ def runs(
     from scenarios.running.progress import shown
     from scenarios.running.run import run as run_once
     from scenarios.running.run import run_to_an_answer
-    from scenarios.running.signals import interruptible
+    from scenarios.running.signals import RECORDED, SIMULATED, interruptible
     from scenarios.running.times import chosen, read_and_warn
 
     root, more = runs_root(out), {} if fleet is None else {"fleet": fleet}
-    with interruptible(), shown() as progress:
+    with interruptible(RECORDED if "live" in worlds else SIMULATED), shown() as progress:
         times = read_and_warn(chosen(service_times), progress) if "sim" in worlds else None
         for world in worlds:
             for preset in presets:
@@ -233,9 +247,7 @@ def conclude(command: Callable[[], object]) -> int:
     except CannotRun as error:
         return _complain(str(error), error.status)
     except Interrupted as stop:
-        return _complain(
-            "interrupted; a live run keeps what it has recorded, in its folder that ends in .partial", 128 + stop.number
-        )
+        return _complain(f"interrupted{f'; {stop.left}' if stop.left else ''}", 128 + stop.number)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except SystemExit:  # so click ends when whoever read our output has gone
@@ -251,7 +263,14 @@ def _misused(error: click.UsageError) -> int:
         print(error.format_message(), file=sys.stderr)
         return exits.USAGE
     where = f"; see {error.ctx.command_path} --help" if error.ctx is not None else ""
-    return _complain(f"{error.format_message().rstrip('.')}{where}", exits.USAGE)
+    text = error.format_message().rstrip(".")
+    for words, plain in _NO_NUMBER.items():
+        text = text.replace(words, plain)
+    return _complain(f"{text}{where}", exits.USAGE)
+
+
+_NO_NUMBER = {"a valid integer range": "a whole number", "a valid float range": "a number"}
+"""What click calls a number that has bounds, and what a person does."""
 
 
 def _outside(error: Exception) -> int:

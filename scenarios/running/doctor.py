@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from scenarios.running.generators import room
 from scenarios.targets import mosquitto
@@ -103,6 +104,20 @@ def _unix_sockets() -> Finding:
     return Finding("fail", "unix sockets", "there are none; live runs need them")
 
 
+def tells_threads() -> bool:
+    """Whether the kernel tells CPU by thread, as :mod:`scenarios.running.metrics` reads it: that of this process, which has had some."""
+    try:
+        return int(Path(f"/proc/self/task/{os.getpid()}/schedstat").read_text().split()[0]) > 0
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _cpu_by_thread() -> Finding:
+    if tells_threads():
+        return Finding("ok", "CPU by thread", "the kernel tells it")
+    return Finding("note", "CPU by thread", "the kernel does not tell it (schedstat); only `imbench calibrate` needs it")
+
+
 def _disk() -> Finding:
     """A durable write, as a group commit does it."""
     with tempfile.NamedTemporaryFile(dir=os.getcwd() if os.access(os.getcwd(), os.W_OK) else None) as file:
@@ -127,5 +142,5 @@ def _mosquitto() -> Finding:
 
 
 _CHECKS: tuple[Callable[[], Finding], ...] = (
-    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _disk, _netem, _mosquitto
+    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _cpu_by_thread, _disk, _netem, _mosquitto
 )  # fmt: skip

@@ -33,11 +33,14 @@ class CannotRun(Exception):
 
 
 class Interrupted(BaseException):
-    """A signal asks the program to stop. As a KeyboardInterrupt it is no error, so that nobody takes it for one of a rule or a judge."""
+    """A signal asks the program to stop. As a KeyboardInterrupt it is no error, so that nobody takes it for one of a rule or a judge.
 
-    def __init__(self, number: int) -> None:
+    ``left``: what there is of what was done until then, in words.
+    """
+
+    def __init__(self, number: int, left: str = "") -> None:
         super().__init__(f"signal {number}")
-        self.number = number
+        self.number, self.left = number, left
 
 
 def worst(verdicts: Iterable[str]) -> int:

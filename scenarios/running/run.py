@@ -34,6 +34,7 @@ from scenarios.running.generators import Fleet
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
 from scenarios.running.settings import check_mix
+from scenarios.running.signals import SIMULATED
 from scenarios.targets.registry import target_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -173,9 +174,9 @@ def _simulated(
     """A simulated run has recorded nothing before its end; interrupted, it leaves no folder."""
     try:
         return sim.play(scenario, preset, seed, folder, progress, times)
-    except Interrupted:
+    except Interrupted as stop:
         shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+        raise Interrupted(stop.number, SIMULATED) from None
 
 
 def run_to_an_answer(

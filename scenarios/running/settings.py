@@ -23,6 +23,10 @@ from model.workload.arrivals import Replay
 from scenarios.running.exits import CannotRun, suggestion
 
 GATEWAYS_MAX: Final = 64
+CORES_MAX: Final = 256
+"""More than all roles of the most gateways and their successors can use at once."""
+ACK_TIMEOUT_LEAST_US: Final = 1_000
+"""Of the longest wait for an ack: far below what any commit takes, each message is sent again and again until the run is nothing else."""
 PROBLEMS_TOLD: Final = 8
 """Of one scenario: all that a person makes by hand, and not one for each of a thousand faults."""
 
@@ -65,7 +69,9 @@ def _applied(scenario: Scenario, setting: str, said: str) -> Scenario:
     try:
         return msgspec.convert(plain, Scenario)
     except msgspec.ValidationError as error:
-        raise CannotRun(f"{said}: {_plain(error)}{_fields_of_a_fault(str(error), plain)}") from None
+        raise CannotRun(
+            f"{said}: {_plain(error)}{_fields_of_a_fault(str(error), plain)}{_choices(str(error), scenario)}"
+        ) from None
 
 
 def _value(said: str, text: str) -> Any:
@@ -73,6 +79,8 @@ def _value(said: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
+        if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+            raise CannotRun(f"{said}: {text} is no number that could be played; give a finite one") from None
         if text[:1] in ("{", "["):
             raise CannotRun(f"{said}: the value is no JSON ({error}); mind that the shell takes quotes away") from None
         return text
@@ -117,6 +125,21 @@ def _plain(error: msgspec.ValidationError) -> str:
     return f"{text.replace('`', '')}{' for ' + where.rstrip('`') if where else ''}{known}"
 
 
+def _choices(error: str, scenario: Scenario) -> str:
+    """What may stand where a name is wrong, as far as the scenario shows it: the fields of an object, the values of a field."""
+    text, _, where = error.partition(" - at `$")
+    at: Any = scenario
+    *folders, last = re.findall(r"\w+", where)
+    for name in (*folders, last) if (unknown := re.search("unknown field `(.*)`", text)) else folders:
+        at = getattr(at, name, None)
+    if not isinstance(at, msgspec.Struct):
+        return ""
+    if unknown:
+        return f"{suggestion(unknown[1], at.__struct_fields__)} (fields here: {', '.join(at.__struct_fields__)})"
+    values = get_args(get_type_hints(type(at)).get(last)) if text.startswith("Invalid enum value") else ()
+    return f" (choices: {', '.join(map(str, values))})" if values else ""
+
+
 def _fields_of_a_fault(error: str, plain: Any) -> str:
     """All fields that the fault has of which the error speaks, for msgspec names the first that is wrong."""
     found = re.search(r"at `\$\.faults\[(\d+)\]", error)
@@ -151,6 +174,7 @@ def problems(scenario: Scenario) -> Iterator[str]:
 def _conditions(scenario: Scenario) -> Iterator[tuple[bool, str]]:
     people, load = scenario.population, scenario.workload
     yield 1 <= scenario.gateways <= GATEWAYS_MAX, f"gateways is {scenario.gateways}; give 1 to {GATEWAYS_MAX}"
+    yield scenario.cores is None or 1 <= scenario.cores <= CORES_MAX, f"cores is {scenario.cores}; give 1 to {CORES_MAX}"
     yield from _merged(scenario)
     yield _within(scenario.ramp_s, 0.1, 3600), f"ramp_s is {scenario.ramp_s:g}; give 0.1 to 3600 seconds"
     yield _within(scenario.duration_s, 0.1, 86_400), f"duration_s is {scenario.duration_s:g}; give 0.1 to 86400 seconds"
@@ -212,6 +236,8 @@ def _durations(scenario: Scenario) -> Iterator[tuple[bool, str]]:
         found = getattr(scenario.timers, name)
         if name.endswith("_us"):
             yield found >= 1, f"timers.{name} is {found}; give at least 1 microseconds"
+    longest, least = scenario.timers.ack_timeout_max_us, max(scenario.timers.ack_timeout_us, ACK_TIMEOUT_LEAST_US)
+    yield longest >= least, f"timers.ack_timeout_max_us is {longest}; give at least {least}, no less than ack_timeout_us"
 
 
 def _fault_conditions(scenario: Scenario, name: str, fault: Fault) -> Iterator[tuple[bool, str]]:
@@ -219,7 +245,8 @@ def _fault_conditions(scenario: Scenario, name: str, fault: Fault) -> Iterator[t
     named = enumerate(fault.nodes) if isinstance(fault, RollingRestart) else [(None, fault.node)]
     for i, node in named:
         place = f"{name}.node" if i is None else f"{name}.nodes.{i}"
-        yield node in nodes, f"{place} is '{node}'{suggestion(node, nodes)}; nodes are {', '.join(nodes)}"
+        near = "" if re.fullmatch(r"gateway-\d+", node) else suggestion(node, nodes)  # one number is as near as another
+        yield node in nodes, f"{place} is '{node}'{near}; nodes are {', '.join(nodes)}"
     yield (
         _within(fault.at_s, 0, scenario.duration_s),
         f"{name}.at_s is {fault.at_s:g}; give 0 to {scenario.duration_s:g}, its duration_s",

@@ -21,10 +21,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a request to stop, and a terminal that was closed."""
 
 
+RECORDED = "what was recorded is in the run folder that ends in .partial"
+SIMULATED = "nothing is kept of a simulated run that is not over; its seed plays it again"
+
+
 @contextmanager
-def interruptible(left: str = "what was recorded is in the run folder that ends in .partial") -> Iterator[None]:
-    """Within the block signals act as described above; afterwards as before, unless one came. ``left`` says what a second one leaves. Main
-    thread only."""
+def interruptible(left: str = RECORDED) -> Iterator[None]:
+    """Within the block signals act as described above; afterwards as before, unless one came. ``left`` says what they leave. Main thread
+    only."""
     count = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -36,7 +40,7 @@ def interruptible(left: str = "what was recorded is in the run folder that ends 
                 worker.kill()
             os.write(2, f"imbench: ended at once; {left}\n".encode())
             os._exit(128 + number)
-        raise Interrupted(number)
+        raise Interrupted(number, left)
 
     before = {number: signal.signal(number, handle) for number in STOPPING}
     try:

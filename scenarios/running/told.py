@@ -6,7 +6,7 @@ Every figure is one of ``verdict.json``'s; nothing is computed here. The table o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.checkers.amounts import count, duration, number, quantile
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 
-def told(result: RunResult) -> str:
-    """A result on a few lines."""
+def told(result: RunResult, asked: Sequence[str] = ()) -> str:
+    """A result on a few lines; ``asked``: the presets of another server, if the question is about one."""
     silent = result.expected is None or result.verdict == "skipped"
     expected = "" if silent else " (expected)" if result.as_expected else f" (NOT expected: {result.expected})"
     found = ", ".join(_amount(anomaly) for anomaly in result.anomalies if anomaly["fails"])
     partial = " [partial: interrupted]" if result.interrupted else ""
     head = f"{result.scenario} {result.preset} {result.world} seed {result.seed}: {result.verdict}{expected}{partial}"
+    if asked and result.preset not in asked:
+        head += f", of the reference server; the one asked about is played live: --world live --preset {asked[0]} ({', '.join(asked)})"
     last = str(near(result.folder)) if result.folder else result.reasons[0]
     return "\n  ".join([f"{head}{': ' + found if found else ''}", *_figures(result.measures), last])
 
@@ -62,7 +64,7 @@ def _uncorrected(measures: Values) -> str:
 
 
 def _fault(fault: Values) -> str:
-    recovered = "no recovery shown" if fault["time_us"] is None else f"recovered after {duration(fault['time_us'])}"
+    recovered = "no recovery shown" if fault["time_us"] is None else f"recovered {duration(fault['time_us'])} after it began"
     lost, back = fault["reconnection"]["n"], number(fault["reconnection"]["max_us"])
-    again = f", {count(lost)} connections lost, the last ready again after {duration(back)}" if lost else ""
+    again = f", {count(lost)} connections lost, the last ready again {duration(back)} after it was lost" if lost else ""
     return f"{fault['kind']} of {fault['node']}: {recovered}{again}"

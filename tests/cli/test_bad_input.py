@@ -79,6 +79,29 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", 'workload.personas=[["loud",1]]'), ("workload.personas.0.0 is 'loud'", "presets are regular")),
         ((*RUN, "--set", "gateways"), ("field=value",)),
         ((*RUN, "--set", "gateways=0"), ("gateways is 0", "1 to 64")),
+        (
+            (*RUN, "--set", "gateways=3", "--set", "cores=2", "--set", "gateways=2"),
+            ("--set gateways=2: gateways is set twice; leave one of them out",),
+        ),
+        ((*SWEEP, "--axis", "cores=1,2", "--set", "gateways=3", "--set", "gateways=3"), ("gateways is set twice",)),
+        (("capacity", "--set", "gateways=3", "--set", "gateways=2"), ("gateways is set twice",)),
+        ((*RUN, "--set", "population.group_size=500"), ("group_size is 500, more than all 200 users", "groups_per_user to 0")),
+        ((*RUN, "--set", "network.tail=weibull"), ("'weibull' for network.tail (choices: exponential, lognormal)",)),
+        ((*RUN, "--set", 'clocks={"nosuch":1}'), ("field nosuch for clocks (fields here: rate_ppm, offset_us, steps)",)),
+        ((*RUN, "--set", 'clocks={"rate_pm":1}'), ("; did you mean 'rate_ppm'? (fields here:",)),
+        ((*RUN, "--set", "duration_s=nan"), ("nan is no number", "give a finite one")),
+        ((*RUN, "--set", "duration_s=-Infinity"), ("-Infinity is no number",)),
+        ((*RUN, "--set", "faults.0.node=gateway-9"), ("'gateway-9'; nodes are gateway-1, gateway-2, business",)),
+        ((*RUN, "--seed", "abc"), ("'--seed': 'abc' is not a whole number; see",)),
+        (("capacity", "--seconds", "long"), ("'--seconds': 'long' is not a number; see",)),
+        ((*RUN, "--set", "cores=0"), ("cores is 0; give 1 to 256",)),
+        ((*RUN, "--set", "cores=-1"), ("cores is -1; give 1 to 256",)),
+        ((*RUN, "--set", "cores=100000"), ("cores is 100000; give 1 to 256",)),
+        ((*RUN, "--set", "timers.ack_timeout_max_us=500000"), ("timers.ack_timeout_max_us is 500000", "at least 1000000")),
+        (
+            (*RUN, "--set", "timers.ack_timeout_us=1", "--set", "timers.ack_timeout_max_us=1"),
+            ("timers.ack_timeout_max_us is 1", "at least 1000,"),
+        ),
         ((*RUN, "--set", "merged=true"), ("merged is one process, which has one gateway", "gateways=1", "not 2")),
         ((*RUN, "--set", "merged=true", "--set", "gateways=1", "--set", "cores=2"), ("one core; leave cores out, not 2",)),
         (
@@ -262,6 +285,18 @@ class TestServiceTimes:
         assert_one_line(answer, DAMAGED, "old.json", "is a calibration of format 1", "imbench calibrate")
         assert not (tmp_path / "runs").exists()
 
+    def test_what_is_no_calibration_is_not_called_one(self, imbench: Command, tmp_path: Path) -> None:
+        (tmp_path / "other.json").write_text("{}")
+        answer = imbench(*RUN, "--short", "--service-times", tmp_path / "other.json", "--out", tmp_path / "runs")
+        assert_one_line(answer, DAMAGED, "other.json: is no calibration", "imbench calibrate")
+
+    def test_a_distribution_out_of_order_is_refused(self, imbench: Command, tmp_path: Path) -> None:
+        first, *others = load().storage_sync_us
+        turned = msgspec.structs.replace(load(), storage_sync_us=(first[::-1], *others))
+        (tmp_path / "turned.json").write_bytes(msgspec.json.encode(turned))
+        answer = imbench(*RUN, "--short", "--service-times", tmp_path / "turned.json", "--out", tmp_path / "runs")
+        assert_one_line(answer, DAMAGED, "storage_sync_us is not in ascending order")
+
     def test_what_is_not_there_is_named_wherever_it_was_asked_for(
         self, imbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -286,7 +321,7 @@ class TestServiceTimes:
     def test_a_calibration_is_a_json_file_in_a_folder_that_is_there(self, imbench: Command, tmp_path: Path) -> None:
         assert_one_line(imbench("calibrate", "--out", tmp_path / "times.toml"), USAGE, "times.toml", "ends in .json")
         assert_one_line(imbench("calibrate", "--out", tmp_path / "absent" / "t.json"), CANNOT_CREATE, "no such folder")
-        assert_one_line(imbench("calibrate", "--seconds", "0.1"), USAGE, "--seconds", "imbench calibrate --help")
+        assert_one_line(imbench("calibrate", "--seconds", "0.9"), USAGE, "--seconds", "imbench calibrate --help")
 
     def test_a_validation_needs_a_calibration_with_two_loads_and_a_folder_of_its_own(
         self, imbench: Command, tmp_path: Path

@@ -22,8 +22,21 @@ from tests.sim.times import PINNED
 
 PLANTED = FOLDER / "04_one_loss_and_one_duplicate.jsonl"
 ROOT = Path(__file__).resolve().parent.parent.parent
-TINY = ("--set", "population.users=10", "--set", "workload.rate_per_s=20", "--set", "duration_s=2", "--set", "warm_up_s=0.5")
-CALM = ("run", "access_restart", "--short", *TINY, "--set", "faults=[]")
+SMALL = ("population.users=10", "workload.rate_per_s=20", "duration_s=2", "warm_up_s=0.5")
+
+
+def changed(*settings: str) -> tuple[str, ...]:
+    """Options for a small run with these changes as well; of two of one field the later one, for a command line takes one."""
+    fields = dict(setting.split("=", 1) for setting in (*SMALL, *settings))
+    return tuple(word for field, value in fields.items() for word in ("--set", f"{field}={value}"))
+
+
+def short(*settings: str) -> tuple[str, ...]:
+    """A small short run without faults, with these changes."""
+    return ("run", "access_restart", "--short", *changed("faults=[]", *settings))
+
+
+TINY, CALM = changed(), short()
 CONTRACT = ["scenario", "world", "preset", "seed", "verdict", "expected", "scenario_digest", "trace_digest", "folder", "measures"]
 
 
@@ -42,10 +55,20 @@ def test_validate_has_the_same_exit_codes_in_its_help_as_on_its_page(imbench: Co
         assert "M/M/c not beaten" in " ".join(codes.split())
 
 
+def test_the_help_says_what_every_command_does_in_a_line(imbench: Command) -> None:
+    assert "..." not in imbench("--help").out.partition("Commands:")[2]
+
+
+def test_a_run_beside_the_server_that_was_asked_about_says_so(imbench: Command, tmp_path: Path) -> None:
+    head = imbench("run", "mosquitto_restart", "--short", "--out", tmp_path).out.splitlines()[0]
+    assert ": valid (expected), of the reference server; the one asked about is played live: --world live --preset qos0 (" in head
+    assert "reference server" not in imbench(*CALM, "--out", tmp_path).out
+
+
 def test_doctor_speaks_of_what_runs_need(imbench: Command) -> None:
     answer = imbench("doctor")
     assert answer.status == VALID
-    for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback"):
+    for what in ("python", "packages", "cores", "descriptors", "sqlite", "loopback", "CPU by thread"):
         assert what in answer.out
 
 
@@ -77,7 +100,7 @@ class TestRun:
 
     def test_settings_reach_the_run_and_its_digest(self, imbench: Command, tmp_path: Path) -> None:
         plain = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)
-        other = json.loads(imbench(*CALM, "--set", "workload.rate_per_s=25", "--json", "--out", tmp_path).out)
+        other = json.loads(imbench(*short("workload.rate_per_s=25"), "--json", "--out", tmp_path).out)
         assert other["scenario_digest"] != plain["scenario_digest"]
         assert RunFolder.open(Path(other["folder"])).read_json("scenario.json")["workload"]["rate_per_s"] == 25
 
@@ -91,19 +114,7 @@ class TestRun:
 
     def test_the_lines_for_a_person_say_what_the_verdict_holds(self, imbench: Command, tmp_path: Path) -> None:
         kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
-        answer = imbench(
-            *CALM,
-            "--set",
-            kill,
-            "--set",
-            "duration_s=6",
-            "--set",
-            "population.group_size=8",
-            "--preset",
-            "naive",
-            "--out",
-            tmp_path,
-        )
+        answer = imbench(*short(kill, "duration_s=6", "population.group_size=8"), "--preset", "naive", "--out", tmp_path)
         _, counts, delays, fault, folder = answer.out.splitlines()
         measures = RunFolder.open(Path(folder.strip())).read_json("verdict.json")["measures"]
         live, (killed,) = measures["latency"]["end_to_end_live"], measures["recovery"]["faults"]
@@ -113,7 +124,9 @@ class TestRun:
         assert f"p50 {live['p50_us']:.0f} µs" in delays
         assert f"max {live['max_us'] / 1e3:.3g} ms" in delays  # too few deliveries for a p99
         assert killed["reconnection"]["n"] > 1
-        assert f"recovered after {killed['time_us'] / 1e6:.2f} s, {killed['reconnection']['n']} connections lost" in fault
+        assert (
+            f"recovered {killed['time_us'] / 1e6:.2f} s after it began, {killed['reconnection']['n']} connections lost" in fault
+        )
         assert fault.startswith("  kill of gateway-1: ")
 
     def test_progress_goes_to_stderr_as_plain_lines(self, imbench: Command, tmp_path: Path) -> None:
@@ -131,7 +144,7 @@ class TestRun:
 class TestCheck:
     def test_json_has_a_verdict_and_anomalies_with_exactly_the_agreed_fields(self, imbench: Command, tmp_path: Path) -> None:
         kill = 'faults=[{"fault":"kill","node":"gateway-1","at_s":0.7,"back_s":1.2}]'
-        run = json.loads(imbench(*CALM, "--set", kill, "--preset", "naive", "--json", "--out", tmp_path).out)
+        run = json.loads(imbench(*short(kill), "--preset", "naive", "--json", "--out", tmp_path).out)
         answer = imbench("check", run["folder"], "--json")
         judged = json.loads(answer.out)
         assert answer.status == 1

@@ -140,6 +140,12 @@ def test_every_target_of_make_that_is_mentioned_exists() -> None:
     assert mentioned <= targets
 
 
+def test_make_help_tells_of_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert set(targets.split()) - {"help"} == set(re.findall(r'@echo "make ([a-z]+)', makefile))
+
+
 def test_every_file_that_is_linked_exists() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):

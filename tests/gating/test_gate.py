@@ -131,7 +131,9 @@ class TestChanged:
         assert list(found) == [Difference("owed.lost_pairs", 12, 0)]
 
     def test_a_measure_that_came_or_went_differs(self) -> None:
-        found = list(compare.differences({"gone": 0, "kept": 1}, {"came": "x", "kept": 1, "a field that is new and not used": None}))
+        found = list(
+            compare.differences({"gone": 0, "kept": 1}, {"came": "x", "kept": 1, "a field that is new and not used": None})
+        )
         assert found == [Difference("came", None, "x"), Difference("gone", 0, None)]
 
 

@@ -22,15 +22,35 @@ def executed(name: str) -> tuple[str, int]:
     return "".join(output.get("text", "") for output in outputs), len(pictures)
 
 
+def numbers(pattern: str, told: str) -> list[float]:
+    """The groups of the one place where a page says this."""
+    found = re.search(pattern, told)
+    assert found is not None, pattern
+    return [float(number.replace(",", "")) for number in found.groups()]
+
+
+def assert_turns_cost_less_under_load(told: str) -> None:
+    """A frame costs a fraction, the loop goes on where a turn for each frame ends, and it answers soonest in between."""
+    quiet_us, quiet, busy_us, busy = numbers(r"a frame costs (\d+) µs at ([\d,]+) a second, ([\d.]+) at ([\d,]+),", told)
+    assert quiet_us > 3 * busy_us
+    ends, loop_ends = numbers(r"with a turn for each frame at ([\d,]+); the loop at ([\d,]+)", told)
+    assert ends < busy < loop_ends
+    late_us, soon_us, soonest = numbers(r"it answers after (\d+) µs; soonest, after (\d+), at ([\d,]+)", told)
+    assert quiet < soonest < busy
+    assert soon_us < min(late_us, quiet_us)
+
+
 @pytest.mark.slow
 def test_formulas_and_simulation_agree_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     told, pictures = executed("20_queueing_first")
     assert pictures == 5
-    found = re.search(r"with its beginning (\d+) ± \d+ ms, without (\d+) ± (\d+); known: (\d+)", told)
-    assert found is not None
-    whole, steady, half, known = (int(number) for number in found.groups())
+    whole, steady, half, known = numbers(r"with its beginning (\d+) ± \d+ ms, without (\d+) ± (\d+); known: (\d+)", told)
     assert whole > 3 * known
     assert abs(steady - known) <= half
+    waits = [tuple(map(float, found)) for found in re.findall(r"servers: +([\d.]+) ± ([\d.]+) ms; Erlang: +([\d.]+)", told)]
+    assert len(waits) == 5
+    assert all(abs(mean - erlang) <= half for mean, half, erlang in waits)
+    assert_turns_cost_less_under_load(told)
     own, common = (float(number) for number in re.findall(r"luck[a-z ]*: 0\.\d+ ± (0\.\d+)", told))
     assert common < own
 

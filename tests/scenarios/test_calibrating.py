@@ -12,17 +12,21 @@ import pytest
 
 from model.core.frames import PING, SEND
 from model.history.recorder import MemoryRecorder
-from model.history.schema import Kind, Phase
+from model.history.schema import Header, Kind, Phase
 from model.scenario import Kill, Scenario, tally
 from model.sim.service_times import ServiceTimes
 from model.sim.service_times import load as load_times
 from reference_server.storage.database import CHECKPOINT_PAGES
 from scenarios.calibrating import delays, disk, loads, waits
+from scenarios.calibrating.calibrate import Calibration, Played, calibrate
+from scenarios.calibrating.command import told
 from scenarios.calibrating.disk import PAGES, SYNC_VALUES, WRITES, Commits, Disk, with_checkpoints
 from scenarios.calibrating.fit import FLOOR_US, Fit, Point, fit
 from scenarios.calibrating.windows import GATEWAY, TERMS, UNSOLD, Totals, Window, cut
-from scenarios.running import settings
+from scenarios.running import doctor, settings
+from scenarios.running.exits import CannotRun
 from scenarios.running.metrics import Sample
+from scenarios.running.progress import Silent
 from tests.cli.conftest import Command, imbench  # noqa: F401  the fixture
 
 COSTS = {"turn": 20.0, "frame": 7.0, "write": 5.0, "kib": 0.5}
@@ -61,6 +65,33 @@ def test_what_was_not_counted_costs_nothing_and_no_cost_is_negative() -> None:
     found = fit(planted(noise=0.1), (*COSTS, "never"))
     assert found.costs["never"] == 0
     assert min(found.costs.values()) >= 0
+
+
+def test_what_moves_with_others_is_told_to_be_within_their_costs() -> None:
+    """A result for each frame, always: their sum is found, and which of the two has none is said."""
+    points = [Point(p.name, {**p.counts, "result": p.counts["frame"]}, p.cpu_us) for p in planted()]
+    found = fit(points, (*COSTS, "result", "never"))
+    assert found.costs["frame"] + found.costs["result"] == pytest.approx(COSTS["frame"])
+    assert found.absorbed in (("frame",), ("result",))
+    assert fit(planted(), (*COSTS, "never")).absorbed == ()
+    calibrated = Calibration(load_times(), {"business": found}, Disk((), ()), {})
+    line = next(line for line in told(calibrated, Path("mine.json")).splitlines() if "not told apart" in line)
+    assert line.endswith(f"within the costs of others: {found.absorbed[0]}")
+
+
+def test_a_load_that_was_not_looked_at_twice_is_called_too_short() -> None:
+    with pytest.raises(CannotRun, match=r"'standard, quiet' was too short .* --seconds"):
+        _ = Played(loads.probe(0.2), (), Header("live"), rows(audit_us=1).rows()).under_load
+
+
+def test_a_kernel_that_does_not_tell_cpu_by_thread_is_found_out_before_anything_is_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert doctor.tells_threads() == Path("/proc/self/schedstat").exists()
+    monkeypatch.setattr(doctor, "tells_threads", lambda: False)
+    monkeypatch.setattr(waits, "cores", lambda: ([0], [1]))
+    with pytest.raises(CannotRun, match="does not tell CPU by thread"):
+        calibrate(1.0, "", "", Silent())
 
 
 def test_a_small_point_counts_as_much_as_a_large_one() -> None:

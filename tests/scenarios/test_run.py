@@ -14,11 +14,12 @@ from model.history.columns import History
 from model.history.run_folder import RunFolder
 from model.history.schema import Kind, Phase
 from model.observe import RunObserver, header
-from model.scenario import Scenario
+from model.scenario import Scenario, World
 from scenarios.running import check, command, run
 from scenarios.running.exits import IO_ERROR, Interrupted, worst
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress, Silent
+from scenarios.running.signals import STOPPING
 from scenarios.running.told import told
 
 SCENARIO = Scenario(name="quiet", question="Does nothing happen?", expected={"cursor": "unknown"})
@@ -141,6 +142,39 @@ def test_a_signal_before_there_is_a_result_leaves_the_partial_folder(world: Repl
     assert command.conclude(lambda: run_it(tmp_path)) == 130
     (partial,) = (tmp_path / "quiet").iterdir()
     assert partial.name.endswith(".partial")
+
+
+def test_a_signal_in_a_simulated_run_leaves_nothing_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object) -> Never:
+        raise Interrupted(signal.SIGINT, "what was recorded is elsewhere")
+
+    monkeypatch.setattr("scenarios.running.run.sim.play", interrupted)
+    assert command.conclude(lambda: list(command.runs(SCENARIO, ["sim"], ["cursor"], 1, tmp_path))) == 130
+    assert list((tmp_path / "quiet").iterdir()) == []
+    assert capsys.readouterr().err.endswith(
+        "interrupted; nothing is kept of a simulated run that is not over; its seed plays it again\n"
+    )
+
+
+@pytest.mark.parametrize(("worlds", "left"), [(["sim"], "nothing is kept"), (["sim", "live"], "in the run folder")])
+def test_a_signal_says_what_is_left_of_the_world_that_was_asked_for(
+    worlds: list[World], left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def struck(*arguments: object) -> Never:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal was not heeded")
+
+    monkeypatch.setattr(run, "run", struck)
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        with pytest.raises(Interrupted) as stop:
+            list(command.runs(SCENARIO, worlds, ["cursor"], 1, tmp_path))
+    finally:
+        for number, handler in before.items():  # a program ends after a signal; these tests go on
+            signal.signal(number, handler)
+    assert left in stop.value.left
 
 
 class TestAgain:
