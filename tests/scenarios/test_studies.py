@@ -213,11 +213,11 @@ class TestCapacityPlan:
 
     def test_how_busy_roles_were_is_told_of_the_time_after_the_warm_up(self) -> None:
         """Three seconds of it: what was spent in the ramp, the warm-up and the drain is in ``cpu_us`` only."""
-        spent = {"gateway-1": {"cpu_us": 9e6, "measured_cpu_us": 1.5e6}, "business": {"cpu_us": 9e6, "measured_cpu_us": 0.3e6}}
+        spent = {"gateway-1": {"cpu_us": 9e6, "measured_cpu_us": 1.5e6}, "business": {"cpu_us": 9e6, "measured_cpu_us": 0.75e6}}
         nothing = from_rows(Header(world="live"), MemoryRecorder().rows())
         asked = capacity_plan.SCENARIO
         found = capacity_plan.figures(Finished(asked, "live", "cursor", nothing, Judged("valid", [], {}, ()), spent, 0))
-        assert (found["gateway_busy"], found["business_busy"]) == (0.5, 0.1)
+        assert (found["gateway_busy"], found["business_busy"]) == (0.5, 0.25)
 
     def test_a_promise_is_kept_where_every_replication_has_shown_it(self) -> None:
         late = {("1", 1): 5.0, ("1", 2): 15.0, ("2", 1): 5.0, ("2", 2): 6.0}
