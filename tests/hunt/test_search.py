@@ -146,6 +146,7 @@ def test_what_cannot_be_reached_is_there_and_is_not_reached() -> None:
     assert set(probes.functions()) >= probes.ELSEWHERE.keys()
     tally = search.hunt_seeds(range(0, 20 * search.PROBED_EVERY, search.PROBED_EVERY), "cursor")
     assert not tally.reached & probes.ELSEWHERE.keys()
+    assert {"model.core.admission.TokenBucket.ask", "model.core.admission.BoundedQueue.over"} <= tally.reached
 
 
 def test_a_probe_without_its_line_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
