@@ -103,7 +103,7 @@ def test_a_seed_is_replayed_to_the_same_trace(imbench: Command) -> None:
     [
         (("--preset", "curser"), ("no preset is called 'curser'", "did you mean 'cursor'")),
         (("--seeds", "0"), ("0 is not in the range",)),
-        (("--seeds", "many"), ("'many' is not a valid integer",)),
+        (("--seeds", "many"), ("'many' is not a whole number",)),
         (("--jobs", "0"), ("0 is not in the range",)),
         (("--seconds", "nan"), ("--seconds nan is no time",)),
         (("--seconds", "0"), ("0.0 is not in the range",)),
