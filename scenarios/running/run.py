@@ -292,5 +292,11 @@ def commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
+    command = [
+        "git",
+        "--no-optional-locks",
+        "-C",
+        str(ROOT),
+        *arguments,
+    ]  # it is ended when it takes long, and would leave a lock
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
