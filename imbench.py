@@ -98,9 +98,9 @@ def sweep(
 @click.option("--baselines", type=click.Path(file_okay=False, path_type=Path), help="Their folder.  [default: reports/baselines]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool) -> int:
-    """Hold simulated runs of fixed seeds against their baselines, exactly.
+    """Hold simulated runs against their baselines.
 
-    Whatever differs is named: the measure, from what to what, and the first event at which the two traces part. Exit code: 0 all is the
+    They are of fixed seeds, and compared exactly. Whatever differs is named: the measure, from what to what, and the first event at which the two traces part. Exit code: 0 all is the
     same or was accepted, 4 something differs, 66 a baseline is missing.
     """
     from reports import comparison

@@ -16,7 +16,15 @@ from scenarios.running import catalog, settings
 
 QUIET = settings.apply(
     catalog.load("access_restart").short(),
-    ["population.users=4", "gateways=1", "faults=[]", "workload.rate_per_s=1", "workload.direct_share=1", "duration_s=4"],
+    [
+        "population.users=4",
+        "population.group_size=3",
+        "gateways=1",
+        "faults=[]",
+        "workload.rate_per_s=1",
+        "workload.direct_share=1",
+        "duration_s=4",
+    ],
 )
 
 
