@@ -100,8 +100,8 @@ def sweep(
 def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool) -> int:
     """Hold simulated runs against their baselines.
 
-    They are of fixed seeds, and compared exactly. Whatever differs is named: the measure, from what to what, and the first event at which the two traces part. Exit code: 0 all is the
-    same or was accepted, 4 something differs, 66 a baseline is missing.
+    They are of fixed seeds, and compared exactly. Whatever differs is named: the measure, from what to what, and the first event at which
+    the two traces part. Exit code: 0 all is the same or was accepted, 4 something differs, 66 a baseline is missing.
     """
     from reports import comparison
     from scenarios.gating import command as gating
