@@ -8,7 +8,7 @@ not allow it or the judges withhold it. From a run that says nothing of the prod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 import model.sim
+from model.checkers.kinds import KINDS
 from model.history.columns import History, from_rows
 from model.history.run_folder import METRICS, RunFolder
 from model.scenario import Scenario, World
@@ -83,12 +84,19 @@ def played_live(
     if result.interrupted:
         raise Interrupted(result.interrupted)
     if result.folder is None or result.verdict == "harness_invalid":
-        return NotCounted(result.verdict, "; ".join(result.reasons)), result.folder
+        return NotCounted(result.verdict, "; ".join([*_of_harness(result.anomalies), *result.reasons])), result.folder
     folder = RunFolder.open(result.folder)
     history = folder.history()
     judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons, result.crashed)
     counters = counted(folder.read_json(METRICS), scenario)
     return Finished(scenario, "live", preset, history, judged, counters, int(history.t_us.max(initial=0))), result.folder
+
+
+def _of_harness(anomalies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What of the harness failed, each with its first witness."""
+    for anomaly in anomalies:
+        if anomaly["fails"] and KINDS[anomaly["kind"]].blame == "harness":
+            yield ": ".join([anomaly["kind"], *(witness["text"] for witness in anomaly["witnesses"][:1])])
 
 
 def counted(found: Mapping[str, Any], scenario: Scenario) -> dict[str, dict[str, float]]:

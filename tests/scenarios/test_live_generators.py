@@ -16,7 +16,7 @@ from model.workload.population import PopulationPlan
 from scenarios.running import catalog
 from scenarios.running.generators import Fleet
 from scenarios.running.progress import Silent
-from scenarios.running.run import run
+from scenarios.running.run import RunResult, run
 from tests.loadgen.live import ROOT
 from tests.loadgen.shifted_locustfile import SHIFT_NS
 from tests.loadgen.test_processes import WITH_KILL
@@ -28,7 +28,7 @@ SHIFTED = ROOT / "tests" / "loadgen" / "shifted_locustfile.py"
 @pytest.mark.parametrize("driver", ["asyncio", "locust"])
 def test_two_processes_play_what_one_would_through_a_killed_gateway(driver: str, tmp_path: Path) -> None:
     result = run(WITH_KILL, "live", "cursor", 1, tmp_path, Silent(), driver, fleet=Fleet(generators=2))  # type: ignore[arg-type]
-    assert result.verdict in ("valid", "harness_invalid"), result.reasons  # a busy machine is late, whoever plays
+    assert failing(result) <= {"generator_lag"}  # a busy machine is late, whoever plays
     assert result.folder is not None
     folder = RunFolder.open(result.folder)
     assert folder.manifest().generator["processes"] == 2
@@ -40,6 +40,11 @@ def test_two_processes_play_what_one_would_through_a_killed_gateway(driver: str,
     assert sorted(sends(history, Kind.INTEND)) == sorted(sends(history, Kind.INVOKE))
     assert sorted(sends(history, Kind.OK)) == sorted(sends(history, Kind.INTEND))
     assert len(history.rows_of(Kind.DEVICE)) == WITH_KILL.population.users
+
+
+def failing(result: RunResult) -> set[str]:
+    """What is wrong with a run. The load of these ends too soon after the kill for recovery to be judged, which is no anomaly."""
+    return {anomaly["kind"] for anomaly in result.anomalies if anomaly["fails"]}
 
 
 def sends(history: History, kind: Kind) -> list[int]:
@@ -78,7 +83,7 @@ def test_workers_of_a_locust_master_play_a_run_whatever_their_clocks_show(tmp_pa
     with Workers(2) as workers:
         result = run(WITH_KILL, "live", "cursor", 1, tmp_path, workers, fleet=Fleet(workers=2))
         assert [process.wait(20) for process in workers.processes] == [0, 0]
-    assert result.verdict in ("valid", "harness_invalid"), result.reasons
+    assert failing(result) <= {"generator_lag"}
     assert not any(anomaly["kind"] == "clock_fault" for anomaly in result.anomalies)
     assert any("clocks of workers are known within" in reason for reason in result.reasons)
     assert result.folder is not None
@@ -111,7 +116,7 @@ def test_ten_thousand_users_are_connected_by_one_locust_process(tmp_path: Path) 
     mix = catalog.load("standard_mix")
     scenario = msgspec.structs.replace(mix, population=PopulationPlan(users=10_000), ramp_s=20.0, duration_s=5.0)
     result = run(scenario, "live", "cursor", 1, tmp_path, Silent(), fleet=Fleet(generators=1))
-    assert {anomaly["kind"] for anomaly in result.anomalies if anomaly["fails"]} <= {"generator_lag", "latency"}
+    assert failing(result) <= {"generator_lag", "latency"}
     assert result.folder is not None
     folder = RunFolder.open(result.folder)
     assert folder.read_json(METRICS)["descriptors_max"]["load"] >= 10_000

@@ -24,6 +24,7 @@ from reports import sweeps
 from scenarios.running import catalog, replicate, sweep
 from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.progress import Progress, Silent
+from scenarios.running.run import RunResult
 from scenarios.running.settings import apply
 
 SMALL = ("population.users=10", "workload.rate_per_s=20", "duration_s=2", "warm_up_s=0.5", "faults=[]")
@@ -142,6 +143,17 @@ class TestLive:
         assert sweep.contract(result)["not_counted"] == {"harness_invalid": 1}
         assert {row["n"] for row in sweep.summary(result.table, result.sweep)} == {2}
         assert sweeps.told(result.folder).endswith("; not counted: 1 harness_invalid")
+
+    def test_it_is_told_with_what_of_the_harness_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        late = {"kind": "generator_lag", "fails": True, "witnesses": [{"text": "p99 of send lag is 9 ms"}]}
+        mine = {"kind": "lost", "fails": False, "witnesses": [{"text": "a loss that is only counted"}]}
+        ended = RunResult(
+            "s", "live", "cursor", 1, "harness_invalid", None, "", None, tmp_path, {}, [mine, late], ("steal was high",)
+        )
+        monkeypatch.setattr(replicate, "run_to_an_answer", lambda *_: ended)
+        run, path = replicate.played_live(catalog.load("access_restart"), "cursor", 1, tmp_path, Silent())
+        assert isinstance(run, replicate.NotCounted)
+        assert (run.reason, path) == ("generator_lag: p99 of send lag is 9 ms; steal was high", tmp_path)
 
     def test_a_signal_ends_it_with_the_runs_before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def play(scenario: Scenario, preset: str, seed: int, root: Path, progress: Progress) -> tuple[Any, Path | None]:
