@@ -84,7 +84,7 @@ def played_live(
     if result.interrupted:
         raise Interrupted(result.interrupted)
     if result.folder is None or result.verdict == "harness_invalid":
-        return NotCounted(result.verdict, "; ".join([*_of_harness(result.anomalies), *result.reasons])), result.folder
+        return NotCounted(result.verdict, "; ".join(list(_of_harness(result.anomalies)) or result.reasons)), result.folder
     folder = RunFolder.open(result.folder)
     history = folder.history()
     judged = Judged(result.verdict, result.anomalies, result.measures, result.reasons, result.crashed)

@@ -148,12 +148,12 @@ class TestLive:
         late = {"kind": "generator_lag", "fails": True, "witnesses": [{"text": "p99 of send lag is 9 ms"}]}
         mine = {"kind": "lost", "fails": False, "witnesses": [{"text": "a loss that is only counted"}]}
         ended = RunResult(
-            "s", "live", "cursor", 1, "harness_invalid", None, "", None, tmp_path, {}, [mine, late], ("steal was high",)
+            "s", "live", "cursor", 1, "harness_invalid", None, "", None, tmp_path, {}, [mine, late], ("a note of the judges",)
         )
         monkeypatch.setattr(replicate, "run_to_an_answer", lambda *_: ended)
         run, path = replicate.played_live(catalog.load("access_restart"), "cursor", 1, tmp_path, Silent())
         assert isinstance(run, replicate.NotCounted)
-        assert (run.reason, path) == ("generator_lag: p99 of send lag is 9 ms; steal was high", tmp_path)
+        assert (run.reason, path) == ("generator_lag: p99 of send lag is 9 ms", tmp_path)
 
     def test_a_signal_ends_it_with_the_runs_before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def play(scenario: Scenario, preset: str, seed: int, root: Path, progress: Progress) -> tuple[Any, Path | None]:
