@@ -101,6 +101,11 @@ def run(
     asked = [preset for preset in of_targets() if preset in scenario.expected]
     results = []
     fleet = _fleet(worlds, driver, generators, workers, listen)
+    theirs = [preset for preset in presets if preset in of_targets()]
+    if theirs and (generators or workers):
+        raise CannotRun(
+            f"--preset {theirs[0]}: the load of a server that is not ours is one process; leave --generators and --workers out"
+        )
     for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times, fleet=fleet):
         print(json.dumps(result.contract()) if as_json else told(result, asked), flush=True)
         results.append(result)

@@ -159,6 +159,10 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", "connection_life_s=-1"), ("connection_life_s is -1",)),
         ((*RUN, "--set", "timers.logins_max=0"), ("timers.logins_max is 0", "at least 1")),
         (("sweep", "access_restart"), ("access_restart declares no sweep", "--axis")),
+        (
+            ("run", "mosquitto_restart", "--world", "live", "--preset", "qos1", "--generators", "2"),
+            ("--preset qos1", "leave --generators and --workers out"),
+        ),
         ((*RUN, "--set", "network={loss: 0.1}"), ("--set network={loss: 0.1}", "the value is no JSON")),
         ((*RUN, "--set", "workload.burst=0"), ("workload.burst is 0", "at least 1")),
         ((*SWEEP, "--axis", "network.los=0,0.1"), ("--axis network.los=0", "no field 'los'", "did you mean 'loss'")),
