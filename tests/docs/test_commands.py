@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh( nightly)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -60,18 +62,6 @@ def checkout(tmp_path: Path) -> Path:
             (tmp_path / entry.name).symlink_to(entry)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     return tmp_path
-
-
-def free_port() -> int:
-    """A port that is free now, as is the one after it."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = int(one.getsockname()[1])
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 @contextmanager

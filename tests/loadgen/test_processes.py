@@ -144,11 +144,6 @@ def by_hand(*options: str) -> Iterator[str]:
         end(process)
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
-
-
 def ask(address: str, **form: str) -> dict[str, Any]:
     """The answer of the web page; it comes up shortly after it has said where."""
     data = urllib.parse.urlencode(form).encode() if form else None
@@ -188,7 +183,7 @@ def shown(address: str) -> dict[str, int]:
 def test_by_hand_the_web_page_binds_loopback_and_each_start_is_a_new_play(tmp_path: Path) -> None:
     with serving(SCENARIO, tmp_path) as server:
         targets = ",".join(f"{g.host}:{g.port}" for g in server.gateways)
-        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", free_port()]
+        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", str(free_port())]
         with by_hand(*options) as address:
             assert address.startswith("http://127.0.0.1:")
             for _ in range(2):
@@ -202,8 +197,8 @@ def test_by_hand_the_web_page_binds_loopback_and_each_start_is_a_new_play(tmp_pa
 @pytest.mark.nightly
 def test_by_hand_a_master_has_its_workers_play_and_shows_what_all_of_them_saw(tmp_path: Path) -> None:
     with serving(SCENARIO, tmp_path) as server, ExitStack() as stack:
-        targets, port = ",".join(f"{g.host}:{g.port}" for g in server.gateways), free_port()
-        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", free_port()]
+        targets, port = ",".join(f"{g.host}:{g.port}" for g in server.gateways), str(free_port())
+        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", str(free_port())]
         address = stack.enter_context(by_hand("--master", "--master-bind-port", port, "--expect-workers", "2", *options))
         for _ in range(2):
             command = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py", "--worker", "--master-port", port]
