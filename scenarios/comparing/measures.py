@@ -41,14 +41,14 @@ class Measure:
         return -1 if self.higher_is_better else 1
 
 
-def _latency(name: str, quantile: str) -> Callable[[Tree, Tree], float | None]:
-    return lambda judged, metrics: _at(judged, "latency", name, quantile)
+def _judged(*path: str) -> Callable[[Tree, Tree], float | None]:
+    return lambda judged, metrics: _at(judged, *path)
 
 
 def _goodput(judged: Tree, metrics: Tree) -> float | None:
     """Deliveries a second of the load: less than was asked for where messages were late beyond its end, failed or were lost."""
     begin_us, end_us = metrics["load_us"]
-    return metrics["deliveries"] / (end_us - begin_us) * 1e6
+    return float(metrics["deliveries"]) / (end_us - begin_us) * 1e6
 
 
 def _cpu(role: str) -> Callable[[Tree, Tree], float | None]:
@@ -72,13 +72,9 @@ def _done(role: str, name: str) -> Callable[[Tree, Tree], float | None]:
     return take
 
 
-def _recovery(judged: Tree, metrics: Tree) -> float | None:
-    return _at(judged, "recovery", "time_us")
-
-
 MEASURES: Final = (
-    Measure("end_to_end_p50_us", "end-to-end latency, p50,", "us", 0.10, _latency("end_to_end_live", "p50_us")),
-    Measure("end_to_end_p99_us", "end-to-end latency, p99,", "us", 0.25, _latency("end_to_end_live", "p99_us")),
+    Measure("end_to_end_p50_us", "end-to-end latency, p50,", "us", 0.10, _judged("latency", "end_to_end_live", "p50_us")),
+    Measure("end_to_end_p99_us", "end-to-end latency, p99,", "us", 0.25, _judged("latency", "end_to_end_live", "p99_us")),
     Measure("goodput_per_s", "goodput", "1/s", 0.02, _goodput, higher_is_better=True),
     Measure("cpu_gateway_us", "CPU of gateways per delivered message", "us", 0.05, _cpu("gateway")),
     Measure("cpu_business_us", "CPU of business per delivered message", "us", 0.05, _cpu("business")),
@@ -87,14 +83,8 @@ MEASURES: Final = (
     Measure("rows", "rows stored per delivered message", "rows", 0.02, _done("business", "rows")),
     Measure("memory_gateway_bytes", "memory of gateways", "B", 0.10, _memory("gateway")),
     Measure("memory_business_bytes", "memory of business", "B", 0.10, _memory("business")),
-    Measure("recovery_us", "recovery time", "us", 0.25, _recovery),
-    Measure(
-        "without_session_p90_us",
-        "time without a session, p90,",
-        "us",
-        0.25,
-        lambda judged, metrics: _at(judged, "reconnect", "p90_us"),
-    ),
+    Measure("recovery_us", "recovery time", "us", 0.25, _judged("recovery", "time_us")),
+    Measure("without_session_p90_us", "time without a session, p90,", "us", 0.25, _judged("reconnect", "p90_us")),
 )
 BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
@@ -109,7 +99,7 @@ def figures(judged: Tree, metrics: Tree) -> Figures:
     return found
 
 
-def _at(tree: Any, *path: str) -> Any:
+def _at(tree: Any, *path: str) -> float | None:
     for name in path:
         tree = tree.get(name) if isinstance(tree, Mapping) else None
-    return math.inf if tree == ">run" else tree
+    return math.inf if tree == ">run" else None if tree is None else float(tree)

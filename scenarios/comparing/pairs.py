@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import msgspec
+
 from model.analysis.regressions import Decision, Gated, decide, suspected
 from model.scenario.paired_comparison import Discarded, Measured, Violated
 from scenarios.comparing.measures import BY_KEY, MEASURES, Measure
@@ -172,22 +174,29 @@ def _measured(
         tuple(taken.figures[measure.key] for taken in side if measure.key in taken.figures)
         for side in ([pair.base for pair in pairs], [pair.candidate for pair in pairs])
     )
+    found = Measured(
+        case.name,
+        measure.key,
+        measure.title,
+        measure.unit,
+        "INCONCLUSIVE",
+        of_base,
+        of_candidate,
+        matters=1 + measure.matters,
+        reason="the candidate has no such figure",
+    )
     key = case.name, measure.key
-    head = {"case": case.name, "measure": measure.key, "title": measure.title, "unit": measure.unit}
-    figures = {"base": of_base, "candidate": of_candidate, "matters": 1 + measure.matters}
     if key not in decisions:
-        return Measured(**head, answer="INCONCLUSIVE", **figures, reason="the candidate has no such figure")
-    decision, gate = decisions[key], gates[key]
-    few = len(ratios[key]) < len(pairs)
-    return Measured(
-        **head,
+        return found
+    decision, few = decisions[key], len(ratios[key]) < len(pairs)
+    return msgspec.structs.replace(
+        found,
         answer=decision.answer,
-        **figures,
         ratio=math.exp(decision.effect.median),
         low=_bound(decision.effect.low),
         high=_bound(decision.effect.high),
         again=None if decision.again is None else math.exp(decision.again.median),
-        floor=math.exp(gate.floor),
+        floor=math.exp(gates[key].floor),
         detectable=None if decision.detectable is None else math.exp(decision.detectable),
         pairs_needed=decision.pairs,
         reason=f"only {len(ratios[key])} of {len(pairs)} pairs have it" if few else "",
