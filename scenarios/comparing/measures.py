@@ -48,7 +48,7 @@ def _judged(*path: str) -> Callable[[Tree, Tree], float | None]:
 def _goodput(judged: Tree, metrics: Tree) -> float | None:
     """Deliveries a second of the load: less than was asked for where messages were late beyond its end, failed or were lost."""
     begin_us, end_us = metrics["load_us"]
-    return float(metrics["deliveries"]) / (end_us - begin_us) * 1e6
+    return 1e6 * float(metrics["deliveries"]) / float(end_us - begin_us)
 
 
 def _cpu(role: str) -> Callable[[Tree, Tree], float | None]:
