@@ -4,7 +4,8 @@ The numbers are those of the scenario ``access_restart`` without its fault: two 
 second. The server must have been provisioned with the population of the same seed and number of users, or refuses: "not a member".
 
 A store remembers every send of a device for good. A second play by the same devices would begin their counters anew and be answered with
-the results of the first; so each play names its devices by its own ``device_offset``, as if every user had bought a new phone.
+the results of the first; so each play names its devices by its own ``device_offset``, as if every user had bought a new phone
+(:mod:`loadgen.numbering`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from loadgen.driver import JobError, check_targets
 from loadgen.player import Identity, Play
 from model.core.policies import PRESETS
 from model.scenario import Scenario
-from model.scenario.job import Endpoint, LoadJob
+from model.scenario.job import DEVICES_PER_PLAY, Endpoint, LoadJob, new_devices
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -31,8 +32,6 @@ RATE_MAX = 50_000.0
 DURATION_MAX_S = 3600.0
 RAMP_S = 1.0
 """Connections are made in the first half of it; a person waits for it."""
-DEVICES_PER_PLAY = 100_000
-"""Distance of the device numbers of two plays a second apart; above ``USERS_MAX``."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -87,7 +86,7 @@ def job(options: Options, users: int, workers: int = 0) -> LoadJob:
         start_path="",
         health_path="",
         workers=workers,
-        device_offset=int(time.time()) * DEVICES_PER_PLAY,
+        device_offset=new_devices(time.time()),
     )
 
 

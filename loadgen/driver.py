@@ -139,7 +139,7 @@ class Production(Prepared):
         :class:`Prepared` does."""
         identity = Identity(_checked(job), job.device_offset)
         nodes = {index: endpoint.node for index, endpoint in enumerate(job.gateways)}
-        play = Play.of(job.scenario, job.preset, job.seed)
+        play = Play.of(job.scenario, job.preset, job.seed, job.population_seed)
         watcher = None if watch is None else watch(play.schedule)
         if board is None and job.part.of > 1:
             board = FolderBoard(Path(job.board_path), job.part.of)

@@ -26,13 +26,12 @@ Message = tuple[int, int, int]
 
 
 class Latencies:
-    """A :class:`loadgen.player.Watcher` that reports latencies. ``device_offset`` as in :class:`loadgen.player.Identity`."""
+    """A :class:`loadgen.player.Watcher` that reports latencies."""
 
-    __slots__ = ("_connecting", "_intended", "_offset", "_report")
+    __slots__ = ("_connecting", "_intended", "_report")
 
-    def __init__(self, report: Report, schedule: Schedule, device_offset: int = 0) -> None:
+    def __init__(self, report: Report, schedule: Schedule) -> None:
         self._report = report
-        self._offset = device_offset
         self._connecting: dict[int, int] = {}  # device -> since when
         self._intended: dict[Message, int] = intended(schedule)
 
@@ -53,7 +52,7 @@ class Latencies:
 
     def _delivered(self, effect: Delivered, now: int) -> None:
         message = effect.message
-        if effect.via == "own" or message.sender_device != message.sender_user + self._offset:
+        if effect.via == "own" or message.sender_device != message.sender_user:
             return
         t_int = self._intended.get((message.sender_user, message.conversation, message.send_counter))
         if t_int is not None:

@@ -29,6 +29,7 @@ from typing import Protocol
 import msgspec
 
 from loadgen.ensemble import Ensemble
+from loadgen.numbering import Numbering
 from model.core import draws, limits
 from model.core.client import ClientSession, State
 from model.core.commands import ReadBack, SendMessage
@@ -42,7 +43,7 @@ from model.core.effects import (
     SendUnknown,
     Write,
 )
-from model.core.frames import CLIENT_KINDS, FRAME_TYPES, SESSION_KINDS
+from model.core.frames import CLIENT_KINDS, FRAME_TYPES, SESSION_KINDS, Frame, Opaque
 from model.core.tokens import mint
 from model.history.recorder import Recorder
 from model.history.schema import Phase
@@ -101,7 +102,8 @@ class Watcher(Protocol):
 class Identity(msgspec.Struct, frozen=True):
     """What the server must accept: the secret tokens are minted with, and what is added to a user's number to name its device.
 
-    ``device_offset`` above 0 makes new devices of the same users, for a second play against a store that remembers the first.
+    ``device_offset`` above 0 makes new devices of the same users, for a second play against a store that remembers the first
+    (:mod:`loadgen.numbering`).
     """
 
     secret: bytes
@@ -118,15 +120,16 @@ class Play(msgspec.Struct, frozen=True):
     schedule: Schedule
 
     @classmethod
-    def of(cls, scenario: Scenario, preset: str, seed: int) -> Play:
-        """Plan a scenario. KeyError for an unknown preset."""
+    def of(cls, scenario: Scenario, preset: str, seed: int, population_seed: int | None = None) -> Play:
+        """Plan a scenario, as :meth:`planned` does. KeyError for an unknown preset."""
         scenario.preset(preset)
-        return cls.planned(scenario, preset, seed)
+        return cls.planned(scenario, preset, seed, population_seed)
 
     @classmethod
-    def planned(cls, scenario: Scenario, preset: str, seed: int) -> Play:
-        """Plan a scenario for whoever's clients; ``preset`` is theirs to know."""
-        population = populate(scenario.population, scenario.gateways, seed)
+    def planned(cls, scenario: Scenario, preset: str, seed: int, population_seed: int | None = None) -> Play:
+        """Plan a scenario for whoever's clients; ``preset`` is theirs to know. ``population_seed``: who talks with whom, if not ``seed``'s
+        to say."""
+        population = populate(scenario.population, scenario.gateways, seed if population_seed is None else population_seed)
         begin_us, end_us = scenario.load_begin_us, scenario.at_us(scenario.duration_s)
         return cls(scenario, preset, seed, population, plan(population, scenario.workload, begin_us, end_us, seed))
 
@@ -165,6 +168,8 @@ class Player:
         "_activity",
         "_audits",
         "_clock",
+        "_decode",
+        "_encode",
         "_ensemble",
         "_heap",
         "_out",
@@ -204,6 +209,10 @@ class Player:
         self._unsent: list[bytes] = []  # of the turn under way
         self._run = RunObserver(recorder)
         users = play.population.users if ensemble is None else ensemble.part.users(play.population)
+        offset = identity.device_offset
+        numbering = Numbering(offset, play.scenario.population.users) if offset else None
+        self._encode: Callable[[Frame], bytes] = numbering.encode if numbering else encode
+        self._decode: Callable[[Opaque], Frame] = numbering.decode if numbering else decode
         nodes = dict(gateway_nodes)
         self.devices = {user: _device(user, play, identity, nodes, recorder) for user in users}
         self._restless = set(self.devices)
@@ -276,7 +285,7 @@ class Player:
         sound = True
         for opaque in decoder.feed(data):
             try:
-                frame = decode(opaque)
+                frame = self._decode(opaque)
             except WireError:
                 sound = False
                 break
@@ -382,7 +391,7 @@ class Player:
         for effect in out:
             kind = type(effect)
             if kind is Write:
-                self._unsent.append(encode(effect.frame))  # type: ignore[union-attr]
+                self._unsent.append(self._encode(effect.frame))  # type: ignore[union-attr]
                 if effect.frame.kind not in SESSION_KINDS:  # type: ignore[union-attr]
                     self._activity += 1
             elif kind in _RARE:
@@ -441,15 +450,15 @@ _STEPS: dict[type, Callable[..., None]] = {
 
 
 def _device(user: int, play: Play, identity: Identity, gateway_nodes: dict[int, int], recorder: Recorder) -> Device:
-    scenario, number = play.scenario, user + identity.device_offset
+    scenario = play.scenario
     session = ClientSession(
         user,
-        number,
-        mint(identity.secret, user, number),
+        user,
+        mint(identity.secret, user, user + identity.device_offset),
         scenario.gateways,
         play.population.homes[user],
         scenario.preset(play.preset),
         scenario.timers,
-        draws.draws(play.seed, number),
+        draws.draws(play.seed, user),
     )
-    return Device(user, session, ClientObserver(recorder, number, gateway_nodes))
+    return Device(user, session, ClientObserver(recorder, user, gateway_nodes))

@@ -209,7 +209,7 @@ class Stage:
             self._board = WireBoard(self._say)
             self._folder = tempfile.TemporaryDirectory(prefix="imbench-")
             job = here(msgspec.json.decode(text, type=LoadJob), Path(self._folder.name))
-            self.load(Production(job, lambda schedule: Latencies(self.report, schedule, job.device_offset), self._board))
+            self.load(Production(job, lambda schedule: Latencies(self.report, schedule), self._board))
         except Exception as error:
             explain(error)
             self._say({"is": "failed", "why": str(error)})
@@ -235,7 +235,7 @@ class Stage:
     def _set_by_hand(self, users: int) -> Any:
         hand = by_hand.prepare(by_hand.options_of(self._environment), users)
         clock = RunClock()
-        latencies = Latencies(self.report, hand.play.schedule, hand.identity.device_offset)
+        latencies = Latencies(self.report, hand.play.schedule)
         nodes = {index: index + 1 for index in range(len(hand.gateways))}
         player = Player(hand.play, hand.identity, nodes, Silence(), clock, latencies)
         shell = self._shell = Shell(player, clock, hand.gateways, self._failed)

@@ -74,6 +74,17 @@ class LoadJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     health in the folder ``health_path``, each by the name of its part; 0: whoever is given the job plays it."""
     device_offset: int = 0
     """What is added to a user's number to name its device; see :class:`loadgen.player.Identity`."""
+    population_seed: int | None = None
+    """Whose conversations they are, where the server has been provisioned already; None: those of ``seed``."""
+
+
+DEVICES_PER_PLAY = 100_000
+"""Distance of the device numbers of two plays a second apart: more than one play has users."""
+
+
+def new_devices(now_s: float) -> int:
+    """A ``device_offset`` that no earlier play had, from the time of day in seconds: above 0, and far below the 2**63 of an id."""
+    return int(now_s) * DEVICES_PER_PLAY
 
 
 READY_LINE = "imbench-load ready"

@@ -21,9 +21,12 @@ from model.core.log import ConversationLog
 from model.core.tokens import check
 from model.history.recorder import MemoryRecorder, Rows
 from model.scenario import Scenario
+from model.scenario.job import new_devices
 from model.wire import FrameDecoder, decode, encode
 
 SECRET = b"a secret of tests"
+POPULATION_SEED = 1
+"""Of a server that is played on again: who talks with whom is what it was provisioned with."""
 HOP_US = 100
 COMMIT_US = 1_000
 
@@ -148,25 +151,35 @@ class FakeGateway:
 
 
 class World:
-    """A player and its server under one clock."""
+    """A player and its server under one clock. ``after``: the server is that of an earlier play, started again."""
 
-    def __init__(self, scenario: Scenario, preset: str = "cursor", seed: int = 1, watcher: Any = None, split: int = 0) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        preset: str = "cursor",
+        seed: int = 1,
+        watcher: Any = None,
+        split: int = 0,
+        after: World | None = None,
+    ) -> None:
         self.now, self.split = 0, split
         self.strangers: set[int] = set()
         self.tick_us = 0
         self.recorder = MemoryRecorder(1 << 14)
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
-        play = Play.of(scenario, preset, seed)
+        play = Play.of(scenario, preset, seed, POPULATION_SEED if after else None)
+        identity = Identity(SECRET, new_devices(1_000_000) if after else 0)
         nodes = {index: index + 1 for index in range(scenario.gateways)}
-        self.player = Player(play, Identity(SECRET), nodes, self.recorder, self._clock, watcher and watcher(play.schedule))
+        self.player = Player(play, identity, nodes, self.recorder, self._clock, watcher and watcher(play.schedule))
         self.lines = {number: FakeLine(self, device) for number, device in self.player.devices.items()}
         for number, device in self.player.devices.items():
             device.line = self.lines[number]
-        self.log = ConversationLog(play.population.conversations, 1)
-        self.kept: dict[int, list[Deliver]] = {}
+        self.log = after.log if after else ConversationLog(play.population.conversations, 1)
+        self.kept: dict[int, list[Deliver]] = after.kept if after else {}
         policies = scenario.preset(preset)
-        self.business = BusinessNode(policies, scenario.timers, play.population.conversations, (), 1)
+        heads = tuple((conversation, len(kept)) for conversation, kept in self.kept.items())
+        self.business = BusinessNode(policies, scenario.timers, play.population.conversations, heads, 1)
         self.gateways = [FakeGateway(self, index) for index in range(scenario.gateways)]
         for gateway in self.gateways:
             gateway.start()
