@@ -20,7 +20,7 @@ from loadgen.driver import JobError, check_targets
 from loadgen.player import Identity, Play
 from model.core.policies import PRESETS
 from model.scenario import Scenario
-from model.scenario.job import DEVICES_PER_PLAY, Endpoint, LoadJob, new_devices
+from model.scenario.job import DEVICES_PER_PLAY, Endpoint, LoadJob, new_devices, parse_gateways
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
 
@@ -65,7 +65,7 @@ def prepare(options: Options, users: int) -> Hand:
 
 def job(options: Options, users: int, workers: int = 0) -> LoadJob:
     """The same as a job, which leaves nothing behind; for so many workers. Raises :class:`loadgen.driver.JobError`."""
-    gateways = parse_gateways(options.gateways)
+    gateways = gateways_of(options.gateways)
     _check(options, users, max(1, workers))
     scenario = Scenario(
         "by_hand",
@@ -105,14 +105,12 @@ def options_of(environment: Any) -> Options:
     )
 
 
-def parse_gateways(text: str) -> list[tuple[str, int]]:
-    """``host:port,host:port`` (IPv6 in brackets). Raises :class:`loadgen.driver.JobError`."""
-    gateways = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        host, _, port = part.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise JobError(f"--im-gateways: {part!r} is not host:port")
-        gateways.append((host.strip("[]"), int(port)))
+def gateways_of(text: str) -> tuple[tuple[str, int], ...]:
+    """The gateways that an option names. Raises :class:`loadgen.driver.JobError`."""
+    try:
+        gateways = parse_gateways(text)
+    except ValueError as error:
+        raise JobError(f"--im-gateways: {error}") from None
     if not gateways:
         raise JobError("no gateways; name them with --im-gateways host:port,host:port (the server's ready line has them)")
     return gateways

@@ -100,9 +100,7 @@ class Numbering:
 
     def _send_ack(self, frame: SendAck) -> SendAck:
         seq = frame.conversation_seq and frame.conversation_seq - self._begin(frame.conversation)  # 0: unknown
-        return SendAck(
-            frame.conversation, frame.send_counter, frame.code, frame.committed, frame.epoch, seq, frame.message_id
-        )
+        return SendAck(frame.conversation, frame.send_counter, frame.code, frame.committed, frame.epoch, seq, frame.message_id)
 
     def _deliver(self, frame: Deliver) -> Deliver:
         device = frame.sender_device - self._offset

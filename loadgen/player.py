@@ -391,7 +391,7 @@ class Player:
         for effect in out:
             kind = type(effect)
             if kind is Write:
-                self._unsent.append(self._encode(effect.frame))  # type: ignore[union-attr]
+                self._unsent.append(self._encode(effect.frame))  # type: ignore[union-attr, arg-type]
                 if effect.frame.kind not in SESSION_KINDS:  # type: ignore[union-attr]
                     self._activity += 1
             elif kind in _RARE:

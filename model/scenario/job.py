@@ -87,6 +87,17 @@ def new_devices(now_s: float) -> int:
     return int(now_s) * DEVICES_PER_PLAY
 
 
+def parse_gateways(text: str) -> tuple[tuple[str, int], ...]:
+    """Hosts and ports in ``host:port,host:port`` (IPv6 in brackets), none where there is none. Raises ValueError, which names the part."""
+    gateways = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = part.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError(f"{part!r} is not host:port")
+        gateways.append((host.strip("[]"), int(port)))
+    return tuple(gateways)
+
+
 READY_LINE = "imbench-load ready"
 JOB_VARIABLE = "IMBENCH_JOB"
 

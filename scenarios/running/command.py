@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scenarios.running.generators import Fleet
     from scenarios.running.live import Driver
     from scenarios.running.run import RunResult
+    from scenarios.running.standing import Address
 
 DEFAULT_PRESET = "cursor"
 PRESET_HELP = f"Policies to run with, or another server's way (qos1); may be repeated.  [default: {DEFAULT_PRESET}]"
@@ -35,6 +36,9 @@ SET_HELP = "Change a field of the scenario; may be repeated."
 GENERATORS_HELP = "Load processes of this host.  [default: as many as the users need]"
 WORKERS_HELP = "Instead of these: Locust workers, on any machines, that are waited for."
 LISTEN_HELP = "Where server and Locust's master listen for --workers."
+SERVER_HELP = "Instead of a new server: the gateways of one that runs already, with the same --preset and users (docs/load.md)."
+SECRET_HELP = "For --server: the file with the key of its tokens, in hexadecimal."
+ALLOW_HELP = "For --server: a host beside the loopback that may be loaded; may be repeated."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
 
@@ -67,6 +71,9 @@ SET_OPTION = click.option("--set", "settings", multiple=True, metavar="FIELD=VAL
 @click.option("--generators", type=int, default=0, help=GENERATORS_HELP)
 @click.option("--workers", type=click.IntRange(0), default=0, help=WORKERS_HELP)
 @click.option("--listen", metavar="HOST[:PORT]", default="127.0.0.1", show_default=True, help=LISTEN_HELP)
+@click.option("--server", metavar="HOST:PORT[,...]", help=SERVER_HELP)
+@click.option("--secret-file", type=click.Path(path_type=Path), help=SECRET_HELP)
+@click.option("--allow-host", "allowed", multiple=True, metavar="HOST", help=ALLOW_HELP)
 @click.option("--short", is_flag=True, help="The short form: a few seconds, with times and timers scaled.")
 @SET_OPTION
 @click.option("--service-times", type=click.Path(dir_okay=False, path_type=Path), help=SERVICE_TIMES_HELP)
@@ -81,6 +88,9 @@ def run(
     generators: int,
     workers: int,
     listen: str,
+    server: str | None,
+    secret_file: Path | None,
+    allowed: tuple[str, ...],
     short: bool,
     settings: tuple[str, ...],
     service_times: Path | None,
@@ -106,7 +116,10 @@ def run(
         raise CannotRun(
             f"--preset {theirs[0]}: the load of a server that is not ours is one process; leave --generators and --workers out"
         )
-    for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times, fleet=fleet):
+    at = _server(worlds, server, secret_file, allowed)
+    if theirs and at is not None:
+        raise CannotRun(f"--preset {theirs[0]}: --server is imbench's own; leave one of them out")
+    for result in runs(scenario, worlds, presets, seed, out, driver=driver, service_times=service_times, fleet=fleet, at=at):
         print(json.dumps(result.contract()) if as_json else told(result, asked), flush=True)
         results.append(result)
     return exit_code(results)
@@ -119,6 +132,19 @@ def _fleet(worlds: Sequence[World], driver: Driver, generators: int, workers: in
     if "live" not in worlds and (generators or workers):
         raise CannotRun("--generators and --workers make the load of the live world; add --world live, or leave them out")
     return fleet(driver, generators, workers, listen) if "live" in worlds else None
+
+
+def _server(worlds: Sequence[World], server: str | None, secret_file: Path | None, allowed: Sequence[str]) -> Address | None:
+    """The server that runs already, None where none was named. Raises :class:`CannotRun`."""
+    if server is None:
+        if secret_file or allowed:
+            raise CannotRun("--secret-file and --allow-host are for a server that runs already; name it with --server")
+        return None
+    if list(worlds) != ["live"]:
+        raise CannotRun("--server is of the live world; give --world live")
+    from scenarios.running.standing import address
+
+    return address(server, secret_file, allowed)
 
 
 def _scenario(name: str, short: bool, settings: Sequence[str]) -> Scenario:
@@ -150,8 +176,9 @@ def runs(
     again: bool = False,
     service_times: Path | None = None,
     fleet: Fleet | None = None,
+    at: Address | None = None,
 ) -> Iterator[RunResult]:
-    """Run each preset in each world, one after the other; ``again`` where the harness failed.
+    """Run each preset in each world, one after the other; ``again`` where the harness failed. ``at``: on the server there.
 
     After a signal, what there is of that run, and no more.
     """
@@ -161,7 +188,8 @@ def runs(
     from scenarios.running.signals import RECORDED, SIMULATED, interruptible
     from scenarios.running.times import chosen, read_and_warn
 
-    root, more = runs_root(out), {} if fleet is None else {"fleet": fleet}
+    root = runs_root(out)
+    more: dict[str, Any] = {name: value for name, value in (("fleet", fleet), ("at", at)) if value is not None}
     with interruptible(RECORDED if "live" in worlds else SIMULATED), shown() as progress:
         times = read_and_warn(chosen(service_times), progress) if "sim" in worlds else None
         for world in worlds:

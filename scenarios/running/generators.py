@@ -165,16 +165,17 @@ def free_port(host: str) -> int:
 
 def allowed(host: str) -> dict[str, str]:
     """The environment of a load process whose gateways are at an address that was named on purpose."""
-    return {} if _is_loopback(host) else {ALLOW_VARIABLE: host}
+    return {} if is_loopback(host) else {ALLOW_VARIABLE: host}
 
 
 def how_to_come(host: str, port: str) -> str:
     """The command that makes a worker, to be typed in a checkout on its machine."""
-    named = "" if _is_loopback(host) else f"{ALLOW_VARIABLE}={host} "
+    named = "" if is_loopback(host) else f"{ALLOW_VARIABLE}={host} "
     return f"{named}python -m locust -f loadgen/locustfile.py --worker --master-host {host} --master-port {port}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this one alone. A name other than ``localhost`` may resolve to anything."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

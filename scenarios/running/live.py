@@ -106,7 +106,7 @@ def play(
         watch = meter or metrics.Meter()
         return Stage(scenario, preset, seed, driver, folder, shop, links, observer, progress, watch, parts, fleet)
 
-    return staged(_header(scenario, preset, seed), folder, stage)
+    return staged(head(scenario, preset, seed), folder, stage)
 
 
 def staged(head: Header, folder: RunFolder, make: Callable[[Path, Path, RunObserver], Stage]) -> Played:
@@ -124,7 +124,8 @@ def staged(head: Header, folder: RunFolder, make: Callable[[Path, Path, RunObser
         return stage.played(head, recorder)
 
 
-def _header(scenario: Scenario, preset: str, seed: int) -> Header:
+def head(scenario: Scenario, preset: str, seed: int) -> Header:
+    """The header of a live run on the reference server."""
     return header(
         world="live",
         scenario=scenario.name,
@@ -174,7 +175,8 @@ class _ServerConfig(msgspec.Struct, frozen=True):
 
 @dataclass
 class Stage:
-    """One live run of the reference server while it goes on. On another server: :mod:`scenarios.running.foreign`."""
+    """One live run of the reference server while it goes on. On another server: :mod:`scenarios.running.foreign`; on one that runs
+    already: :mod:`scenarios.running.standing`."""
 
     scenario: Scenario
     preset: str
@@ -207,7 +209,6 @@ class Stage:
 
     def play(self) -> None:
         """From nothing to the end of the load processes."""
-        self.progress.at(None, "starting the server")
         self.meter.pulses = self.shop / "pulses"
         self.meter.pulses.mkdir()
         self._tallies().mkdir(exist_ok=True)
@@ -273,6 +274,7 @@ class Stage:
     # starting ----------------------------------------------------------------------------------------------------------------------
 
     def _start_server(self) -> dict[str, Any]:
+        self.progress.at(None, "starting the server")
         command, log = self._server_command(), self.folder.path / "logs" / "server.log"
         self.server = Started("server", command, log, cwd=self.shop, env=self._server_environment())
         line = _await(self.server, "ready ", SERVER_READY_S)
@@ -331,9 +333,10 @@ class Stage:
         for gateway in ready["gateways"]:
             gateway["port"] = ports.get(gateway["name"], gateway["port"])
 
-    def _start_load(self, ready: dict[str, Any]) -> None:
+    def _job(self, ready: dict[str, Any]) -> LoadJob:
+        """What is to be played on the gateways that ``ready`` names, but for where each load process records."""
         endpoints = tuple(Endpoint(g["host"], g["port"], self._node(g["name"])) for g in ready["gateways"])
-        job = LoadJob(
+        return LoadJob(
             scenario=self.scenario,
             preset=self.preset,
             seed=self.seed,
@@ -345,6 +348,9 @@ class Stage:
             until_stdin_ends=True,
             board_path=str(self.shop),
         )
+
+    def _start_load(self, ready: dict[str, Any]) -> None:
+        job = self._job(ready)
         population = populate(self.scenario.population, self.scenario.gateways, self.seed)
         if self.fleet.workers:
             self.loads = [self._master(job)]
@@ -387,13 +393,16 @@ class Stage:
         """Who serves, what is planned."""
         assert self.server is not None
         self.meter.watch("supervisor", "supervisor", self.server.pid)
-        for load in self.loads:
-            self.meter.watch("master" if self.fleet.workers else "generator", load.name, load.pid)
+        self._watch_loads()
         if self.proxy is not None:
             self.meter.watch("proxy", "proxy", self.proxy.pid)
         business = [("business", ready["business"]["pid"])] if "business" in ready else []
         for role, pid in [(g["name"], g["pid"]) for g in ready["gateways"]] + business:
             self._serves(role, pid, 0)
+
+    def _watch_loads(self) -> None:
+        for load in self.loads:
+            self.meter.watch("master" if self.fleet.workers else "generator", load.name, load.pid)
 
     def _serves(self, role: str, pid: int, now: int) -> None:
         self.observer.process_started(self._node(role), pid, now)

@@ -28,11 +28,12 @@ from model.scenario import Disk, LoginCost, Network, Scenario, World
 from model.sim.service_times import ServiceTimes
 from model.workload.arrivals import Replay
 from model.workload.population import populate
-from scenarios.running import foreign, live, sim
+from scenarios.running import foreign, live, sim, standing
 from scenarios.running.exits import CannotRun, Interrupted
 from scenarios.running.generators import Fleet
 from scenarios.running.played import Played
 from scenarios.running.progress import Progress
+from scenarios.running.serving import SEED as POPULATION_SEED
 from scenarios.running.settings import check_mix
 from scenarios.running.signals import SIMULATED
 from scenarios.targets.registry import target_of
@@ -107,9 +108,11 @@ def run(
     driver: live.Driver = "locust",
     times: ServiceTimes | None = None,
     fleet: Fleet = live.ONE_HOST,
+    at: standing.Address | None = None,
 ) -> RunResult:
-    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, in the processes of ``fleet``;
-    ``times`` are what the simulated one is calibrated with, if not with the committed ones.
+    """Play, record, judge. ``root`` is where run folders go, ``driver`` makes the load of the live world, in the processes of ``fleet``,
+    on a server of its own, or on that which runs ``at`` an address; ``times`` are what the simulated one is calibrated with, if not with
+    the committed ones.
 
     A preset of a target is played on that target, by its load process. What cannot be played, for want of something in that world or on
     this machine, is not: the verdict is ``skipped`` and there is no folder. Raises :class:`scenarios.running.exits.CannotRun` and
@@ -121,11 +124,15 @@ def run(
     if lacks:
         return _skipped(scenario, world, preset, seed, lacks)
     if isinstance(scenario.workload.arrivals, Replay):
-        _fits(scenario, scenario.workload.arrivals, seed)
+        _fits(scenario, scenario.workload.arrivals, seed if at is None else POPULATION_SEED)
+    if at is not None:
+        standing.check(scenario, preset, at, fleet)
     folder, manifest = opened(scenario, world, preset, seed, root)
     progress.begin(f"{scenario.name} {preset} {world} seed {seed}")
     if target:
         played = foreign.play(target, scenario, preset, seed, folder, progress)
+    elif at is not None:
+        played = standing.play(scenario, preset, seed, folder, progress, driver, at)
     elif world == "live":
         played = live.play(scenario, preset, seed, folder, progress, driver, fleet=fleet)
     else:

@@ -32,7 +32,7 @@ def server_config(data: Path, preset: str, users: int, gateways: int, secret_fil
         raise CannotRun(f"--data {data}: there is no such folder; make it with `mkdir -p {data}`", MISSING)
     conversations = populate(PopulationPlan(users=users), gateways, SEED).conversations
     plain = {
-        "secret_hex": _secret(secret_file),
+        "secret_hex": secret(secret_file) or secrets.token_hex(32),
         "conversations": conversations,
         "policies": PRESETS[preset],
         "timers": Timers(),
@@ -44,9 +44,11 @@ def server_config(data: Path, preset: str, users: int, gateways: int, secret_fil
         yield path
 
 
-def _secret(path: Path | None) -> str:
+def secret(path: Path | None) -> str:
+    """The key of the tokens, in hexadecimal: in that file, or in the environment; empty where it is in neither. Raises
+    :class:`CannotRun`."""
     if path is None:
-        return _checked(os.environ[SECRET_VARIABLE], SECRET_VARIABLE) if SECRET_VARIABLE in os.environ else secrets.token_hex(32)
+        return _checked(os.environ[SECRET_VARIABLE], SECRET_VARIABLE) if SECRET_VARIABLE in os.environ else ""
     try:
         return _checked(path.read_text().strip(), f"--secret-file {path}")
     except FileNotFoundError:

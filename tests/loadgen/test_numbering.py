@@ -7,7 +7,7 @@ import pytest
 
 from loadgen.numbering import STRANGER, Numbering
 from model.checkers.verdict import judge
-from model.core.frames import CLIENT_KINDS, Connect, Deliver, Pong, ReceiveAck, SendAck, SyncReply, SyncRequest, Welcome
+from model.core.frames import CLIENT_KINDS, Connect, Deliver, Pong, ReceiveAck, Send, SendAck, SyncReply, SyncRequest, Welcome
 from model.history.columns import from_rows
 from model.history.schema import Kind
 from model.observe import header
@@ -101,7 +101,7 @@ class TestFrames:
         assert self.inward(numbering, SendAck(7, 1, 0)) == SendAck(7, 1, 0)
 
     def test_where_a_conversation_stood_is_said_once(self, numbering: Numbering) -> None:
-        assert self.outward(numbering, SyncRequest(8, 1, 0, 100)) == SyncRequest(8, 1, 0, 100)
+        assert self.outward(numbering, Send(8, 1, b"hi")) == Send(8, 1, b"hi")
         assert self.inward(numbering, Welcome(4, ((7, 43), (8, 2)))) == Welcome(4, ((7, 3), (8, 2)))
 
     def test_a_log_that_is_trimmed_below_the_play_is_whole_to_it(self, numbering: Numbering) -> None:
