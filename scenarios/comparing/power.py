@@ -37,7 +37,7 @@ Drawn = tuple[Ratios, Mapping[str, Gated]]
 
 
 def drawn(kept: Kept, pairs: int = PAIRS) -> Drawn:
-    """The noise of the default cases, each measure of each case by its name, and its gate. Raises :class:`CannotRun` where there is none."""
+    """The noise of the default cases, each measure of each case by its name, and its gate. Raises :class:`CannotRun` if there is none."""
     ratios: dict[str, list[float]] = {}
     gates = {}
     for case in DEFAULTS:
