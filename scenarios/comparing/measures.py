@@ -47,6 +47,8 @@ def _judged(*path: str) -> Callable[[Tree, Tree], float | None]:
 
 def _goodput(judged: Tree, metrics: Tree) -> float | None:
     """Deliveries a second of the load: less than was asked for where messages were late beyond its end, failed or were lost."""
+    if "load_us" not in metrics:
+        return None
     begin_us, end_us = metrics["load_us"]
     return 1e6 * float(metrics["deliveries"]) / float(end_us - begin_us)
 
@@ -59,7 +61,7 @@ def _memory(role: str) -> Callable[[Tree, Tree], float | None]:
     """The most that processes of a role had, each at its own time."""
 
     def take(judged: Tree, metrics: Tree) -> float | None:
-        return sum(most for name, most in metrics["resident_bytes_max"].items() if name.partition("-")[0] == role) or None
+        return sum(most for name, most in metrics.get("resident_bytes_max", {}).items() if name.partition("-")[0] == role) or None
 
     return take
 

@@ -134,6 +134,7 @@ class TestSplitOrMerged:
         for name in ("cpu_us_per_send", "end_to_end_p50_ms"):
             assert merged[name] == pytest.approx(split[name], rel=0.1)
 
+    @pytest.mark.nightly
     @pytest.mark.live
     def test_on_the_real_server_only_the_merged_one_disconnects_its_users(self, tmp_path: Path) -> None:
         short = msgspec.structs.replace(catalog.short("split_or_merged"), duration_s=4.0, ramp_s=1.0)
