@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, run, runs_root
+from scenarios.running.command import ALLOW_HELP, OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, run, runs_root
 
 if TYPE_CHECKING:
     from model.scenario import World
@@ -107,6 +107,8 @@ def sweep(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of machines' noise, instead of noise beside run folders.",
 )
+@click.option("--secret-file", type=click.Path(path_type=Path), help="For two addresses: the file with the key of their tokens.")
+@click.option("--allow-host", "allowed", multiple=True, metavar="HOST", help=ALLOW_HELP)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -122,21 +124,34 @@ def compare(
     full: bool,
     number: int,
     noise: Path | None,
+    secret_file: Path | None,
+    allowed: tuple[str, ...],
     out: Path | None,
     as_json: bool,
 ) -> int:
     """Say whether CANDIDATE is slower than BASE.
 
-    Both are git revisions, which are built and play pairs of live runs on this machine, one after the other. Comparing a revision with
-    itself measures the noise of the machine, which is kept, and asked for. Exit code: 0 nothing is worse, 4 something is, 5 nobody can say
-    yet, 3 the harness failed.
+    Both are git revisions, which are built and play pairs of live runs on this machine, one after the other; or servers that run already,
+    HOST:PORT[,HOST:PORT]; or folders with live run folders. Comparing a revision with itself measures the noise of the machine, which is
+    kept, and asked for. Exit code: 0 nothing is worse, 4 something is, 5 nobody can say yet, 3 the harness failed.
     """
     import msgspec
 
     from scenarios.comparing import command as comparing
     from scenarios.running.progress import shown
 
-    wanted = comparing.asked(base, candidate, names, preset, settings, number, full=full, noise_folder=noise)
+    wanted = comparing.asked(
+        base,
+        candidate,
+        names,
+        preset,
+        settings,
+        number,
+        full=full,
+        noise_folder=noise,
+        secret_file=secret_file,
+        allowed=allowed,
+    )
     with shown() as progress:
         folder, found = comparing.compared(wanted, out, progress)
     print(msgspec.json.encode(found).decode() if as_json else f"{found.outcome} {near(folder)}")

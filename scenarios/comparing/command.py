@@ -1,7 +1,8 @@
 """``imbench compare``: what its options ask for, checked before anything runs, and the comparison itself.
 
-Two revisions are built side by side and play pairs of live runs; two sets of run folders are paired by case and seed. A comparison of
-a build with itself is what tells the noise of the machine: it is kept, and a comparison of two builds asks for it.
+Two revisions are built side by side and play pairs of live runs; on two servers that run already, this imbench plays them; two sets of
+run folders are paired by case and seed. A comparison of a build with itself is what tells the noise of the machine: it is kept, and a
+comparison of two builds asks for it.
 
 Exit codes: 0 nothing is worse, 4 regressed, 5 inconclusive, 3 the harness failed; 66 where the machine's noise is not known yet.
 """
@@ -25,6 +26,7 @@ from model.history.machine import Machine, this_machine
 from model.scenario import Scenario
 from model.scenario.paired_comparison import Outcome, PairedComparison, PlayedCase, Side
 from scenarios.comparing import builds, folders, noise, pairs
+from scenarios.comparing.addresses import Access, access
 from scenarios.comparing.folders import Found
 from scenarios.comparing.measures import BY_KEY, MEASURES
 from scenarios.comparing.noise import Noise
@@ -72,15 +74,20 @@ class Asked:
     noise: Path
     """Folder of what is known of machines' noise."""
     runs: Mapping[Which, list[Found]] | None = None
+    access: Access | None = None
+    """To servers that run already."""
 
     @property
     def same(self) -> bool:
-        """Whether both sides are one build."""
+        """Whether both sides are one build, or one server."""
+        if self.access is not None:
+            return self.base.given == self.candidate.given
         return bool(self.base.commit) and self.base.commit == self.candidate.commit and not self.base.commit.endswith("+")
 
     def key(self, case: Case) -> str:
-        """Under which the noise of a case is kept."""
-        return noise.key(case.name, self.digests[case.name])
+        """Under which the noise of a case is kept: apart for servers that run already, of which less is fresh."""
+        name = case.name if self.access is None else f"{case.name} at an address"
+        return noise.key(name, self.digests[case.name])
 
     def floors(self) -> pairs.Floors:
         """The floor of each measure; none where a build is compared with itself, which is asked what it is."""
@@ -111,36 +118,45 @@ def asked(
     *,
     full: bool,
     noise_folder: Path | None,
+    secret_file: Path | None = None,
+    allowed: Sequence[str] = (),
 ) -> Asked:
     """What the command line asks for. Raises :class:`CannotRun`, one line."""
     sides = side(base), side(candidate)
     if sides[0].kind != sides[1].kind:
         raise CannotRun(f"'{base}' is {_a(sides[0])} and '{candidate}' {_a(sides[1])}; compare two of one kind")
-    kept = noise_folder or runs_root(None) / NOISE
+    kept, there = noise_folder or runs_root(None) / NOISE, access(sides[0].kind, secret_file, allowed)
     if sides[0].kind == "folders":
         if names or changed or full:
             raise CannotRun("--scenario, --set and --full are of runs that are to be made; folders have what they have")
         return _checked(_of_folders(*sides, kept))
     check_presets([preset])
-    cases = tuple(_cases(names, preset, changed, full=full))
+    cases = tuple(_cases(names, preset, changed, full=full, struck=there is None))
     scenarios = {case.name: scenario_of(case) for case in cases}
     for scenario in scenarios.values():
         settings.check_mix(scenario, preset)
     digests, machine = {name: scenario.digest() for name, scenario in scenarios.items()}, this_machine()
-    return _checked(Asked(*sides, cases, digests, number, machine, noise.read(kept, machine), kept))
+    if there is not None:
+        there.check(sides, scenarios.values())
+    wanted = _checked(Asked(*sides, cases, digests, number, machine, noise.read(kept, machine), kept, access=there))
+    if there is not None:
+        there.knock(sides, scenarios.values(), preset)
+    return wanted
 
 
 def _a(of: Side) -> str:
     return {"revision": "a revision", "address": "an address", "folders": "a folder"}[of.kind]
 
 
-def _cases(names: Sequence[str], preset: str, changed: Sequence[str], *, full: bool) -> Iterator[Case]:
+def _cases(names: Sequence[str], preset: str, changed: Sequence[str], *, full: bool, struck: bool) -> Iterator[Case]:
+    """``struck``: whether faults can be played."""
     if not names and (changed or full):
         raise CannotRun("--set and --full are of a scenario; name it with --scenario")
     for name in dict.fromkeys(names):
         yield Case(name, preset, tuple(changed), not full)
     for case in DEFAULTS if not names else ():
-        yield Case(case.scenario, preset, case.settings)
+        if struck or not scenario_of(case).faults:
+            yield Case(case.scenario, preset, case.settings)
 
 
 def scenario_of(case: Case) -> Scenario:
@@ -229,10 +245,12 @@ def _players(wanted: Asked, root: Path, folder: Path, progress: Progress) -> pai
     """Plays a run of either side."""
     logs = folder / "logs"
     logs.mkdir()
-    players = {
-        name: Player(builds.built(of, root, progress), folder / name, logs / f"{name}.log")
-        for name, of in zip(SIDES, (wanted.base, wanted.candidate), strict=True)
-    }
+
+    def player(name: Which, of: Side) -> Player:
+        where = folder / name, logs / f"{name}.log"
+        return wanted.access.player(of, *where) if wanted.access else Player(builds.built(of, root, progress), *where)
+
+    players = {name: player(name, of) for name, of in zip(SIDES, (wanted.base, wanted.candidate), strict=True)}
 
     def run(which: Which, case: Case, seed: int) -> Taken:
         path = players[which].play(case, seed)

@@ -60,18 +60,19 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Plays one side. ``logs`` takes what it says; run folders go below ``runs``."""
+    """Plays one side. ``logs`` takes what it says; run folders go below ``runs``; ``where`` are further options, that say where to play."""
 
     build: Build
     runs: Path
     logs: Path
+    where: tuple[str, ...] = ()
 
     def play(self, case: Case, seed: int) -> Path | None:
         """The folder of a new run; None where it left none, which is the harness's failure. Raises :class:`CannotRun` for what another run
         would not change."""
         started = Started(
             "run",
-            self.build.command(*case.arguments(seed, self.runs)),
+            self.build.command(*case.arguments(seed, self.runs), *self.where),
             self.logs,
             cwd=self.build.folder,
             env=self.build.environment(),
@@ -86,7 +87,7 @@ class Player:
         if (status := started.status) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL):
             return None
         raise CannotRun(
-            f"{self.build.folder.name[:12]} cannot play {case.name}: {started.last_words()} (log: {self.logs})",
+            f"the {self.runs.name} cannot play {case.name}: {started.last_words()} (log: {self.logs})",
             status or SOFTWARE,
         )
 

@@ -38,7 +38,7 @@ WORKERS_HELP = "Instead of these: Locust workers, on any machines, that are wait
 LISTEN_HELP = "Where server and Locust's master listen for --workers."
 SERVER_HELP = "Instead of a new server: the gateways of one that runs already, with the same --preset and users (docs/load.md)."
 SECRET_HELP = "For --server: the file with the key of its tokens, in hexadecimal."
-ALLOW_HELP = "For --server: a host beside the loopback that may be loaded; may be repeated."
+ALLOW_HELP = "For a server that runs already: a host beside the loopback that may be loaded; may be repeated."
 OUT_HELP = "Folder for run folders, instead of IMBENCH_RUNS or reports/runs of the checkout."
 
 

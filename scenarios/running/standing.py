@@ -58,16 +58,16 @@ def address(given: str, secret_file: Path | None, allowed: Collection[str]) -> A
     try:
         gateways = parse_gateways(given)
     except ValueError as error:
-        raise CannotRun(f"--server: {error}") from None
+        raise CannotRun(f"{given}: {error}") from None
     for host, _ in gateways:
         if not generators.is_loopback(host) and host not in allowed:
             raise CannotRun(
-                f"--server: {host} is not loopback, and load unasked for is an attack; name it with --allow-host {host}"
+                f"{given}: {host} is not loopback, and load unasked for is an attack; name it with --allow-host {host}"
             )
     key = secret(secret_file)
     if not key:
         raise CannotRun(
-            f"--server: there is no secret to make tokens with; name the server's with --secret-file or {SECRET_VARIABLE}"
+            f"{given}: there is no secret to make tokens with; name the server's with --secret-file or {SECRET_VARIABLE}"
         )
     return Address(given, gateways, key)
 
@@ -77,10 +77,15 @@ def address(given: str, secret_file: Path | None, allowed: Collection[str]) -> A
 
 def check(scenario: Scenario, preset: str, at: Address, fleet: Fleet = live.ONE_HOST) -> None:
     """Raise :class:`CannotRun` where the scenario cannot be played at an address, or nobody there plays along."""
+    check_fit(scenario, at, fleet)
+    knock(at.gateways, bytes.fromhex(at.secret_hex), scenario, preset)
+
+
+def check_fit(scenario: Scenario, at: Address, fleet: Fleet = live.ONE_HOST) -> None:
+    """Raise :class:`CannotRun` where the scenario cannot be played at an address, whoever is there."""
     obstacle = next(_obstacles(scenario, at, fleet), None)
     if obstacle:
-        raise CannotRun(f"a server that runs already: {obstacle}")
-    knock(at.gateways, bytes.fromhex(at.secret_hex), scenario, preset)
+        raise CannotRun(f"{scenario.name} cannot be played on a server that runs already: {obstacle}")
 
 
 def _obstacles(scenario: Scenario, at: Address, fleet: Fleet) -> Iterator[str]:
