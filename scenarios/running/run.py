@@ -196,6 +196,7 @@ def run_to_an_answer(
     driver: live.Driver = "locust",
     times: ServiceTimes | None = None,
     fleet: Fleet = live.ONE_HOST,
+    at: standing.Address | None = None,
 ) -> RunResult:
     """As :func:`run`, but again, up to ``ATTEMPTS`` times in all, where the harness failed.
 
@@ -204,11 +205,11 @@ def run_to_an_answer(
     scenario has planted. Every run keeps its folder.
     """
     for attempt in range(2, ATTEMPTS + 1):
-        result = run(scenario, world, preset, seed, root, progress, driver, times, fleet)
+        result = run(scenario, world, preset, seed, root, progress, driver, times, fleet, at)
         if result.verdict != "harness_invalid" or result.interrupted or scenario.starved is not None:
             return result
         progress.say(f"{scenario.name} {preset} {world}: this machine was too busy to measure; attempt {attempt} of {ATTEMPTS}")
-    return run(scenario, world, preset, seed, root, progress, driver, times, fleet)
+    return run(scenario, world, preset, seed, root, progress, driver, times, fleet, at)
 
 
 def concluded(scenario: Scenario, folder: RunFolder, manifest: Manifest, played: Played, progress: Progress) -> RunResult:
