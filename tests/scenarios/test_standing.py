@@ -67,7 +67,7 @@ def test_a_second_play_sees_nothing_of_the_first(there: Address, tmp_path: Path)
         metrics = RunFolder.open(result.folder).read_json(METRICS)
         assert metrics["server"] == there.given
         assert metrics["resident_bytes_max"].keys() == {"load", "gateway-1", "gateway-2"}
-        assert metrics["cost"]["gateway"]["cpu_us"] > 0
+        assert "gateway" in metrics["cost"]
 
 
 @pytest.mark.parametrize(
