@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, run, runs_root
+from scenarios.running.command import OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, report_options, run, runs_root
 
 if TYPE_CHECKING:
     from model.scenario import World
@@ -96,25 +96,41 @@ def sweep(
 @click.argument("names", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--accept", metavar="REASON", help="Take over what differs as the new baseline, and keep this reason with it.")
 @click.option("--baselines", type=click.Path(file_okay=False, path_type=Path), help="Their folder.  [default: reports/baselines]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool) -> int:
+@report_options
+def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool, **files: Path | None) -> int:
     """Hold simulated runs against their baselines.
 
     They are of fixed seeds, and compared exactly. Whatever differs is named: the measure, from what to what, and the first event at which
     the two traces part. Exit code: 0 all is the same or was accepted, 4 something differs, 66 a baseline is missing.
     """
-    from reports import comparison
+    from reports.regression import exact, outputs
     from scenarios.gating import command as gating
     from scenarios.gating.baselines import FOLDER
     from scenarios.running.progress import shown
 
     with shown() as progress:
         result = gating.gate(names, baselines or FOLDER, progress, accept)
-    print(json.dumps(comparison.plain(result)) if as_json else comparison.told(result))
+    outputs.tell(exact.report(result), as_json=as_json, **files)
     if accept is not None:
         print(f"accepted: {accept.strip()}", file=sys.stderr)
         return exits.VALID
     return gating.exit_code(result)
+
+
+@cli.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default="trunk.html", show_default=True, help="File to write."
+)
+def trunk(folder: Path, out: Path) -> None:
+    """Draw what comparisons came to, commit by commit.
+
+    FOLDER is where they were kept. The page has a panel for each measure and a line for each case, and a part for each machine.
+    """
+    from reports.regression.trunk import write
+    from scenarios.running.command import target
+
+    print(write(folder, target(out, ".html", ".htm")))
 
 
 @cli.command()
