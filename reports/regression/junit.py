@@ -45,7 +45,7 @@ def told(report: Report) -> str:
     if not report.items:  # an empty report counts as passed
         nothing = Item(PACKAGE, "something was measured", "HARNESS", report.headline)
         report = msgspec.structs.replace(report, items=(nothing,))
-    root = Element("testsuites", name=visible(report.headline), **_counted(report.items))
+    root = Element("testsuites", {"name": visible(report.headline), **_counted(report.items)})
     for case in dict.fromkeys(item.case for item in report.items):
         _suite(root, report, case, [item for item in report.items if item.case == case])
     ElementTree.indent(root, " ")
@@ -58,7 +58,7 @@ def _counted(items: Sequence[Item]) -> dict[str, str]:
 
 
 def _suite(root: Element, report: Report, case: str, items: Sequence[Item]) -> None:
-    suite = SubElement(root, "testsuite", name=visible(case), **_counted(items))
+    suite = SubElement(root, "testsuite", {"name": visible(case), **_counted(items)})
     played = {"played": report.cases[case]} if case in report.cases else {}
     _properties(suite, {"headline": report.headline, **report.provenance, **played})
     for item in items:

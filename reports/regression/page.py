@@ -153,7 +153,7 @@ def _table(items: Sequence[Item]) -> str:
         "would be seen",
         "pairs needed",
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    head = "".join(f'<th scope="col"{" class=number" * (place > 1)}>{name}</th>' for place, name in enumerate(heads))
     body = "\n".join(f"<tr>{''.join(_cells(item))}</tr>" for item in items)
     return (
         '<div class="wide" role="region" tabindex="0" aria-label="All measures">'

@@ -96,7 +96,7 @@ def _effect(axes: Axes, row: int, measured: Measured) -> None:
         axes.plot([measured.low, measured.high], [row, row], color=colour, linewidth=2.6, solid_capstyle="butt")
     if measured.again is not None:
         axes.plot([measured.again], [row - 0.27], "s", color=INK, markersize=5, markerfacecolor="none", markeredgewidth=1.1)
-    axes.plot([measured.ratio], [row], mark, color=colour, markersize=7.5)
+    axes.plot([measured.ratio or 1.0], [row], mark, color=colour, markersize=7.5)
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:

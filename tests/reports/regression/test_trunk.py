@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from model.history.machine import Machine
@@ -71,12 +72,16 @@ def test_machines_and_versions_have_curves_of_their_own(tmp_path: Path) -> None:
 
 def test_a_curve_goes_through_every_commit_and_marks_what_regressed() -> None:
     entries = [trunk.entry(at(day, "abc"[day - 1])) for day in (1, 2, 3)]
-    [axes] = trunk.curves(entries, "cpu_gateway_us").axes
-    curve, crosses = axes.get_lines()
-    assert list(curve.get_xdata()) == [0, 1, 2]
-    assert list(curve.get_ydata()) == [kept.points[0].value for kept in entries]
-    assert list(crosses.get_xdata()) == [0, 1, 2]
-    assert list(trunk.curves(entries, "p50_us").axes[0].get_lines()[1].get_xdata()) == []
+    curve, crosses = drawn(entries, "cpu_gateway_us")
+    assert curve == [(place, kept.points[0].value) for place, kept in enumerate(entries)]
+    assert crosses == curve
+    assert drawn(entries, "p50_us")[1] == []
+
+
+def drawn(entries: list[trunk.Entry], measure: str) -> list[list[tuple[float, float]]]:
+    """The points of every line of a panel."""
+    [axes] = trunk.curves(entries, measure).axes
+    return [[(float(x), float(y)) for x, y in np.asarray(line.get_xydata())] for line in axes.get_lines()]
 
 
 class TestCommand:
