@@ -110,6 +110,8 @@ class TestMarkdown:
             "</details>",
         ]
         assert sum(token.type == "tr_open" for token in tokens) == 3
+        assert all(line.count(" | ") == 7 for line in told.splitlines() if line.startswith("| "))
+        assert "\x1b" not in told
         assert "@someone" not in told
         assert "#12" not in told
 
