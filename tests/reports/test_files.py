@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from model.history.run_folder import RunFolderError
-from reports import files
 from reports.files import write_text
 
 
@@ -28,7 +27,7 @@ def test_where_the_disk_is_full_the_earlier_file_stays_and_nothing_else(tmp_path
         write(path, text[:2], **more)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.Path, "write_text", half)
+    monkeypatch.setattr(Path, "write_text", half)
     with pytest.raises(RunFolderError, match=r"page.html: No space left on device: the page cannot be written"):
         write_text(tmp_path / "page.html", "new", "the page")
     monkeypatch.undo()
@@ -45,7 +44,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
     try:
         write_text(tmp_path / "pipe", "new", "the page")
         assert os.read(pipe, 10) == b"new"
