@@ -73,10 +73,10 @@ def page(title: str, parts: Iterable[str]) -> str:
     )
 
 
-def picture(figure: Figure, name: str, label: str) -> str:
-    """A figure inside a page; ``name`` is no other's, ``label`` says what is to be seen."""
+def picture(figure: Figure, name: str, label: str, *, wide: bool = True) -> str:
+    """A figure inside a page; ``name`` is no other's, ``label`` says what is to be seen. A ``wide`` one scrolls on a narrow screen."""
     svg = inline_svg(figure, name).replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
-    return f'<figure class="forest" tabindex="0">{svg}</figure>'
+    return f'<figure class="forest" tabindex="0">{svg}</figure>' if wide else f"<figure>{svg}</figure>"
 
 
 def _header(report: Report) -> str:

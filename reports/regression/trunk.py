@@ -151,7 +151,8 @@ def _group(entries: Sequence[Entry]) -> Iterator[str]:
     for name, point in measures.items():
         figure = curves(shown, name)
         label = f"{point.title} over {len(shown)} commits"
-        cells.append(f"<div>{picture(figure, f'trunk-{machine.fingerprint}-{entries[-1].version}-{name}', label)}</div>")
+        drawn = picture(figure, f"trunk-{machine.fingerprint}-{entries[-1].version}-{name}", label, wide=False)
+        cells.append(f"<div>{drawn}</div>")
     yield f'<div class="pair">{"".join(cells)}</div></section>'
 
 
