@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 import click
 
 from scenarios.running import exits
-from scenarios.running.command import ALLOW_HELP, OUT_HELP, SERVICE_TIMES_HELP, SET_OPTION, conclude, near, run, runs_root
+from scenarios.running.command import (
+    ALLOW_HELP,
+    OUT_HELP,
+    SERVICE_TIMES_HELP,
+    SET_OPTION,
+    conclude,
+    near,
+    report_options,
+    run,
+    runs_root,
+)
 
 if TYPE_CHECKING:
     from model.scenario import World
@@ -114,7 +124,12 @@ def sweep(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to make, instead of comparisons/<UTC> beside run folders.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--trunk",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of a trunk's history: append the candidate's figures; imbench trunk draws them.",
+)
+@report_options
 def compare(
     base: str,
     candidate: str,
@@ -127,16 +142,18 @@ def compare(
     secret_file: Path | None,
     allowed: tuple[str, ...],
     out: Path | None,
+    trunk: Path | None,
     as_json: bool,
+    **files: Path | None,
 ) -> int:
     """Say whether CANDIDATE is slower than BASE.
 
     Both are git revisions, which are built and play pairs of live runs on this machine, one after the other; or servers that run already,
-    HOST:PORT[,HOST:PORT]; or folders with live run folders. Comparing a revision with itself measures the noise of the machine, which is
-    kept, and asked for. Exit code: 0 nothing is worse, 4 something is, 5 nobody can say yet, 3 the harness failed.
+    HOST:PORT[,HOST:PORT]; or folders with live runs. Comparing a build with itself measures the noise of the machine, which is kept, and
+    asked for. Exit code: 0 nothing is worse, 4 something is, 5 nobody can say yet, 3 the harness failed.
     """
-    import msgspec
-
+    from reports.regression import outputs, paired
+    from reports.regression import trunk as history
     from scenarios.comparing import command as comparing
     from scenarios.running.progress import shown
 
@@ -152,9 +169,14 @@ def compare(
         secret_file=secret_file,
         allowed=allowed,
     )
+    if trunk is not None:
+        history.check(trunk, wanted.candidate)
     with shown() as progress:
         folder, found = comparing.compared(wanted, out, progress)
-    print(msgspec.json.encode(found).decode() if as_json else f"{found.outcome} {near(folder)}")
+    outputs.tell(paired.report(found), as_json=as_json, **files)
+    if trunk is not None:
+        print(f"kept: {near(history.append(trunk, found))}", file=sys.stderr)
+    print(f"folder: {near(folder)}", file=sys.stderr)
     return comparing.EXIT_CODES[found.outcome]
 
 
@@ -162,25 +184,41 @@ def compare(
 @click.argument("names", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--accept", metavar="REASON", help="Take over what differs as the new baseline, and keep this reason with it.")
 @click.option("--baselines", type=click.Path(file_okay=False, path_type=Path), help="Their folder.  [default: reports/baselines]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool) -> int:
+@report_options
+def gate(names: tuple[str, ...], accept: str | None, baselines: Path | None, as_json: bool, **files: Path | None) -> int:
     """Hold simulated runs against their baselines.
 
     They are of fixed seeds, and compared exactly. Whatever differs is named: the measure, from what to what, and the first event at which
     the two traces part. Exit code: 0 all is the same or was accepted, 4 something differs, 66 a baseline is missing.
     """
-    from reports import comparison
+    from reports.regression import exact, outputs
     from scenarios.gating import command as gating
     from scenarios.gating.baselines import FOLDER
     from scenarios.running.progress import shown
 
     with shown() as progress:
         result = gating.gate(names, baselines or FOLDER, progress, accept)
-    print(json.dumps(comparison.plain(result)) if as_json else comparison.told(result))
+    outputs.tell(exact.report(result), as_json=as_json, **files)
     if accept is not None:
         print(f"accepted: {accept.strip()}", file=sys.stderr)
         return exits.VALID
     return gating.exit_code(result)
+
+
+@cli.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default="trunk.html", show_default=True, help="File to write."
+)
+def trunk(folder: Path, out: Path) -> None:
+    """Draw what comparisons came to, commit by commit.
+
+    FOLDER is where they were kept. The page has a panel for each measure and a line for each case, and a part for each machine.
+    """
+    from reports.regression.trunk import write
+    from scenarios.running.command import target
+
+    print(write(folder, target(out, ".html", ".htm")))
 
 
 @cli.command()

@@ -51,6 +51,24 @@ def each_once(context: click.Context, parameter: click.Parameter, settings: tupl
     return settings
 
 
+def _to_write(*endings: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+    """What checks, before anything is run, that a file can be made where it is asked for."""
+    return lambda context, parameter, path: None if path is None else target(path, *endings)
+
+
+def report_options(command: Callable[..., object]) -> Callable[..., object]:
+    """The forms of a regression report: a command gets ``as_json`` and the paths ``markdown``, ``junit`` and ``html``."""
+    forms = (
+        ("--html", (".html", ".htm"), "Also write a self-contained page with pictures."),
+        ("--junit", (".xml",), "Also write JUnit XML, which CI systems list."),
+        ("--markdown", (".md",), "Also write Markdown, short enough for a comment on GitHub."),
+    )
+    for name, endings, text in forms:
+        path = click.Path(dir_okay=False, path_type=Path)
+        command = click.option(name, type=path, metavar="FILE", callback=_to_write(*endings), help=text)(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
 SET_OPTION = click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=each_once, help=SET_HELP)
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from model.core.business import BusinessNode
 from model.core.inbox import Inbox
-from model.scenario.comparison import Baseline, Case, CaseResult, Comparison, Difference
+from model.scenario.comparison import Baseline, Case, Comparison, Difference
 from model.sim.service_times import PATH, load
-from reports import comparison as told
+from reports.regression import contract, exact
+from reports.regression.text import told
 from scenarios.gating import baselines, cases, command, compare
 from scenarios.gating.play import flat, play, scenario_of
-from scenarios.running.exits import DAMAGED, MISSING, REGRESSED, VALID, CannotRun
+from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, REGRESSED, USAGE, VALID, CannotRun
 from scenarios.running.progress import Silent
 from tests.cli.conftest import Command, imbench
 from tests.hunt.mutants import Mutant
@@ -64,7 +64,7 @@ class TestSame:
         result = gated(accepted)
         assert result.same
         assert command.exit_code(result) == VALID
-        assert told.first_line(result).startswith("SAME: 3 cases are what they were, in ")
+        assert exact.report(result).headline.startswith("SAME: 3 cases are what they were, in ")
 
     def test_accepting_it_again_writes_nothing(self, accepted: Path) -> None:
         before = {path: path.stat().st_mtime_ns for path in accepted.iterdir()}
@@ -101,7 +101,7 @@ class TestChanged:
     def test_it_is_named_in_the_first_line(self, accepted: Path, mutant: Mutant, line: str) -> None:
         with mutant.made():
             result = gated(accepted)
-        assert told.first_line(result).startswith(line)
+        assert exact.report(result).headline.startswith(line)
         assert command.exit_code(result) == REGRESSED
 
     def test_the_event_at_which_traces_part_is_told_from_both_sides(self, accepted: Path) -> None:
@@ -117,12 +117,12 @@ class TestChanged:
         assert (kept[1].t_us[:k] == other.t_us[:k]).all()
         assert (kept[1].kind[:k] == other.kind[:k]).all()
         assert cursor.parting.base != cursor.parting.candidate
-        assert f"  the traces part at event {k:,}:" in told.told(result)
+        assert f"  the traces part at event {k:,}:" in told(exact.report(result))
 
     def test_a_change_of_what_goes_in_is_not_blamed_on_the_rules(self, accepted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         dearer = msgspec.structs.replace(load(PATH), gateway_write_us=99.0)
         monkeypatch.setattr(command, "load", lambda path: dearer)
-        line = told.first_line(gated(accepted))
+        line = exact.report(gated(accepted)).headline
         assert "what goes in was changed: service_times.gateway_write_us: " in line
         assert " -> 99" in line
 
@@ -165,7 +165,7 @@ class TestMissing:
         result = gated(tmp_path)
         assert {one.answer for one in result.cases} == {"no_baseline"}
         assert command.exit_code(result) == MISSING
-        assert told.first_line(result).startswith(
+        assert exact.report(result).headline.startswith(
             "NO BASELINE: access_restart cursor: it has never been accepted; imbench gate --accept"
         )
 
@@ -197,13 +197,7 @@ class TestWords:
         ],
     )
     def test_a_difference_in_a_line(self, difference: Difference, text: str) -> None:
-        assert told.difference(difference) == text
-
-    def test_json_is_the_whole_of_it(self) -> None:
-        result = Comparison((CaseResult(RESTART, "same", compared=5),), "baselines", "abc")
-        plain: dict[str, Any] = json.loads(json.dumps(told.plain(result)))
-        assert plain["answer"].startswith("SAME: 1 cases")
-        assert plain["cases"][0]["case"]["scenario"] == "access_restart"
+        assert exact.difference(difference) == text
 
 
 def test_long_lists_stand_there_by_their_digest() -> None:
@@ -218,3 +212,32 @@ def test_the_command_says_so_and_ends_so(imbench: Command, tmp_path: Path) -> No
     assert imbench("gate", "standard_mix", "--baselines", tmp_path).out.startswith("SAME: 1 case")
     kept = msgspec.json.decode(next(tmp_path.glob("*.json")).read_bytes(), type=Baseline)
     assert kept.accepted[0].reason == "the first"
+
+
+class TestForms:
+    """The forms of the report, beside the text."""
+
+    def test_each_is_written_where_it_was_asked_for(self, imbench: Command, tmp_path: Path) -> None:
+        places = {"--markdown": tmp_path / "gate.md", "--junit": tmp_path / "gate.xml", "--html": tmp_path / "gate.html"}
+        asked = [word for option, path in places.items() for word in (option, path)]
+        answer = imbench("gate", "standard_mix", "--baselines", tmp_path / "none", *asked, "--json")
+        assert answer.status == MISSING
+        assert contract.decoded(answer.out).answer == "NO BASELINE"
+        assert places["--markdown"].read_text().startswith("**NO BASELINE**: standard")
+        assert ElementTree.parse(places["--junit"]).getroot().get("errors") == "1"
+        assert "NO BASELINE" in places["--html"].read_text()
+
+    @pytest.mark.parametrize(
+        ("option", "file", "why", "status"),
+        [
+            ("--html", "no/such/page.html", "there is no such folder to write into", CANNOT_CREATE),
+            ("--junit", "gate.json", "would be no xml file by its name", USAGE),
+        ],
+    )
+    def test_a_place_that_cannot_be_is_told_before_anything_is_played(
+        self, imbench: Command, tmp_path: Path, option: str, file: str, why: str, status: int
+    ) -> None:
+        answer = imbench("gate", "--baselines", tmp_path / "none", option, tmp_path / file)
+        assert (answer.status, answer.out) == (status, "")
+        assert why in answer.err
+        assert not list(tmp_path.iterdir())

@@ -1,16 +1,16 @@
-"""A comparison in words: the first line is the answer as a person would say it, then each case with what differs."""
+"""The report of an exact comparison: each case with what differs, by the names that people have for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from model.scenario.comparison import Answer, CaseResult, Comparison, Difference, Figure
+from model.scenario.comparison import Answer as Found
+from model.scenario.comparison import CaseResult, Comparison, Difference, Figure
+from reports.regression.report import ORDER, Answer, Compared, Item, Report, further
 
 SHOWN: Final = 12
-"""Measures of a case that are shown; one change in the rules moves hundreds."""
+"""Measures of a case that are told; one change in the rules moves hundreds. Programs get them all."""
 _WORDS: Final = (
     ("anomalies.", "violations of kind "),
     ("counted.", "counted anomalies of kind "),
@@ -31,36 +31,45 @@ _WORDS: Final = (
     ("latency.ack.", "send ack "),
     ("reconnect.attempts_per_client_mean", "attempts per client"),
 )
-_ANSWERS: Final[dict[Answer, str]] = {
-    "same": "same",
-    "changed": "CHANGED",
-    "no_baseline": "NO BASELINE",
-}
+_ANSWERS: Final[dict[Found, Answer]] = {"same": "SAME", "changed": "CHANGED", "no_baseline": "NO BASELINE"}
 
 
-def told(comparison: Comparison) -> str:
-    """All of it, as plain text."""
-    return "\n".join([first_line(comparison), "", *(line for result in comparison.cases for line in _case(result))])
+def report(comparison: Comparison) -> Report:
+    """The report of it."""
+    items = tuple(sorted(map(_item, comparison.cases), key=lambda item: ORDER.index(item.answer)))
+    return Report(
+        headline=_headline(comparison, items),
+        answer=items[0].answer if items else "SAME",
+        base=Compared(f"baselines in {comparison.base}"),
+        candidate=Compared("this checkout", comparison.candidate),
+        provenance={
+            "kind": "simulated runs of fixed seeds",
+            "baselines": comparison.base,
+            "candidate": comparison.candidate or "no checkout",
+            "version": str(comparison.version),
+        },
+        cases={},
+        items=items,
+    )
 
 
-def plain(comparison: Comparison) -> dict[str, Any]:
-    """The object that ``--json`` prints."""
-    found: dict[str, Any] = {"answer": first_line(comparison), **msgspec.to_builtins(comparison)}
-    return found
-
-
-def first_line(comparison: Comparison) -> str:
-    """What it comes to, in a line."""
-    odd = [result for result in comparison.cases if result.answer != "same"]
-    if not odd:
+def _headline(comparison: Comparison, items: tuple[Item, ...]) -> str:
+    if not items or items[0].answer == "SAME":
         measures = sum(result.compared for result in comparison.cases)
-        return f"SAME: {len(comparison.cases)} cases are what they were, in {measures:,} measures and every event"
-    first, more = odd[0], {1: "", 2: "; 1 more case differs"}.get(len(odd), f"; {len(odd) - 1} more cases differ")
-    return f"{_ANSWERS[first.answer]}: {_name(first)}: {_why(first)}{more}"
+        cases = "1 case is what it was" if len(items) == 1 else f"{len(items)} cases are what they were"
+        return f"SAME: {cases}, in {measures:,} measures and every event"
+    return f"{items[0].answer}: {items[0].case}: {items[0].sentence}{further(items, items[0], 'case', 'cases')}"
+
+
+def _item(result: CaseResult) -> Item:
+    name = f"every measure and event, seed {result.case.seed}"
+    return Item(_name(result), name, _ANSWERS[result.answer], _why(result), tuple(_details(result)), exact=result)
 
 
 def _why(result: CaseResult) -> str:
-    if result.answer != "changed":
+    if result.answer == "same":
+        return f"{result.compared} measures and every event are what they were"
+    if result.answer == "no_baseline":
         return result.reason
     if result.inputs:
         return f"what goes in was changed: {difference(result.inputs[0])}{_further(result.inputs)}"
@@ -77,19 +86,15 @@ def _name(result: CaseResult) -> str:
     return f"{result.case.scenario} {result.case.preset}"
 
 
-def _case(result: CaseResult) -> Iterator[str]:
-    yield f"{_name(result)}, seed {result.case.seed}: {_ANSWERS[result.answer]}{f', {result.compared} measures' if result.compared else ''}"
-    if result.reason:
-        yield f"  {result.reason}"
+def _details(result: CaseResult) -> Iterator[str]:
     for kind, found in (("input", result.inputs), ("measure", result.measures)):
-        for one in found[:SHOWN]:
-            yield f"  {difference(one)}"
+        yield from map(difference, found[:SHOWN])
         if len(found) > SHOWN:
-            yield f"  and {len(found) - SHOWN} more {kind}s"
+            yield f"and {len(found) - SHOWN} more {kind}s"
     if result.parting is not None:
-        yield f"  the traces part at event {result.parting.row:,}:"
-        yield f"    was: {result.parting.base or 'the end'}"
-        yield f"    is:  {result.parting.candidate or 'the end'}"
+        yield f"the traces part at event {result.parting.row:,}:"
+        yield f"  was: {result.parting.base or 'the end'}"
+        yield f"  is:  {result.parting.candidate or 'the end'}"
 
 
 def difference(found: Difference) -> str:
