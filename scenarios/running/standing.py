@@ -15,6 +15,7 @@ Rules of the file:
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import time
 from collections.abc import Collection, Iterator
@@ -54,13 +55,17 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def address(given: str, secret_file: Path | None, allowed: Collection[str]) -> Address:
-    """The server at ``HOST:PORT[,HOST:PORT]``; ``allowed``: hosts beside the loopback that may be loaded. Raises :class:`CannotRun`."""
+    """The server at ``HOST:PORT[,HOST:PORT]``; ``allowed``: hosts beside the loopback, and those that the environment names, that may be
+    loaded. Raises :class:`CannotRun`."""
     try:
         gateways = parse_gateways(given)
     except ValueError as error:
         raise CannotRun(f"{given}: {error}") from None
+    if not gateways:
+        raise CannotRun("no address was given; HOST:PORT of each gateway stands in the server's ready line")
+    named = {*allowed, *os.environ.get(ALLOW_VARIABLE, "").split(",")}
     for host, _ in gateways:
-        if not generators.is_loopback(host) and host not in allowed:
+        if not generators.is_loopback(host) and host not in named:
             raise CannotRun(
                 f"{given}: {host} is not loopback, and load unasked for is an attack; name it with --allow-host {host}"
             )

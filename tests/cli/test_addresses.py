@@ -42,6 +42,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
+            (("--server", ","), ("no address was given",)),
             (("--server", "127.0.0.1"), ("'127.0.0.1' is not host:port",)),
             (("--server", "127.0.0.1:70000,127.0.0.1:2"), ("'127.0.0.1:70000' is not host:port",)),
             (("--server", "192.0.2.1:1,127.0.0.1:2"), ("192.0.2.1 is not loopback", "--allow-host 192.0.2.1")),
@@ -75,8 +76,12 @@ class TestRun:
         (tmp_path / "words").write_text("no number")
         assert_one_line(imbench(*RUN, "--server", TWO, "--secret-file", tmp_path / "words"), DAMAGED, "words")
 
-    def test_a_host_that_was_named_is_not_refused_for_being_one(self, imbench: Command, secret: Path) -> None:
-        where = ("--server", "192.0.2.1:1", "--allow-host", "192.0.2.1", "--secret-file", secret)
+    def test_a_host_that_was_named_is_not_refused_for_being_one(
+        self, imbench: Command, secret: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        where = ("--server", "192.0.2.1:1", "--secret-file", secret)
+        assert "names 1 gateways" in imbench(*RUN, *where, "--allow-host", "192.0.2.1").err
+        monkeypatch.setenv(ALLOW_VARIABLE, "192.0.2.1")
         assert "names 1 gateways" in imbench(*RUN, *where).err
 
     def test_where_nobody_listens_nothing_is_recorded(self, imbench: Command, secret: Path, deaf: str, tmp_path: Path) -> None:
