@@ -175,7 +175,7 @@ class World:
         self.lines = {number: FakeLine(self, device) for number, device in self.player.devices.items()}
         for number, device in self.player.devices.items():
             device.line = self.lines[number]
-        self.log = after.log if after else ConversationLog(play.population.conversations, 1)
+        self.log: ConversationLog = after.log if after else ConversationLog(play.population.conversations, 1)
         self.kept: dict[int, list[Deliver]] = after.kept if after else {}
         policies = scenario.preset(preset)
         heads = tuple((conversation, len(kept)) for conversation, kept in self.kept.items())
