@@ -14,7 +14,6 @@ Rules of the file:
 from __future__ import annotations
 
 import ipaddress
-import resource
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ import msgspec
 import psutil
 
 from model.scenario import Scenario
+from model.scenario.descriptors import most
 from model.scenario.job import Part
 from scenarios.breaking.nemesis import door_plans
 from scenarios.running.exits import CannotRun
@@ -63,7 +63,7 @@ def fleet(driver: str, generators: int, workers: int, listen: str) -> Fleet:
 
 def room() -> int:
     """Connections that one process may hold."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = most()
     return limit - max(100, limit // 20)
 
 
