@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ import psutil
 
 from model.history.recorder import Rows
 from model.history.schema import Kind, Via
-from model.scenario.pulse import beats_since, pulse_path
+from model.scenario.pulse import BEAT_NS, beats_since, pulse_path
 from model.scenario.tally import read_tally, tally_path
 
 INTERVAL_S: Final = 1.0
@@ -117,9 +117,15 @@ class Meter:
         worst = [
             found[math.ceil(0.99 * len(found)) - 1]
             for name in names
-            if (found := sorted(lag for t_us, of, lags in self.beats if of == name and begin_us < t_us <= end_us for lag in lags))
+            if (found := sorted(lag for due_us, lag in self._beats_of(name) if begin_us < due_us <= end_us))
         ]
         return max(worst, default=None)
+
+    def _beats_of(self, name: str) -> Iterator[tuple[int, int]]:
+        """When each beat of a process was due, to within a step, and how late it came: a look finds those of the second before it."""
+        for t_us, of, lags in self.beats:
+            if of == name:
+                yield from ((t_us - behind * BEAT_NS // 1000, lag) for behind, lag in enumerate(reversed(lags)))
 
 
 def _host(t_us: int) -> HostSample:

@@ -15,7 +15,7 @@ import pytest
 
 from model.history.recorder import MemoryRecorder, Rows
 from model.history.schema import Kind, Via
-from model.scenario.pulse import BEAT_S, Pulse, pulse_path
+from model.scenario.pulse import BEAT_NS, Pulse, pulse_path
 from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
 from scenarios.running.metrics import HostSample, Meter, Sample
@@ -155,16 +155,29 @@ class TestCost:
         now_ns = [0]
         pulse = Pulse(pulse_path(tmp_path, os.getpid()), lambda _, call: due.append(call), lambda: now_ns[0])
         pulse.begin()
-        for second, lates_ms in enumerate(((900,), (1, 2, 30), (4,), (800,)), 1):
+        for second, lates_ms in enumerate(((45,), (1, 2, 30), (4,), (40,)), 1):
             for late_ms in lates_ms:
-                now_ns[0] += round(BEAT_S * 1e9) + late_ms * 1_000_000
+                now_ns[0] += BEAT_NS
+                now_ns[0] += late_ms * 1_000_000
                 due.pop()()
-            meter.sample(second)
-        meter.beats += [(2, "gateway-1", [500_000])]
-        assert [sample.lag_us for sample in meter.samples] == [900_000, 30_000, 4_000, 800_000]
-        assert metrics.of_live(meter.samples, [], deliveries([]), 0, 4)["lag_us_max"] == {"load": 900_000}
-        assert meter.lag_p99_us(("load", "proxy"), 1, 3) == 30_000
-        assert meter.lag_p99_us(("proxy",), 1, 3) is None
+                now_ns[0] -= late_ms * 1_000_000
+            meter.sample(second * 1_000_000)
+        assert [sample.lag_us for sample in meter.samples] == [45_000, 30_000, 4_000, 40_000]
+        assert metrics.of_live(meter.samples, [], deliveries([]), 0, 4_000_000)["lag_us_max"] == {"load": 45_000}
+
+    def test_late_beats_count_where_they_were_due_of_the_load_alone(self) -> None:
+        """A look finds what was due in the second before it: that of the first second of the load is not the ramp's, nor is what a look
+        after the end of the load finds of its last second left out."""
+        meter, calm = Meter(), [0] * 20
+        meter.beats = [
+            (1_000_000, "load", [900_000] * 20),
+            (2_000_000, "load", calm),
+            (3_000_150, "load", [*calm[:-2], 600, 30_000]),
+        ]
+        meter.beats += [(4_000_000, "load", [700_000] * 20), (2_000_000, "gateway-1", [500_000] * 20)]
+        assert meter.lag_p99_us(("load", "proxy"), 1_000_000, 3_000_150) == 30_000
+        assert meter.lag_p99_us(("load",), 1_000_000, 2_000_000) == 0
+        assert meter.lag_p99_us(("proxy",), 0, 3_000_000) is None
 
     def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self) -> None:
         samples = [
