@@ -168,14 +168,10 @@ class TestCost:
     def test_late_beats_count_where_they_were_due_of_the_load_alone(self) -> None:
         """A look finds what was due in the second before it: that of the first second of the load is not the ramp's, nor is what a look
         after the end of the load finds of its last second left out."""
-        meter, calm = Meter(), [0] * 20
-        meter.beats = [
-            (1_000_000, "load", [900_000] * 20),
-            (2_000_000, "load", calm),
-            (3_000_150, "load", [*calm[:-2], 600, 30_000]),
-        ]
-        meter.beats += [(4_000_000, "load", [700_000] * 20), (2_000_000, "gateway-1", [500_000] * 20)]
-        assert meter.lag_p99_us(("load", "proxy"), 1_000_000, 3_000_150) == 30_000
+        meter, calm, late = Meter(), [0] * 20, [*[0] * 10, 30_000, 20_000, *[0] * 8]
+        meter.beats = [(t_us + 150, "load", lags) for t_us, lags in ((1_000_000, [900_000] * 19 + [0]), (2_000_000, calm))]
+        meter.beats += [(3_000_150, "load", late), (4_000_150, "load", [700_000] * 20), (2_000_000, "gateway-1", [500_000] * 20)]
+        assert meter.lag_p99_us(("load", "proxy"), 1_000_000, 3_000_000) == 30_000
         assert meter.lag_p99_us(("load",), 1_000_000, 2_000_000) == 0
         assert meter.lag_p99_us(("proxy",), 0, 3_000_000) is None
 
