@@ -14,6 +14,7 @@ Rules of the file:
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -121,7 +122,18 @@ def shared(cores: Sequence[int], processes: int) -> tuple[list[int], list[int]]:
 def bind(pids: Sequence[int], cores: Sequence[int]) -> None:
     """Each process to its core. Raises psutil.Error, OSError."""
     for pid, core in zip(pids, cores, strict=True):
-        psutil.Process(pid).cpu_affinity([core])
+        bind_threads(pid, [core])
+
+
+def bind_threads(pid: int, cores: Sequence[int]) -> None:
+    """A process with all its threads to some cores; what it starts later inherits them. Raises psutil.Error, OSError.
+
+    The kernel binds threads: to bind a process by its id is to bind its first thread alone (sched_setaffinity(2)), and the thread that
+    writes to storage would go on using the core of the generator.
+    """
+    for thread in psutil.Process(pid).threads():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(thread.id, cores)
 
 
 def together(reports: Sequence[dict[str, float]], cores: Sequence[int]) -> dict[str, Any]:

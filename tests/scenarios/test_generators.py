@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -9,7 +14,7 @@ from model.scenario import Delay, Kill, Scenario
 from model.scenario.job import Part
 from model.workload.population import PopulationPlan
 from scenarios.running.exits import CannotRun
-from scenarios.running.generators import Fleet, fleet, is_load, parts, room, shared, source, together
+from scenarios.running.generators import Fleet, bind, fleet, is_load, parts, room, shared, source, together
 
 ROOM = 1000
 
@@ -89,3 +94,24 @@ def test_the_health_of_several_is_that_of_the_busiest_core_and_the_sum_of_what_t
     assert together([one, other], [1, 1])["cpu_max"] == 0.9
     assert together([one], [1]) == one
     assert together([one, {}], [1, 1]) == {}
+
+
+THREADED = """
+import threading, sys
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_a_process_is_bound_with_the_threads_that_it_has() -> None:
+    core = max(os.sched_getaffinity(0))
+    with subprocess.Popen([sys.executable, "-c", THREADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        bind([process.pid], [core])
+        threads = [int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()]
+        bound = [os.sched_getaffinity(thread) for thread in threads]
+        process.communicate()
+    assert len(bound) == 2
+    assert bound == [{core}, {core}]
