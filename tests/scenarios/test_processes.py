@@ -138,12 +138,22 @@ class TestCost:
         assert all(sample.available_bytes > 0 for sample in found["host"])
 
     def test_the_worst_second_of_steal_counts(self) -> None:
-        host = [HostSample(0, 100, 5, 1), HostSample(1, 300, 5, 1), HostSample(2, 400, 35, 1), HostSample(3, 400, 35, 1)]
+        told = ((0, 100, 5), (1, 300, 5), (2, 400, 35), (3, 400, 35))
+        host = [HostSample(second * 1_000_000, cpu_us, steal_us, 1) for second, cpu_us, steal_us in told]
         assert metrics.steal_max(host) == 0.3
         assert metrics.steal_max(host[:1]) is None
 
+    def test_a_look_before_a_fault_makes_no_second_of_the_time_to_the_next(self) -> None:
+        """The kernel counts in ticks of 10 ms: of two ticks between two looks one may be another machine's, in a second of which that is
+        half a per cent."""
+        told = ((0, 0, 0), (1_000_000, 2_000_000, 0), (1_004_000, 2_020_000, 10_000), (2_000_000, 4_000_000, 10_000))
+        host = [HostSample(t_us, cpu_us, steal_us, 1) for t_us, cpu_us, steal_us in told]
+        assert metrics.steal_max(host) == 0.005
+        waited = [Sample(t_us, "gateway", "gateway-1", 1, 0, 1, waited_us=steal_us / 4) for t_us, _, steal_us in told]
+        assert metrics.of_live(waited, [], deliveries([]), 0, 1)["waited_share_max"] == {"gateway-1": 0.0025}
+
     def test_the_worst_wait_for_a_core_counts_of_each_process(self) -> None:
-        samples = [Sample(t, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 50.0), (100, 60.0), (200, 100.0))]
+        samples = [Sample(t * 1_000_000, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 0), (1, 1e5), (2, 5e5))]
         assert metrics.of_live(samples, [], deliveries([]), 0, 200)["waited_share_max"] == {"gateway-1": 0.4}
 
     def test_how_late_loops_are_is_sampled_for_everyone_and_judged_of_the_harness_alone(self, tmp_path: Path) -> None:
