@@ -148,7 +148,7 @@ def _block(case: Case, doors: list[Door], directions: tuple[int, ...]) -> None:
         for door in doors:
             for direction in directions:
                 door.blocked[direction] = False
-            door.pump()
+            door.rerate()
         case.healed()
 
     case.undo = undo

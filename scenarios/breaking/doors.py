@@ -194,14 +194,9 @@ class Door:
         return max(now + self.delay_s + luck * self.jitter_s, before_s)
 
     def rerate(self) -> None:
-        """A bandwidth has changed."""
+        """A bandwidth has changed, or what was in the way no longer is."""
         for lane in self._lanes():
             lane.rerate()
-
-    def pump(self) -> None:
-        """What was in the way no longer is."""
-        for lane in self._lanes():
-            lane.pump()
 
     def _lanes(self) -> list[Lane]:
         return [lane for pipe in list(self._pipes) for lane in (pipe.up, pipe.down)]
