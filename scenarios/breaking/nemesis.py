@@ -90,6 +90,8 @@ class Nemesis:
         self._down: dict[str, _Restart] = {}
         self._paused: dict[str, int] = {}
         """Roles that stand still, or are about to, and by which fault."""
+        self._standing: set[int] = set()
+        """Pauses that have begun and are not over."""
         self._stepped: set[int] = set()
         self._lock: sqlite3.Connection | None = None
 
@@ -172,7 +174,7 @@ class Nemesis:
 
     def exited(self, role: str, status: int, now: int) -> bool:
         """A process has ended; False where no fault had wanted it to."""
-        self._paused.pop(role, None)
+        self.resumed(role, now)  # who has gone stands still no more
         restart = self._down.get(role)
         if restart is None or restart.is_gone:
             return False
@@ -226,12 +228,14 @@ class Nemesis:
     def paused(self, role: str, now: int) -> None:
         """A process stands still."""
         if role in self._paused:
+            self._standing.add(self._paused[role])
             self._begun(self._paused[role], now, 1)
 
     def resumed(self, role: str, now: int) -> None:
         """It goes on."""
         number = self._paused.pop(role, None)
-        if number is not None:
+        if number in self._standing:
+            self._standing.discard(number)
             self._healed(number, now, 1)
 
     # the disk ------------------------------------------------------------------------------------------------------------------------

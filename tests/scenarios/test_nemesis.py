@@ -124,6 +124,18 @@ def test_a_disk_that_is_full_until_the_last_moment_has_its_effect(is_reaped: boo
     assert stage.recorded == [Kind.FAULT_BEGUN]
 
 
+@pytest.mark.parametrize("stood", [True, False])
+def test_a_pause_is_over_when_the_process_is_gone(stood: bool) -> None:
+    """Else a run with both would never have drained. A pause that nobody has seen begin has nothing to be over."""
+    stage = Stage(Pause(A, 1.0, 3.0), Kill(A, 2.0, 4.0))
+    stage.act()
+    if stood:
+        stage.nemesis.paused(A, stage.now)
+    stage.act()
+    assert stage.exited(A, KILLED)
+    assert stage.recorded == [Kind.FAULT_BEGUN, Kind.FAULT_HEALED] * stood + [Kind.FAULT_BEGUN]
+
+
 def test_who_ends_unasked_is_an_accident() -> None:
     stage = Stage(Pause(A, 1.0, 2.0))
     stage.act()

@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import pytest
 
+from model.scenario import Blackhole
 from model.sim.sizes import SEGMENT_HEADER_BYTES
+from scenarios.breaking.deeds import DEEDS, Case
 from scenarios.breaking.doors import Door, DoorPlan
 from scenarios.breaking.pipes import Pipe
 
@@ -102,12 +104,32 @@ def test_an_idle_wire_saves_nothing_up(pipe: Pipe) -> None:
 def test_what_waited_in_a_hole_is_put_on_the_wire_when_that_is_over(pipe: Pipe) -> None:
     loop, socket = sockets(pipe)
     pipe.door.bit_s = BITS / 0.01
-    pipe.door.blocked[1] = True
+    pipe.door.blocked[1] = 1
     for _ in range(3):
         pipe.down.feed(bytes(BYTES))
     loop.run(4.0)
-    pipe.door.blocked[1] = False
+    pipe.door.blocked[1] = 0
     pipe.door._pipes[pipe] = None
     pipe.door.rerate()
     loop.run(6.0)
     assert [at_s for at_s, _ in socket.written] == pytest.approx([4.01, 4.02, 4.03], abs=0.001)
+
+
+def test_of_two_holes_the_longer_one_counts(pipe: Pipe) -> None:
+    """As in the simulated world: what begins within another hole does not end it."""
+    _, socket = sockets(pipe)
+    door = pipe.door
+    door._pipes[pipe] = None
+    told: list[tuple[str, int]] = []
+    holes = [
+        Case(k, Blackhole("gateway-1", 1.0, 2.0, direction), [door], [], lambda event, fault, _: told.append((event, fault)))
+        for k, direction in enumerate(("both", "down"))
+    ]
+    for hole in holes:
+        asyncio.run(DEEDS[Blackhole](hole))
+    pipe.down.feed(bytes(BYTES))
+    for hole, passed in zip(holes, (0, 1), strict=True):
+        assert hole.undo is not None
+        asyncio.run(hole.undo())
+        assert len(socket.written) == passed
+    assert told == [("begun", 0), ("begun", 1), ("healed", 0), ("healed", 1)]
