@@ -7,8 +7,9 @@ Rules of the file:
 - Users beyond one process's room are shared out to more processes unasked; which device does what is the schedule's in any case.
 - Gateways must have room for everyone too, also while a fault keeps one of them away: else the run would blame the server for a limit
   of this machine.
-- Towards one listener an address has 28,232 ports on Linux as it comes; with more users than that, each process comes from an address
-  of its own, 127.0.0.2 and on.
+- Towards one listener an address has 28,232 ports on Linux as it comes, and all users may come to be on one gateway. So however many
+  descriptors there are, no process has more connections than that; with more users, each process comes from an address of its own,
+  127.0.0.2 and on. A proxy has one address.
 """
 
 from __future__ import annotations
@@ -72,13 +73,14 @@ def parts(scenario: Scenario, fleet: Fleet, room: int) -> list[Part]:
     """The parts of a run's load, a process each. Raises :class:`CannotRun` where somebody would find no room."""
     users = scenario.population.users
     _check_server(scenario, users, room)
-    needed, told = -(-users // room), fleet.workers or fleet.generators
+    held = min(room, PORTS_MAX)
+    needed, told = -(-users // held), fleet.workers or fleet.generators
     option = "--workers" if fleet.workers else "--generators"
     if told > min(users, GENERATORS_MAX):
         raise CannotRun(f"{option} {told}: give at most {min(users, GENERATORS_MAX)}")
     if told and told < needed:
         raise CannotRun(
-            f"{option} {told}: {users} users are too many, a process may hold {room} connections here; give at least {needed}"
+            f"{option} {told}: {users} users are too many, a process may hold {held} connections here; give at least {needed}"
         )
     return [Part(index, told or needed) for index in range(told or needed)]
 
@@ -92,10 +94,11 @@ def _check_server(scenario: Scenario, users: int, room: int) -> None:
             f"--set gateways={-(-users // room) + scenario.gateways - gateways}, or fewer users"
         )
     doors = door_plans(scenario, [{"name": "gateway", "host": "", "port": 0}], "", Path())
-    if 2 * users > room and any(door.side == "clients" for door in doors):
+    most = min(room // 2, PORTS_MAX)
+    if users > most and any(door.side == "clients" for door in doors):
         raise CannotRun(
             f"{users} users are too many for the faults of this scenario, which need a proxy: it holds two connections a user, and a "
-            f"process may hold {room} here; give at most {room // 2} users"
+            f"process may hold {room} here, {PORTS_MAX} of them to one gateway; give at most {most} users"
         )
 
 

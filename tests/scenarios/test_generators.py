@@ -14,7 +14,7 @@ from model.scenario import Delay, Kill, Scenario
 from model.scenario.job import Part
 from model.workload.population import PopulationPlan
 from scenarios.running.exits import CannotRun
-from scenarios.running.generators import Fleet, bind, fleet, is_load, parts, room, shared, source, together
+from scenarios.running.generators import PORTS_MAX, Fleet, bind, fleet, is_load, parts, room, shared, source, together
 
 ROOM = 1000
 
@@ -31,6 +31,16 @@ def test_users_beyond_the_room_of_one_process_are_shared_out_unasked() -> None:
     assert Part().name == "load"
     assert [is_load(name) for name in ("load", "load-2", "business")] == [True, True, False]
     assert room() > 100
+
+
+def test_no_process_has_more_connections_than_its_address_has_ports() -> None:
+    """Many systems let a process have half a million descriptors; the ports towards one gateway are no more for that."""
+    plenty = 500_000
+    assert parts(crowd(PORTS_MAX), Fleet(), plenty) == [Part(0, 1)]
+    several = parts(crowd(PORTS_MAX + 1), Fleet(), plenty)
+    assert len({source(crowd(PORTS_MAX + 1), part) for part in several}) == len(several) == 2
+    with pytest.raises(CannotRun, match=f"a proxy.*give at most {PORTS_MAX} users"):
+        parts(msgspec.structs.replace(crowd(PORTS_MAX + 1), faults=(Delay("gateway-1", 1, 2),)), Fleet(), plenty)
 
 
 @pytest.mark.parametrize(
