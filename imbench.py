@@ -93,6 +93,57 @@ def sweep(
 
 
 @cli.command()
+@click.argument("base")
+@click.argument("candidate")
+@click.option(
+    "--scenario", "names", multiple=True, metavar="NAME", help="What is played; may be repeated.  [default: two, see docs/ci.md]"
+)
+@click.option("--preset", default="cursor", show_default=True, metavar="P", help="Policies to compare with.")
+@SET_OPTION
+@click.option("--full", is_flag=True, help="The scenarios' full forms, instead of the short ones.")
+@click.option("--pairs", "number", type=int, default=10, show_default=True, help="Pairs of runs of each scenario.")
+@click.option(
+    "--noise",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of machines' noise, instead of noise beside run folders.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to make, instead of comparisons/<UTC> beside run folders.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def compare(
+    base: str,
+    candidate: str,
+    names: tuple[str, ...],
+    preset: str,
+    settings: tuple[str, ...],
+    full: bool,
+    number: int,
+    noise: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Say whether CANDIDATE is slower than BASE.
+
+    Both are git revisions, which are built and play pairs of live runs on this machine, one after the other. Comparing a revision with
+    itself measures the noise of the machine, which is kept, and asked for. Exit code: 0 nothing is worse, 4 something is, 5 nobody can say
+    yet, 3 the harness failed.
+    """
+    import msgspec
+
+    from scenarios.comparing import command as comparing
+    from scenarios.running.progress import shown
+
+    wanted = comparing.asked(base, candidate, names, preset, settings, number, full=full, noise_folder=noise)
+    with shown() as progress:
+        folder, found = comparing.compared(wanted, out, progress)
+    print(msgspec.json.encode(found).decode() if as_json else f"{found.outcome} {near(folder)}")
+    return comparing.EXIT_CODES[found.outcome]
+
+
+@cli.command()
 @click.argument("names", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--accept", metavar="REASON", help="Take over what differs as the new baseline, and keep this reason with it.")
 @click.option("--baselines", type=click.Path(file_okay=False, path_type=Path), help="Their folder.  [default: reports/baselines]")

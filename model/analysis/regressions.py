@@ -15,12 +15,14 @@ called EQUIVALENT with a chance of at most ``alpha``, whatever the noise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from model.analysis.paired import Effect, effect, holm, p_above, pairs_needed
 
+Name = TypeVar("Name", bound=Hashable)
+"""Of a measure."""
 Answer = Literal["REGRESSED", "IMPROVED", "EQUIVALENT", "INCONCLUSIVE"]
 ALPHA = 0.05
 """The chance of any false REGRESSED or IMPROVED in a whole report, and of each false EQUIVALENT."""
@@ -53,7 +55,7 @@ class Decision:
     """About how many pairs would show ``matters``; None where nobody can say, or the answer needs no more."""
 
 
-def suspected(pairs: Mapping[str, Sequence[float]], gates: Mapping[str, Gated], alpha: float = ALPHA) -> list[str]:
+def suspected(pairs: Mapping[Name, Sequence[float]], gates: Mapping[Name, Gated], alpha: float = ALPHA) -> list[Name]:
     """The measures that are worse by the first set of pairs: those to be looked at again. ``pairs``: figures by measure, more is worse."""
     names = list(pairs)
     raised = holm([p_above(pairs[name], gates[name].bound) for name in names])
@@ -61,21 +63,22 @@ def suspected(pairs: Mapping[str, Sequence[float]], gates: Mapping[str, Gated], 
 
 
 def decide(
-    pairs: Mapping[str, Sequence[float]],
-    gates: Mapping[str, Gated],
-    again: Mapping[str, Sequence[float]] | None = None,
+    pairs: Mapping[Name, Sequence[float]],
+    gates: Mapping[Name, Gated],
+    again: Mapping[Name, Sequence[float]] | None = None,
     alpha: float = ALPHA,
-) -> dict[str, Decision]:
+) -> dict[Name, Decision]:
     """An answer for each measure. ``again`` has pairs of fresh processes for those that are suspected."""
     worse = set(suspected(pairs, gates, alpha))
-    confirmed = {name for name in worse if again and p_above(again[name], gates[name].bound) <= alpha}
+    repeated = {name: again[name] for name in worse if again and name in again}
+    confirmed = {name for name, found in repeated.items() if p_above(found, gates[name].bound) <= alpha}
     names = list(pairs)
     raised = holm([p_above([-value for value in pairs[name]], gates[name].bound) for name in names])
     better = {name for name, p in zip(names, raised, strict=True) if p <= alpha}
     return {
         name: _decision(
             pairs[name],
-            again[name] if again and name in worse else None,
+            repeated.get(name),
             gates[name],
             "REGRESSED" if name in confirmed else "IMPROVED" if name in better else None,
             alpha,

@@ -6,6 +6,7 @@ whoever starts a run, and passed into the manifest.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from importlib import metadata
@@ -27,6 +28,15 @@ class Machine(msgspec.Struct, frozen=True):
     python: str = ""
     packages: dict[str, str] = {}
     """Versions, of those installed."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits, the same where times are comparable: of CPU, cores and Python's minor version.
+
+        The kernel is not in it: hosted runners change theirs every few weeks, and a history of measures would begin anew each time.
+        """
+        minor = ".".join(self.python.split(".")[:2])
+        return hashlib.sha256(f"{self.cpu}\n{self.cores}\n{minor}".encode()).hexdigest()[:12]
 
 
 def this_machine() -> Machine:

@@ -8,7 +8,8 @@ The file is 64-bit integers in the machine's byte order: how many beats there we
 microseconds. A beat is written before it is counted, so that a reader sees whole ones; a killed process leaves its last.
 
 Beats are due at fixed steps, and one that was missed is noted as late as it was when the loop came back to it. A second's standstill is
-twenty late beats, not one: else a share of beats would say next to nothing of the share of time (coordinated omission, as in a closed loop).
+twenty late beats, not one: else a share of beats would say next to nothing of a share of time (coordinated omission, as in a closed
+loop).
 
 Prior art: event-loop lag as monitors of Node.js have it (``perf_hooks.monitorEventLoopDelay``), with a timer that is due at fixed steps.
 """

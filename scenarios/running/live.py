@@ -94,7 +94,7 @@ def play(
 ) -> Played:
     """Play a scenario on a real server, under the load of ``driver``, made by ``fleet``. The folder gets logs and recordings.
 
-    ``meter``: another than the usual one; where it reads tallies, the server's roles count in its folder.
+    ``meter``: another than the usual one; where it reads tallies, the server's roles count in its folder, else in one of the run's own.
 
     Raises :class:`CannotRun` where server or load process cannot be started, and
     :class:`model.history.schema.HistoryError` where the disk does not take what is recorded.
@@ -210,6 +210,7 @@ class Stage:
         self.progress.at(None, "starting the server")
         self.meter.pulses = self.shop / "pulses"
         self.meter.pulses.mkdir()
+        self._tallies().mkdir(exist_ok=True)
         ready = self._start_server()
         self._start_proxy(ready)
         self.progress.at(None, "starting the load")
@@ -251,6 +252,7 @@ class Stage:
         clocks = generators.clocks(self.shop) if self.fleet.workers else []
         health |= generators.clock_bound(clocks)
         self.notes += [generators.clocks_told(clocks)] if clocks else []
+        costs["done"] = metrics.done(self.meter.samples, self._tallies())
         costs["driver"], costs["generator"], costs["cores"], costs["clocks"] = self.driver, health, self.cores, clocks
         return Played(head, rows, costs, generator=health, notes=tuple(self.notes), interrupted=self.interrupted)
 
@@ -303,8 +305,11 @@ class Stage:
         return ["locust", "-f", LOCUSTFILE, "--headless", "--only-summary", "-u", str(users), "-r", str(users)]
 
     def _server_environment(self) -> dict[str, str]:
-        tallies = self.meter.tallies
-        return self._environment() | ({} if tallies is None else {TALLY_VARIABLE: str(tallies)})
+        return self._environment() | {TALLY_VARIABLE: str(self._tallies())}
+
+    def _tallies(self) -> Path:
+        """Where the server's roles count what they do."""
+        return self.meter.tallies or self.shop / "tallies"
 
     def _environment(self) -> dict[str, str]:
         """Of every process of the run."""

@@ -10,7 +10,8 @@ How the machine was: for each process its memory, its descriptors, how long it w
 host, how much CPU the hypervisor gave to others (*steal*), and what was left of its memory. Late loops of the harness's own processes
 can make a run say nothing (``generator_lag``); those of the server are the server's own doing.
 
-A meter that is given a folder of tallies (:mod:`model.scenario.tally`) also notes what each role of the server has done so far, and CPU
+What each role of the server did in the whole run (bytes, frames, rows, commits) is what its processes have counted themselves
+(:mod:`model.scenario.tally`). A meter that is given their folder also notes it at each look, and CPU
 by thread to the nanosecond where the kernel tells (Linux, /proc/<pid>/task/*/schedstat): what a calibration is fitted to.
 """
 
@@ -30,11 +31,12 @@ import psutil
 from model.history.recorder import Rows
 from model.history.schema import Kind, Via
 from model.scenario.pulse import BEAT_NS, beats_since, pulse_path
-from model.scenario.tally import read_tally, tally_path
+from model.scenario.tally import NAMES, OTHERS, read_tally, tally_path
 
 INTERVAL_S: Final = 1.0
 APART_US: Final = 800_000
 """Least distance of two looks of which a share of "a second" is taken: looks come late by milliseconds, and one more before each fault."""
+_ENDLESS_US: Final = 2**62
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -191,6 +193,7 @@ def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us:
     deliveries = _deliveries(rows, begin_us, end_us)
     return {
         "deliveries": deliveries,
+        "deliveries_whole_run": _deliveries(rows, 0, _ENDLESS_US),
         "load_us": [begin_us, end_us],
         "cost": {role: _cost(cpu_us, deliveries) for role, cpu_us in sorted(_cpu_by_role(samples, begin_us, end_us).items())},
         **_shares(samples, begin_us, end_us),
@@ -202,6 +205,17 @@ def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us:
         "samples": samples,
         "host": host,
     }
+
+
+def done(samples: list[Sample], tallies: Path) -> dict[str, dict[str, int]]:
+    """What each role of the server did in the whole run, by the names of :data:`model.scenario.tally.NAMES`; without a role that never
+    counted. All processes of a role together, those that were killed among them."""
+    totals: dict[str, dict[str, int]] = {}
+    for role, pid in sorted({(sample.role, sample.pid) for sample in samples}):
+        for name, count in zip(NAMES, read_tally(tally_path(tallies, pid))[OTHERS:], strict=False):
+            of_role = totals.setdefault(role, {})
+            of_role[name] = of_role.get(name, 0) + count
+    return totals
 
 
 def _deliveries(rows: Rows, begin_us: int, end_us: int) -> int:

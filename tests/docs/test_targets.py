@@ -44,7 +44,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("fault", [False, True], ids=["calm", "killed"])
+@pytest.mark.parametrize("fault", [pytest.param(False, marks=pytest.mark.nightly), True], ids=["calm", "killed"])
 def test_the_server_of_the_page_is_played_and_judged(checkout: Path, fault: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "TARGETS", (import_module("scenarios.targets.relay"),))
     scenario = settings.apply(catalog.load("mosquitto_restart").short(), SMALL if fault else (*SMALL, "faults=[]"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 from model.history import at_rest
 from model.history.columns import History, from_rows
-from model.history.machine import this_machine
+from model.history.machine import Machine, this_machine
 from model.history.recorder import Recorder
 from model.history.run_folder import Manifest, RunFolder, RunFolderError, finished_runs, latest, runs_root
 from model.history.schema import Header, HistoryError, Kind
@@ -295,3 +296,13 @@ def test_runs_go_where_they_are_told_to(tmp_path: Path) -> None:
         runs_root(None, {}, checkout)
     (checkout / "pyproject.toml").touch()
     assert runs_root(None, {"IMBENCH_RUNS": ""}, checkout) == checkout / "reports" / "runs"
+
+
+def test_the_fingerprint_of_a_machine_is_of_what_times_depend_on() -> None:
+    machine = Machine("a CPU", 2, "Linux 6.1", "3.11.7", {"numpy": "2.0"})
+    assert machine.fingerprint == "379d6e2a57e3"
+    alike: tuple[dict[str, Any], ...] = ({"kernel": "Linux 6.2"}, {"python": "3.11.9"}, {"packages": {}})
+    for same in alike:
+        assert msgspec.structs.replace(machine, **same).fingerprint == machine.fingerprint
+    for other in ({"cpu": "another"}, {"cores": 22}, {"python": "3.12.7"}):
+        assert msgspec.structs.replace(machine, **other).fingerprint != machine.fingerprint

@@ -1,8 +1,8 @@
 """The judges' own score: ``python -m tests.judged.score``.
 
 Planted histories flagged with exactly their kinds, near misses left quiet, random histories judged as the brute-force judge does, and
-mutants of the judges killed. Exits with 1 unless all are. ``--corpus`` leaves the mutants out; a mutant is put through that first, and
-through the tests of the judges if it survives.
+mutants of the judges killed. Exits with 1 unless all are. ``--corpus`` leaves the mutants out, ``--first`` prints the first failure and no
+more; a mutant is put through that first, and through the tests of the judges if it survives.
 """
 
 from __future__ import annotations
@@ -62,18 +62,29 @@ def told(what: str, verb: str, of: Sequence[object], failures: list[str]) -> boo
     return not failures
 
 
-def corpus() -> bool:
+Check = tuple[str, str, Sequence[str | int], Callable[..., str]]
+"""What is checked and what it should be, the instances, and what is wrong with one."""
+
+
+def checks() -> tuple[Check, ...]:
     """The corpus and the random histories."""
-    good = True
     near = [name for name in files.ENTRIES if name not in PLANTED]
-    checks: tuple[tuple[str, str, Sequence[str | int], Callable[..., str]], ...] = (
+    return (
         ("planted", "flagged", list(PLANTED), wrong),
         ("near misses", "quiet", near, wrong),
         ("random histories", "judged as by brute force", range(AGREED), disagrees),
     )
-    for what, verb, of, check in checks:
-        good &= told(what, verb, of, [text for one in of if (text := check(one))])
-    return good
+
+
+def corpus() -> bool:
+    """All of them, each kind with its line."""
+    lines = [told(what, verb, of, [text for one in of if (text := check(one))]) for what, verb, of, check in checks()]
+    return all(lines)
+
+
+def first_failure() -> str:
+    """The first of them that is wrong; else ""."""
+    return next((text for _, _, of, check in checks() for one in of if (text := check(one))), "")
 
 
 def killer(mutant: Mutant) -> str:
@@ -82,14 +93,14 @@ def killer(mutant: Mutant) -> str:
         for entry in ROOT.iterdir():
             if entry.name not in ("model", ".git"):
                 (Path(place) / entry.name).symlink_to(entry)
-        shutil.copytree(ROOT / "model", Path(place) / "model", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "model", Path(place) / "model")  # with what is compiled: a file that changes is newer
         mutant.put_into(Path(place) / "model" / "checkers")
-        said = _run(place, "-m", "tests.judged.score", "--corpus")
+        said = _run(place, "-m", "tests.judged.score", "--first")
         if said.returncode:
-            failures = [line.strip() for line in said.stdout.splitlines() if line.startswith("    ")]
-            if not failures or any("crashed" in text for text in failures):
-                raise ValueError(f"{mutant.name}: {failures[0] if failures else said.stderr}")
-            return failures[0]
+            failure = said.stdout.strip()
+            if not failure or "crashed" in failure:
+                raise ValueError(f"{mutant.name}: {failure or said.stderr}")
+            return failure
         said = _run(place, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "--timeout", "120", *TESTS)
         failed = [line for line in said.stdout.splitlines() if line.startswith("FAILED")]
         return failed[0].split(" - ")[0] if failed else ""
@@ -117,8 +128,13 @@ def main() -> int:
     """Print the score."""
     parser = argparse.ArgumentParser(prog="python -m tests.judged.score", description="How good the judges are.")
     parser.add_argument("--corpus", action="store_true", help="without the mutants")
+    parser.add_argument("--first", action="store_true", help="print the first failure of these, and no more")
     parser.add_argument("--verbose", action="store_true", help="tell what killed each mutant")
     options = parser.parse_args()
+    if options.first:
+        failure = first_failure()
+        print(failure)
+        return 1 if failure else 0
     good = corpus()
     if not options.corpus:
         good &= mutants(options.verbose)

@@ -46,7 +46,7 @@ def test_a_proxy_has_as_many_as_it_may(few: int, tmp_path: Path, monkeypatch: py
     path = tmp_path / "proxy.json"
     path.write_bytes(msgspec.json.encode(ProxyJob(Scenario("any", "?"), 1, ())))
     monkeypatch.setattr(sys, "argv", ["proxy", str(path)])
-    monkeypatch.setattr(proxy.uvloop, "run", lambda serving: serving.close())
+    monkeypatch.setattr("uvloop.run", lambda serving: serving.close())
     proxy.main()
     assert has() == few
 
@@ -54,6 +54,6 @@ def test_a_proxy_has_as_many_as_it_may(few: int, tmp_path: Path, monkeypatch: py
 def test_a_server_that_is_not_ours_inherits_as_many_as_there_may_be(
     few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised.asyncio, "run", lambda running: running.close() or 0)
+    monkeypatch.setattr("asyncio.run", lambda running: running.close() or 0)
     supervised.main(lambda *_: ["any"], ["--preset", "qos1", "--folder", str(tmp_path), "--logs", str(tmp_path)])
     assert has() == few

@@ -28,6 +28,7 @@ from model.workload.population import PopulationPlan, populate
 from model.workload.schedule import WorkloadPlan
 from tests.loadgen.live import ROOT, SEED, WAIT_S, Load, end, serving
 from tests.loadgen.test_player import messages, of_kind, seen
+from tests.ports import free_port
 
 pytestmark = pytest.mark.live
 

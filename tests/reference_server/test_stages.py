@@ -48,7 +48,7 @@ def test_a_process_waits_for_what_it_has_written_and_not_for_who_never_reads(
     looks, now_s, planned = iter(left), 0.0, list[Any]()
     transport: Any = SimpleNamespace(get_write_buffer_size=lambda: next(looks))
     loop = SimpleNamespace(time=lambda: now_s, call_soon=lambda call, *given: planned.append((call, given)))
-    monkeypatch.setattr(stages.asyncio, "get_running_loop", lambda: loop)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
     monkeypatch.setattr(stages, "end_at", ended.append)
     stages.end_when_written("forwarded", [transport])
     for turn in range(1, turns + 1):

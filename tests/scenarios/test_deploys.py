@@ -145,6 +145,7 @@ class TestSplitOrMerged:
             told = split_or_merged.figures(dataclasses.replace(finished, world=world, counters=counters))
             assert told["cpu_us_per_send"] == pytest.approx(4.0)
 
+    @pytest.mark.nightly
     @pytest.mark.live
     def test_on_the_real_server_only_the_merged_one_disconnects_its_users(self, tmp_path: Path) -> None:
         short = msgspec.structs.replace(catalog.short("split_or_merged"), duration_s=4.0, ramp_s=1.0)

@@ -112,7 +112,7 @@ def heartbeat(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, timers=msgspec.structs.replace(scenario.timers, heartbeat_us=8_000_000))
 
 
-@pytest.mark.parametrize("world", ["sim", pytest.param("live", marks=pytest.mark.live)])
+@pytest.mark.parametrize("world", ["sim", pytest.param("live", marks=[pytest.mark.live, pytest.mark.nightly])])
 @pytest.mark.parametrize("name", ["mechanism_ladder", "timer_or_cursor"])
 def test_cursor_is_valid_under_the_fault_of_the_scenario(name: str, world: World, tmp_path: Path) -> None:
     result = run(catalog.short(name), world, "cursor", 1, tmp_path, Silent())

@@ -24,6 +24,7 @@ NARROW = (
 )
 
 
+@pytest.mark.nightly
 @pytest.mark.live
 @pytest.mark.parametrize("world", ["sim", "live"])
 def test_those_who_come_back_at_once_are_turned_away_and_get_in_later(world: World, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def test_a_server_that_stands_still_for_a_second_costs_everyone_who_wanted_to_se
     assert result.measures["latency"]["end_to_end_service"]["n"] == end_to_end["n"] - end_to_end["infinite"]
 
 
-@pytest.mark.parametrize("driver", EITHER)
+@pytest.mark.nightly
+@pytest.mark.parametrize("driver", ["asyncio", "locust"])
 def test_in_a_closed_loop_the_same_standstill_is_hardly_seen_and_the_run_says_that_it_is_closed(
     driver: Driver, tmp_path: Path
 ) -> None:

@@ -187,7 +187,14 @@ def test_mosquitto_restart_is_the_scenario_it_claims_to_be() -> None:
 @pytest.mark.live
 @pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
 @pytest.mark.parametrize(
-    ("preset", "resumed"), [("qos0", False), ("qos1", False), ("qos2", False), ("qos1_saved", True), ("qos2_saved", True)]
+    ("preset", "resumed"),
+    [
+        ("qos1", False),
+        ("qos1_saved", True),
+        pytest.param("qos0", False, marks=pytest.mark.nightly),
+        pytest.param("qos2", False, marks=pytest.mark.nightly),
+        pytest.param("qos2_saved", True, marks=pytest.mark.nightly),
+    ],
 )
 def test_a_broker_is_killed_under_load_with_proof_and_judged(preset: str, resumed: bool, tmp_path: Path) -> None:
     result = run(SCENARIO.short(), "live", preset, 1, tmp_path, Silent())

@@ -139,6 +139,7 @@ def test_what_is_known_of_zombies() -> None:
         clients.zombie(0, 1)
 
 
+@pytest.mark.nightly
 @pytest.mark.live
 def test_on_the_real_server_windows_are_as_long_and_nothing_is_lost(tmp_path: Path) -> None:
     """Half of the connections are lost; then a NAT forgets those that are silent. A busy machine makes windows longer, never shorter."""

@@ -42,6 +42,7 @@ def test_two_legs_of_the_real_server_lose_nothing(tmp_path: Path) -> None:
     assert [rate["found"] for rate in told["rates"]] == [0] * len(told["rates"])
 
 
+@pytest.mark.nightly
 def test_a_signal_breaks_the_leg_off_and_the_legs_before_are_told(tmp_path: Path) -> None:
     program = soaking(tmp_path, "--leg", 5, "--rate", 200, "--kills-per-minute", 30)
     until = time.monotonic() + 90

@@ -1,0 +1,119 @@
+"""Runs that are there already, made by whoever knows how: two folders of run folders, paired.
+
+Runs make a pair if they are of the same scenario, preset and seed; of several of one seed the first goes with the first. Of a seed whose
+harness failed once and which was run again, the run that says something is taken. Nothing can be played again to see whether what is
+suspected repeats, so the pairs are dealt into two sets, of which the second is held back for that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from model.history.machine import Machine
+from model.history.run_folder import Manifest, RunFolder, is_run
+from model.scenario.paired_comparison import Discarded, Side
+from scenarios.comparing.pairs import SIDES, Pair, Pairs, Which
+from scenarios.comparing.playing import Case, Taken, taken
+from scenarios.running.exits import DAMAGED, MISSING, USAGE, CannotRun
+
+Of = tuple[str, str, str]
+"""Scenario, preset, digest of the scenario."""
+SETS: Final = 2
+"""Into which pairs are dealt."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A run folder, and what it says of itself."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def of(self) -> Of:
+        """What is paired with its like."""
+        return self.manifest.scenario, self.manifest.preset, self.manifest.scenario_digest
+
+
+def found(side: Side) -> list[Found]:
+    """The live runs in a folder, the oldest first. Raises :class:`CannotRun` where there is none."""
+    top = Path(side.given)
+    folders = [top] if is_run(top) else sorted(path for path in top.glob("**/") if is_run(path))
+    runs = [Found(path, RunFolder.open(path).manifest()) for path in folders]
+    live = sorted((run for run in runs if run.manifest.world == "live"), key=lambda run: (run.manifest.started, run.path))
+    if not live:
+        why = (
+            "its runs are simulated, and those are compared exactly, by imbench gate" if runs else "there is no run folder in it"
+        )
+        raise CannotRun(f"{side.given}: {why}; give a folder with live runs", MISSING)
+    return live
+
+
+def commit(runs: list[Found]) -> str:
+    """The one commit that all of them are of; empty where they are of several, or nobody knows."""
+    commits = {run.manifest.commit for run in runs}
+    return commits.pop() if len(commits) == 1 else ""
+
+
+def machine(runs: Mapping[Which, list[Found]]) -> Machine:
+    """The one machine that all runs were made on. Raises :class:`CannotRun` where they are of several."""
+    first = runs["base"][0].manifest.machine
+    for run in chain.from_iterable(runs.values()):
+        other = run.manifest.machine
+        if other.fingerprint != first.fingerprint:
+            raise CannotRun(
+                f"{run.path}: was run on another machine ({_told(other)}) than {runs['base'][0].path} ({_told(first)}); "
+                "compare runs of one machine",
+                DAMAGED,
+            )
+    return first
+
+
+def _told(machine: Machine) -> str:
+    return f"{machine.cpu or 'an unknown CPU'}, {machine.cores} cores, Python {machine.python}"
+
+
+def cases(runs: Mapping[Which, list[Found]]) -> dict[Of, Case]:
+    """What both sides have played. Raises :class:`CannotRun` where there is nothing, or several forms of one scenario."""
+    both = sorted({run.of for run in runs["base"]} & {run.of for run in runs["candidate"]})
+    if not both:
+        raise CannotRun("the two folders have no scenario in the same form with the same preset; run the same in both", USAGE)
+    for one, other in pairwise(both):
+        if one[:2] == other[:2]:
+            raise CannotRun(f"{one[0]} {one[1]} was run in several forms (--short, --set); compare folders with one form", USAGE)
+    return {of: Case(of[0], of[1]) for of in both}
+
+
+def paired(runs: Mapping[Which, list[Found]], cases: Mapping[Of, Case]) -> Pairs:
+    """All pairs, dealt into two sets."""
+    played = Pairs(list(cases.values()))
+    for of, case in cases.items():
+        pairs = list(_pairs(case, {side: [run for run in runs[side] if run.of == of] for side in SIDES}, played.discarded))
+        played.first[case.name], played.again[case.name] = pairs[::SETS], pairs[1::SETS]
+    return played
+
+
+def _pairs(case: Case, runs: Mapping[Which, list[Found]], discarded: list[Discarded]) -> Iterator[Pair]:
+    base, candidate = (_by_seed(case, side, runs[side], discarded) for side in SIDES)
+    for seed in sorted(base.keys() & candidate.keys()):
+        for one, other in zip(base[seed], candidate[seed], strict=False):
+            yield Pair(seed, one, other)
+
+
+def _by_seed(case: Case, side: Which, runs: list[Found], discarded: list[Discarded]) -> dict[int, list[Taken]]:
+    """The runs that say something, by seed."""
+    by_seed: dict[int, list[Taken]] = defaultdict(list)
+    failed = []
+    for run in runs:
+        came = taken(run.path)
+        if came.nothing:
+            failed.append((run.manifest.seed, came.nothing))
+        else:
+            by_seed[run.manifest.seed].append(came)
+    discarded += [Discarded(case.name, side, seed, reason, seed in by_seed) for seed, reason in failed]
+    return by_seed

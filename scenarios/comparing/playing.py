@@ -1,0 +1,123 @@
+"""One run of a side, and what is taken from it.
+
+A revision plays by its own ``imbench run``, in processes and with a store of its own each time: its server, its clients, its load. What it
+recorded is judged here, by one and the same judge for both sides. A run whose harness failed, or whose faults are not proven, says nothing
+of the product.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.checkers.kinds import KINDS
+from model.history.run_folder import METRICS, RunFolder
+from scenarios.comparing.builds import Build
+from scenarios.comparing.measures import Figures, figures
+from scenarios.running.exits import HARNESS_INVALID, SOFTWARE, UNAVAILABLE, CannotRun
+from scenarios.running.processes import Started
+from scenarios.running.run import judge_safely
+
+RUN_S: Final = 900.0
+"""Longest time for one run."""
+_LISTEN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is played: a scenario with some settings, and a preset."""
+
+    scenario: str
+    preset: str = "cursor"
+    settings: tuple[str, ...] = ()
+    short: bool = True
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"{self.scenario} {self.preset}"
+
+    def arguments(self, seed: int, out: Path) -> list[str]:
+        """Of ``imbench``, to play it."""
+        given = ["run", self.scenario, "--world", "live", "--driver", "asyncio", "--preset", self.preset]
+        given += [part for setting in self.settings for part in ("--set", setting)]
+        return [*given, *(["--short"] if self.short else []), "--seed", str(seed), "--out", str(out), "--json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a run came to. ``failing``: what the product did wrong, by kind: how often, and a witness. ``nothing``: why the run says
+    nothing of the product; empty where it does."""
+
+    figures: Figures
+    failing: dict[str, tuple[int, str]]
+    nothing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Plays one side. ``logs`` takes what it says; run folders go below ``runs``."""
+
+    build: Build
+    runs: Path
+    logs: Path
+
+    def play(self, case: Case, seed: int) -> Path | None:
+        """The folder of a new run; None where it left none, which is the harness's failure. Raises :class:`CannotRun` for what another run
+        would not change."""
+        started = Started(
+            "run",
+            self.build.command(*case.arguments(seed, self.runs)),
+            self.logs,
+            cwd=self.build.folder,
+            env=self.build.environment(),
+        )
+        try:
+            line = _last_line(started)
+        finally:
+            started.stop()
+        if line:
+            folder = json.loads(line)["folder"]
+            return Path(folder) if folder else None
+        if (status := started.status) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL):
+            return None
+        raise CannotRun(
+            f"{self.build.folder.name[:12]} cannot play {case.name}: {started.last_words()} (log: {self.logs})",
+            status or SOFTWARE,
+        )
+
+
+def _last_line(started: Started) -> str:
+    """The JSON object that it prints, once it has ended; empty where there was none in time."""
+    found, until = "", time.monotonic() + RUN_S
+    while time.monotonic() < until:
+        line = started.line(_LISTEN_S)
+        if line is None and started.status is not None:
+            break
+        found = line if line and line.startswith("{") else found
+    return found
+
+
+def taken(path: Path) -> Taken:
+    """What came of a run. Raises :class:`model.history.schema.HistoryError`."""
+    folder = RunFolder.open(path)
+    judged = judge_safely(folder.history())
+    failing: dict[str, tuple[int, str]] = {}
+    nothing = [judged.notes[0]] if judged.crashed else []
+    for anomaly in judged.anomalies:
+        if not anomaly["fails"]:
+            continue
+        kind, witness = anomaly["kind"], _witness(anomaly)
+        if KINDS[kind].blame == "product":
+            failing[kind] = (failing.get(kind, (0, ""))[0] + anomaly["count"], witness)
+        else:
+            nothing.append(f"{kind}: {witness}")
+    return Taken(figures(judged.measures, folder.read_json(METRICS)), failing, "; ".join(nothing))
+
+
+def _witness(anomaly: dict[str, Any]) -> str:
+    return next((witness["text"] for witness in anomaly["witnesses"]), "")

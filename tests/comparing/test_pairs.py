@@ -1,0 +1,140 @@
+"""Pairs of runs and what is decided on them, on runs that were never made."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from model.analysis.regressions import ALPHA
+from scenarios.comparing import pairs
+from scenarios.comparing.measures import BY_KEY
+from scenarios.comparing.pairs import Pair, Pairs, Play, Which
+from scenarios.comparing.playing import Case, Taken
+from tests.comparing.planted import CALM, KILL, plays
+
+
+def no_floor(case: Case, measure: str) -> float:
+    return 0.0
+
+
+def nobody(share: float, text: str) -> None:
+    pass
+
+
+def played(run: Play, number: int = 10, cases: tuple[Case, ...] = (CALM, KILL)) -> Pairs:
+    return pairs.play(cases, number, run, no_floor, nobody)
+
+
+def answers(run: Play, floors: pairs.Floors = no_floor) -> dict[tuple[str, str], str]:
+    found = pairs.play((CALM, KILL), 10, run, floors, nobody)
+    return {(one.case, one.measure): one.answer for one in pairs.decided(found, floors)}
+
+
+class TestOrder:
+    def test_both_sides_take_turns_in_being_first_and_cases_take_turns(self) -> None:
+        log: list[tuple[Which, str, int]] = []
+        played(plays(0.0, log=log), number=2)
+        calm, kill = CALM.name, KILL.name
+        assert log == [
+            ("base", calm, 1), ("candidate", calm, 1), ("base", kill, 1), ("candidate", kill, 1),
+            ("candidate", calm, 2), ("base", calm, 2), ("candidate", kill, 2), ("base", kill, 2),
+        ]  # fmt: skip
+
+    def test_what_is_suspected_is_played_again_with_other_seeds_and_nothing_else_is(self) -> None:
+        log: list[tuple[Which, str, int]] = []
+        worse_after_a_kill = plays(0.01, {"recovery_us": 3.0}, log=log)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            taken = worse_after_a_kill(side, case, seed)
+            return Taken({k: v for k, v in taken.figures.items() if case is KILL or k != "recovery_us"}, {})
+
+        played(run)
+        assert {seed for _, case, seed in log if case == CALM.name} == set(range(1, 11))
+        assert {seed for _, case, seed in log if case == KILL.name} == set(range(1, 21))
+
+
+class TestAnswers:
+    def test_builds_that_are_alike_are_equivalent(self) -> None:
+        assert set(answers(plays(0.003)).values()) == {"EQUIVALENT"}
+
+    def test_the_measure_that_is_worse_is_named_and_no_other(self) -> None:
+        found = answers(plays(0.003, {"cpu_gateway_us": 1.3}))
+        assert {key for key, answer in found.items() if answer == "REGRESSED"} == {
+            (CALM.name, "cpu_gateway_us"),
+            (KILL.name, "cpu_gateway_us"),
+        }
+
+    def test_less_goodput_is_worse_and_more_is_better(self) -> None:
+        assert answers(plays(0.003, {"goodput_per_s": 0.8}))[CALM.name, "goodput_per_s"] == "REGRESSED"
+        assert answers(plays(0.003, {"goodput_per_s": 1.2}))[CALM.name, "goodput_per_s"] == "IMPROVED"
+
+    def test_what_the_machine_differs_by_alarms_nobody(self) -> None:
+        def floors(case: Case, measure: str) -> float:
+            return math.log(1.5)
+
+        assert answers(plays(0.003, {"cpu_gateway_us": 1.3}), floors)[CALM.name, "cpu_gateway_us"] == "INCONCLUSIVE"
+
+    def test_figures_stand_there_as_they_were_measured(self) -> None:
+        found = played(plays(0.0, {"rows": 2.0}))
+        rows = next(one for one in pairs.decided(found, no_floor) if one.measure == "rows")
+        assert rows.base == (170.0,) * 10
+        assert rows.candidate == (340.0,) * 10
+        assert (rows.ratio, rows.low, rows.high, rows.again) == pytest.approx((2.0, 2.0, 2.0, 2.0))
+
+
+class TestMissing:
+    def test_a_figure_that_the_candidate_never_has_is_not_green(self) -> None:
+        full = plays(0.003)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            figures = full(side, case, seed).figures
+            return Taken({k: v for k, v in figures.items() if side == "base" or k != "recovery_us"}, {})
+
+        found = {(one.case, one.measure): one for one in pairs.decided(played(run), no_floor)}
+        assert found[KILL.name, "recovery_us"].answer == "INCONCLUSIVE"
+        assert found[KILL.name, "recovery_us"].reason == "the candidate has no such figure"
+
+    def test_what_never_came_is_worse_than_anything_that_did(self) -> None:
+        infinite, one = Taken({"recovery_us": math.inf}, {}), Taken({"recovery_us": 1e6}, {})
+        recovery = BY_KEY["recovery_us"]
+        assert Pair(1, one, infinite).ratio(recovery) == pairs.CLIP
+        assert Pair(1, infinite, one).ratio(recovery) == -pairs.CLIP
+        assert Pair(1, infinite, infinite).ratio(recovery) == 0
+
+
+class TestHarness:
+    @pytest.mark.parametrize(("failures", "missing"), [(1, False), (2, False), (3, True)])
+    def test_a_pair_that_says_nothing_is_played_again_and_at_last_is_missing(self, failures: int, missing: bool) -> None:
+        good, left = plays(0.003), [failures]
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            if (side, case, seed) == ("candidate", KILL, 3) and left[0]:
+                left[0] -= 1
+                return Taken({}, {}, "generator_lag: late")
+            return good(side, case, seed)
+
+        found = played(run)
+        assert len(found.first[KILL.name]) == (9 if missing else 10)
+        assert [(one.seed, one.side, one.replaced) for one in found.discarded] == [(3, "candidate", not missing)] * failures
+
+
+class TestViolations:
+    def test_a_kind_that_the_base_never_has_is_named_with_its_first_run(self) -> None:
+        (found, _) = pairs.violations(played(plays(0.003, failing={"lost": (2, "m1 never came")})))
+        assert (found.case, found.kind, found.seed, found.runs, found.count) == (CALM.name, "lost", 1, 10, 20)
+        assert found.witness == "m1 never came"
+
+    def test_what_the_base_fails_by_too_is_no_news(self) -> None:
+        both = plays(0.003)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            return Taken(both(side, case, seed).figures, {"lost": (1, "")})
+
+        assert not pairs.violations(played(run))
+
+
+@pytest.mark.parametrize(("measures", "least"), [(1, 5), (10, 8), (22, 9), (24, 9), (26, 10)])
+def test_the_fewest_pairs_that_can_prove_anything(measures: int, least: int) -> None:
+    assert pairs.pairs_least(measures, ALPHA) == least
+    assert measures * 0.5**least <= ALPHA < measures * 0.5 ** (least - 1)
