@@ -147,10 +147,10 @@ class Nemesis:
     def _bring_back(self, number: int, role: str) -> None:
         restart = self._down.get(role)
         if restart is not None and restart.fault == number:
-            restart.is_due = True
             if self._hands_over and isinstance(self._faults[number], f.Drain) and not restart.is_gone:
-                self._server(f"start {role}")
+                self._server(f"start {role}")  # once: the end of the old one starts no other
                 return
+            restart.is_due = True
             self._start_if_due(role, restart)
             if not restart.is_gone and isinstance(self._faults[number], f.DiskFull):
                 if self._free(role):

@@ -136,6 +136,16 @@ def test_a_pause_is_over_when_the_process_is_gone(stood: bool) -> None:
     assert stage.recorded == [Kind.FAULT_BEGUN, Kind.FAULT_HEALED] * stood + [Kind.FAULT_BEGUN]
 
 
+def test_a_successor_is_started_once_also_where_the_old_one_goes_before_it_serves() -> None:
+    stage = Stage(Drain(A, 1.0, 2.0), hands_over=True)
+    stage.act()
+    stage.act()
+    assert stage.exited(A, 0)
+    stage.nemesis.started(A, stage.now)
+    assert stage.said == [f"drain {A}", f"start {A}"]
+    assert stage.recorded == [Kind.FAULT_BEGUN, Kind.FAULT_HEALED]
+
+
 def test_who_ends_unasked_is_an_accident() -> None:
     stage = Stage(Pause(A, 1.0, 2.0))
     stage.act()
