@@ -129,7 +129,7 @@ def test_by_hand_nobody_is_let_play_who_would_find_no_descriptor(secret_file: Pa
     monkeypatch.setattr(by_hand, "most", lambda: 1_024)
     options = msgspec.structs.replace(OPTIONS, secret_file=str(secret_file))
     assert len(by_hand.prepare(options, 924).play.population.users) == 924
-    with pytest.raises(JobError, match="925 users; .* one process can play 924"):
+    with pytest.raises(JobError, match=r"925 users; .* one process can play 924"):
         by_hand.prepare(options, 925)
     assert by_hand.job(options, 925, workers=2).workers == 2
 
