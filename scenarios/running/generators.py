@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,6 +36,9 @@ GENERATORS_MAX: Final = 64
 """Processes: more than the cores of a host this is run on; each plans the whole run."""
 ALLOW_VARIABLE: Final = "IMBENCH_ALLOW_HOSTS"
 """Where load processes look for hosts beside the loopback that may be loaded (:mod:`loadgen.driver`)."""
+_LISTEN: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]]+|[0-9a-fA-F:.]*::[0-9a-fA-F:.]*))(?::(?P<port>[0-9]{1,5}))?"
+)
 PORTS_MAX: Final = 28_000
 """Connections from one address to one listener."""
 
@@ -57,10 +61,10 @@ def fleet(driver: str, generators: int, workers: int, listen: str) -> Fleet:
         raise CannotRun("--generators and --workers exclude each other; give one of them")
     if workers and driver != "locust":
         raise CannotRun(f"--workers are Locust's, and --driver is {driver}; leave one of them out")
-    host, _, port = listen.rpartition(":") if listen.count(":") == 1 else (listen, "", "0")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise CannotRun(f"--listen {listen}: give a host, or host:port")
-    return Fleet(generators, workers, host.strip("[]"), int(port))
+    found = _LISTEN.fullmatch(listen)
+    if found is None or int(found["port"] or 0) > 65535:
+        raise CannotRun(f"--listen {listen}: give a host, or host:port, an address of IPv6 in brackets")
+    return Fleet(generators, workers, found["v6"] or found["host"], int(found["port"] or 0))
 
 
 def room() -> int:

@@ -72,6 +72,8 @@ def test_what_does_not_fit_is_refused_in_one_line_that_says_what_would(scenario:
         ("asyncio", 0, 2, "127.0.0.1", "--workers are Locust's"),
         ("locust", 0, 2, "127.0.0.1:x", "--listen 127.0.0.1:x"),
         ("locust", 0, 2, "", "--listen"),
+        ("locust", 0, 2, "[::1:5557", "in brackets"),
+        ("locust", 0, 2, "1:2:3", "in brackets"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -83,7 +85,9 @@ def test_options_that_do_not_go_together_are_refused(
 
 def test_where_to_listen_may_name_a_port() -> None:
     assert fleet("locust", 0, 2, "192.0.2.1:5557") == Fleet(0, 2, "192.0.2.1", 5557)
-    assert fleet("locust", 0, 2, "::1") == Fleet(0, 2, "::1", 0)
+    assert fleet("locust", 0, 2, "::1") == fleet("locust", 0, 2, "[::1]") == Fleet(0, 2, "::1", 0)
+    assert fleet("locust", 0, 2, "[::1]:5557") == Fleet(0, 2, "::1", 5557)
+    assert fleet("locust", 0, 2, "localhost:5557") == Fleet(0, 2, "localhost", 5557)
 
 
 def test_processes_come_from_addresses_of_their_own_where_the_ports_of_one_do_not_suffice() -> None:
