@@ -20,6 +20,7 @@ from loadgen.driver import JobError, check_targets
 from loadgen.player import Identity, Play
 from model.core.policies import PRESETS
 from model.scenario import Scenario
+from model.scenario.descriptors import most
 from model.scenario.job import DEVICES_PER_PLAY, Endpoint, LoadJob, new_devices, parse_gateways
 from model.workload.population import PopulationPlan
 from model.workload.schedule import WorkloadPlan
@@ -27,6 +28,8 @@ from model.workload.schedule import WorkloadPlan
 USERS_DEFAULT = 200
 USERS_MAX = 19_000
 """Sockets one process may hold, less some for itself."""
+DESCRIPTORS_KEPT = 100
+"""Of those that a process may have, for itself: files, Locust's page and its connections to workers."""
 RATE_MAX = 50_000.0
 """Sends per second; beyond what one process can do, and far from what a typing error can."""
 DURATION_MAX_S = 3600.0
@@ -66,7 +69,7 @@ def prepare(options: Options, users: int) -> Hand:
 def job(options: Options, users: int, workers: int = 0) -> LoadJob:
     """The same as a job, which leaves nothing behind; for so many workers. Raises :class:`loadgen.driver.JobError`."""
     gateways = gateways_of(options.gateways)
-    _check(options, users, max(1, workers))
+    _check(options, users, workers)
     scenario = Scenario(
         "by_hand",
         "What does this server do under this load?",
@@ -135,13 +138,18 @@ def read_secret(path: str) -> bytes:
         raise JobError(f"--im-secret-file {path}: holds neither hexadecimal digits nor a server's configuration") from error
 
 
-def _check(options: Options, users: int, processes: int) -> None:
+def _room() -> int:
+    """Users that this process can play."""
+    return min(USERS_MAX, most() - DESCRIPTORS_KEPT)
+
+
+def _check(options: Options, users: int, workers: int) -> None:
+    room = workers * USERS_MAX if workers else _room()  # what a worker's machine lets it have is not known here
     if options.preset not in PRESETS:
         raise JobError(f"--im-preset: there is no {options.preset!r}; known are {', '.join(PRESETS)}")
-    if not 2 <= users <= min(processes * USERS_MAX, DEVICES_PER_PLAY - 1):
-        raise JobError(
-            f"{users} users; a conversation needs 2, and one process can play {USERS_MAX}, a play {DEVICES_PER_PLAY - 1}"
-        )
+    if not 2 <= users <= min(room, DEVICES_PER_PLAY - 1):
+        one = USERS_MAX if workers else room
+        raise JobError(f"{users} users; a conversation needs 2, and one process can play {one}, a play {DEVICES_PER_PLAY - 1}")
     if not 0 < options.rate <= RATE_MAX:
         raise JobError(f"--im-rate: {options.rate:g} sends per second; give more than 0 and at most {RATE_MAX:g}")
     if not 0 < options.duration_s <= DURATION_MAX_S:

@@ -24,6 +24,7 @@ from loadgen.health import Counts, Health
 from loadgen.player import Identity, Play, Player, Watcher
 from model.history.recorder import FileRecorder, Recorder, Rows
 from model.history.schema import ROW, HistoryError
+from model.scenario.descriptors import raise_limit
 from model.scenario.job import JOB_VARIABLE, READY_LINE, LoadJob, read_job
 from model.workload.schedule import Schedule
 
@@ -97,6 +98,7 @@ class Prepared:
     def __init__(self, job: LoadJob, make: Callable[[Recorder, RunClock], Playable]) -> None:
         """Open the recording. Raises :class:`JobError`, and :class:`model.history.schema.HistoryError` for the recording."""
         check_targets((endpoint.host for endpoint in job.gateways), allowed_by_environment())
+        raise_limit()  # Locust asks for 10,000 descriptors, asyncio for none
         self.job = job
         self.clock = RunClock()
         self.gateways = [(endpoint.host, endpoint.port) for endpoint in job.gateways]

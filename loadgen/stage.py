@@ -44,6 +44,7 @@ from loadgen.latencies import Latencies
 from loadgen.machines import Says, WireBoard, clock, here, pieces
 from loadgen.player import Player
 from loadgen.statistics import METHOD, feed
+from model.scenario.descriptors import raise_limit
 from model.scenario.job import LoadJob
 from model.scenario.pulse import keep_pulse
 
@@ -234,6 +235,7 @@ class Stage:
 
     def _set_by_hand(self, users: int) -> Any:
         hand = by_hand.prepare(by_hand.options_of(self._environment), users)
+        raise_limit()
         clock = RunClock()
         latencies = Latencies(self.report, hand.play.schedule)
         nodes = {index: index + 1 for index in range(len(hand.gateways))}

@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import socket
 import sys
@@ -33,6 +32,7 @@ from typing import Any, NoReturn
 import uvloop
 
 from model.core import limits
+from model.scenario.descriptors import raise_limit
 from model.scenario.pulse import keep_pulse
 from reference_server import stages
 from reference_server.config import ConfigError, ServerConfig, read_config
@@ -155,7 +155,7 @@ def say_ready(line: str) -> None:
 
 def run(name: str, serve: Callable[[asyncio.Event], Awaitable[int]], *, until_stdin_ends: bool) -> int:
     """Run a role to its end and return its exit code. ``serve`` gets the event that asks it to stop."""
-    _raise_descriptor_limit()
+    raise_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(_serve(name, serve, until_stdin_ends))
@@ -207,10 +207,3 @@ def _end_on_bug(name: str, context: dict[str, Any]) -> None:
         traceback.print_exception(error)
     sys.stderr.flush()
     os._exit(SOFTWARE)
-
-
-def _raise_descriptor_limit() -> None:
-    """As many connections as this process may have: the soft limit of many systems is 1024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

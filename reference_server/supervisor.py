@@ -154,7 +154,7 @@ class Child:
         """Its process as a child of its own, so that it can have another."""
         leaver = Child(self.role, self.command, self.port, self.log and self.log.parent, self.also)
         leaver.called, leaver.process, leaver.ready_s, leaver.ending = self.called, self.process, self.ready_s, True
-        self.process = None
+        leaver.output, self.process = self.output, None
         return leaver
 
     def next_delay_s(self, now_s: float) -> float:
@@ -256,6 +256,9 @@ class Supervisor:
         """Start a process for a role whose last one is still leaving: it has let go of its port, and goes on for its clients."""
         leaver = child.aside()
         self._leaving.append(leaver)
+        output = leaver.process.stdout if leaver.process else None
+        if output is not None and output.fileno() in self._selector.get_map():  # what it still says is not its successor's
+            self._selector.modify(output, selectors.EVENT_READ, partial(self._read_output, leaver, output))
         self._start(child)
 
     def _read_output(self, child: Child, output: IO[bytes]) -> None:

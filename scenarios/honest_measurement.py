@@ -167,10 +167,10 @@ def _told(rows: pd.DataFrame) -> str:
     counted = rows.dropna(subset=["runs"])
     if counted.empty:
         return "not counted: the harness failed"
-    taken = "valid" if counted["valid"].all() else "harness_invalid" if counted["harness_invalid"].all() else "invalid"
-    mixed = counted[["valid", "harness_invalid"]].nunique().max() > 1
+    verdicts = counted["verdict"].unique()
+    taken = verdicts[0] if len(verdicts) == 1 else "mixed verdicts"
     p99_ms = counted["end_to_end_p99_ms"].astype(float).median()
-    return f"{p99_ms:.3g} ms, {'mixed verdicts' if mixed else taken}, {counted['sends'].astype(float).median():.0f} messages"
+    return f"{p99_ms:.3g} ms, {taken}, {counted['sends'].astype(float).median():.0f} messages"
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from model.history.schema import Contract, Kind, Via
 from model.scenario import AckLost, Cut, Fault, HalfOpen, Kill, Roam, Scenario
@@ -167,7 +168,9 @@ SWEEP = Sweep(
 def figures(run: Finished) -> Figures:
     """What users lost, saw twice and saw out of order, and what it cost; loss in pairs of a message and a device that it was owed to."""
     history, spent, measures = run.history, cpu(run), run.judged.measures
-    shown = len(history.rows_of(Kind.DELIVER)) - int((history.via[history.rows_of(Kind.DELIVER)] == Via.OWN).sum())
+    deliveries = history.rows_of(Kind.DELIVER)
+    shown_us = history.t_us[deliveries[history.via[deliveries] != Via.OWN]]
+    shown, measured = len(shown_us), _measured(run.scenario, shown_us)
     frames = len(history.rows_of(Kind.ATTEMPT)) + len(history.rows_of(Kind.WIRE))
     lost = measures.get("owed", {}).get("lost_pairs")
     found = common(run.judged)
@@ -177,8 +180,13 @@ def figures(run: Finished) -> Figures:
         "lost_pairs": None if lost is None else float(lost),
         "shown": float(shown),
         "frames_per_delivery": frames / shown if shown else None,
-        "cpu_us_per_delivery": 1e6 * cpu_s / shown if shown else None,
+        "cpu_us_per_delivery": 1e6 * cpu_s / measured if measured else None,
     }
+
+
+def _measured(scenario: Scenario, t_us: np.ndarray) -> int:
+    """How many of some instants are in the time whose CPU is counted: from the end of the warm-up to the end of the load."""
+    return int(((t_us >= scenario.at_us(scenario.warm_up_s)) & (t_us < scenario.at_us(scenario.duration_s))).sum())
 
 
 if __name__ == "__main__":

@@ -110,11 +110,10 @@ def figures(run: Finished) -> Figures:
 def _cost_us(run: Finished) -> float | None:
     """CPU of the whole server, its storage thread with it, for a send with its ack and its deliveries.
 
-    In the time of the load, of a simulated run without its warm-up. To be compared in calm: the start of a process costs, too.
+    From the end of the warm-up on, in either world. To be compared in calm: the start of a process costs, too.
     """
     server = [of for name, of in run.counters.items() if name in ("business", "storage") or name.startswith("gateway")]
-    begin_s = run.scenario.warm_up_s if run.world == "sim" else 0.0
-    sends = run.history.t_us[run.history.rows_of(Kind.INTEND)] >= run.scenario.at_us(begin_s)
+    sends = run.history.t_us[run.history.rows_of(Kind.INTEND)] >= run.scenario.at_us(run.scenario.warm_up_s)
     return sum(of.get("measured_cpu_us", of["cpu_us"]) for of in server) / sends.sum() if sends.any() else None
 
 

@@ -28,8 +28,8 @@ LAG_SHARE = 0.05
 STEAL_MAX = 0.10
 """Share of the host's CPU that others may have in any second: beyond it both the load and the server are slower than they are."""
 LOOP_LAG_MAX_US = 20_000
-"""p99 of how late the event loop of the generator, or of the proxy, comes to what is due. More than a send may be late: it is looked at
-twenty times a second, so in ten seconds one hiccup of the machine is the p99."""
+"""p99 of how late the event loop of the generator, or of the proxy, comes to what is due, at twenty instants a second. More than a send may
+be late: in a run of ten seconds one hiccup of the machine, of an eighth of a second, is the p99."""
 CLOSED_NOTE = "closed loop: senders waited for their answers, so what nobody sent while the system was slow is in no latency"
 CPU_MAX = 0.70
 """Share of its core above which a generator no longer sends on time for sure."""

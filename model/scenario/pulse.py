@@ -7,6 +7,10 @@ had, a SIGSTOP. The reader maps or reads the file at any instant; nobody is aske
 The file is 64-bit integers in the machine's byte order: how many beats there were, then a ring of the last ``RING`` latenesses in
 microseconds. A beat is written before it is counted, so that a reader sees whole ones; a killed process leaves its last.
 
+Beats are due at fixed steps, and one that was missed is noted as late as it was when the loop came back to it. A second's standstill is
+twenty late beats, not one: else a share of beats would say next to nothing of a share of time (coordinated omission, as in a closed
+loop).
+
 Prior art: event-loop lag as monitors of Node.js have it (``perf_hooks.monitorEventLoopDelay``), with a timer that is due at fixed steps.
 """
 
@@ -19,6 +23,7 @@ from pathlib import Path
 
 PULSE_VARIABLE = "IMBENCH_PULSES"
 BEAT_S = 0.05
+BEAT_NS = round(BEAT_S * 1e9)
 """Twenty beats a second: a stall of a tenth of a second is never missed, and a beat of some ten microseconds costs 0.02 % of a core."""
 RING = 256
 """Beats that are kept: more than ten seconds of them, so that one look a second misses none."""
@@ -43,15 +48,24 @@ class Pulse:
 
     def begin(self) -> None:
         """Have the loop beat from now on, until it ends."""
-        self._due_ns = self._clock_ns() + round(BEAT_S * 1e9)
+        self._due_ns = self._clock_ns() + BEAT_NS
         self._call_later(BEAT_S, self.beat)
 
     def beat(self) -> None:
-        """Note how late it is, and beat again."""
+        """Note how late it is, and how late those are that were due meanwhile, as many as are kept; and beat again."""
+        now_ns = self._clock_ns()
+        self._due_ns = max(self._due_ns, now_ns - (RING - 1) * BEAT_NS)
+        self._note(now_ns)
+        while self._due_ns <= now_ns:
+            self._note(now_ns)
+        self._call_later((self._due_ns - now_ns) / 1e9, self.beat)
+
+    def _note(self, now_ns: int) -> None:
+        """The beat that is due, a timer that came early being in time; the next is due a step later."""
         ring = self._ring
-        ring[1 + ring[0] % RING] = max(0, self._clock_ns() - self._due_ns) // 1000
+        ring[1 + ring[0] % RING] = max(0, now_ns - self._due_ns) // 1000
         ring[0] += 1
-        self.begin()
+        self._due_ns += BEAT_NS
 
 
 def keep_pulse(call_later: CallLater, clock_ns: Callable[[], int]) -> None:

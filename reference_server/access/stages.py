@@ -40,11 +40,11 @@ STANDS: dict[str, Callable[[AccessShell], bool]] = {
 
 
 def _arm(shell: AccessShell, stage: str) -> Disarm:
-    loop, stands, stood = asyncio.get_running_loop(), STANDS[stage], False
+    loop, stands, armed, stood = asyncio.get_running_loop(), STANDS[stage], True, False
 
     def end_turn() -> None:
         nonlocal stood
-        if not stands(shell):
+        if not armed or not stands(shell):  # a turn may have planned its end before it was disarmed
             shell.flush()
         elif stage == "forwarded":
             stood = True
@@ -56,7 +56,8 @@ def _arm(shell: AccessShell, stage: str) -> Disarm:
             end_at(stage)
 
     def disarm() -> bool:
-        shell.end_turn = shell.flush
+        nonlocal armed
+        armed, shell.end_turn = False, shell.flush
         return not stood
 
     shell.end_turn = end_turn

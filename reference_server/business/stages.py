@@ -47,11 +47,11 @@ STANDS: dict[str, Callable[[BusinessShell], bool]] = {"received": _queues, "acke
 
 
 def _at_end_of_turn(shell: BusinessShell, stage: str) -> Disarm:
-    loop, stands, stood = asyncio.get_running_loop(), STANDS[stage], False
+    loop, stands, armed, stood = asyncio.get_running_loop(), STANDS[stage], True, False
 
     def end_turn() -> None:
         nonlocal stood
-        if not stands(shell):
+        if not armed or not stands(shell):  # a turn may have planned its end before it was disarmed
             shell.flush()
             return
         stood = True  # the turn stays planned: nothing follows
@@ -63,7 +63,8 @@ def _at_end_of_turn(shell: BusinessShell, stage: str) -> Disarm:
         loop.call_soon(end_when_written, stage, [link.transport for link in links])
 
     def disarm() -> bool:
-        shell.end_turn = shell.flush
+        nonlocal armed
+        armed, shell.end_turn = False, shell.flush
         return not stood
 
     shell.end_turn = end_turn

@@ -141,14 +141,14 @@ def _block(case: Case, doors: list[Door], directions: tuple[int, ...]) -> None:
         return
     for door in doors:
         for direction in directions:
-            door.blocked[direction] = True
+            door.blocked[direction] += 1
 
     async def undo() -> None:
         case.count = sum(door.held_bytes for door in doors) - before
         for door in doors:
             for direction in directions:
-                door.blocked[direction] = False
-            door.pump()
+                door.blocked[direction] -= 1
+            door.rerate()
         case.healed()
 
     case.undo = undo

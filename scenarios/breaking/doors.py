@@ -45,7 +45,8 @@ class DoorPlan(msgspec.Struct, frozen=True):
 
 
 class Door:
-    """All connections through one place. By direction: ``blocked`` (nothing passes), ``looks`` (of faults at what passes)."""
+    """All connections through one place. By direction: ``blocked`` (by how many faults; nothing passes), ``looks`` (of faults at what
+    passes)."""
 
     def __init__(self, plan: DoorPlan, seed: int, loop: asyncio.AbstractEventLoop) -> None:
         self.plan, self.loop, self.in_units = plan, loop, plan.in_units
@@ -54,7 +55,7 @@ class Door:
         self._server: asyncio.AbstractServer | None = None
         self._pipes: dict[Pipe, None] = {}  # in the order in which they came
         self._opening: set[asyncio.Task[None]] = set()
-        self.blocked = [False, False]
+        self.blocked = [0, 0]
         self.looks: tuple[list[Look], list[Look]] = ([], [])
         self.bit_s = self.slow_bit_s = 0.0
         self.slow: frozenset[int] = frozenset()
@@ -194,14 +195,9 @@ class Door:
         return max(now + self.delay_s + luck * self.jitter_s, before_s)
 
     def rerate(self) -> None:
-        """A bandwidth has changed."""
+        """A bandwidth has changed, or what was in the way no longer is."""
         for lane in self._lanes():
             lane.rerate()
-
-    def pump(self) -> None:
-        """What was in the way no longer is."""
-        for lane in self._lanes():
-            lane.pump()
 
     def _lanes(self) -> list[Lane]:
         return [lane for pipe in list(self._pipes) for lane in (pipe.up, pipe.down)]

@@ -7,7 +7,8 @@ Rules of the file:
   dated to its order, once it is proven: its clients may notice before waitpid does. A kill that waits for a stage is dated by the process,
   which says where it stands before it kills itself.
 - What has nothing to strike (a role that is down already, a disk that is stalled already) begins nothing, as in the simulated world.
-- A role that ends without a fault that wanted it to is an accident: the caller is told.
+- A role that ends without a fault that wanted it to, or otherwise than that fault ends it, is an accident: the caller is told. So is the
+  end of a successor that has not served yet: it is not started again and again.
 - While a node is down the proxy's door to it is shut, so that clients are refused as they would be without a proxy.
 """
 
@@ -89,6 +90,8 @@ class Nemesis:
         self._down: dict[str, _Restart] = {}
         self._paused: dict[str, int] = {}
         """Roles that stand still, or are about to, and by which fault."""
+        self._standing: set[int] = set()
+        """Pauses that have begun and are not over."""
         self._stepped: set[int] = set()
         self._lock: sqlite3.Connection | None = None
 
@@ -144,14 +147,14 @@ class Nemesis:
     def _bring_back(self, number: int, role: str) -> None:
         restart = self._down.get(role)
         if restart is not None and restart.fault == number:
-            restart.is_due = True
             if self._hands_over and isinstance(self._faults[number], f.Drain) and not restart.is_gone:
-                self._server(f"start {role}")
+                self._server(f"start {role}")  # once: the end of the old one starts no other
                 return
+            restart.is_due = True
             self._start_if_due(role, restart)
             if not restart.is_gone and isinstance(self._faults[number], f.DiskFull):
-                self._down.pop(role)  # nothing was written meanwhile
-                self._free(role)
+                if self._free(role):
+                    self._down.pop(role)  # nothing was written meanwhile
             elif not restart.is_gone and f.stage(self._faults[number]):
                 self._server(f"disarm {role}")  # it has not stood there, or its end is on its way to us
 
@@ -171,20 +174,18 @@ class Nemesis:
 
     def exited(self, role: str, status: int, now: int) -> bool:
         """A process has ended; False where no fault had wanted it to."""
-        self._paused.pop(role, None)
+        self.resumed(role, now)  # who has gone stands still no more
         restart = self._down.get(role)
-        if restart is None:
+        if restart is None or restart.is_gone:
             return False
         restart.is_gone = True
         if not restart.is_deaf and not restart.is_back:
             self._say({"do": "shut", "node": role})
         fault = self._faults[restart.fault]
-        if f.stage(fault) and not restart.has_stood:
+        if status != _ENDS[type(fault)] or (f.stage(fault) and not restart.has_stood):
             return False
-        if status == _ENDS[type(fault)]:
-            was_ordered = not isinstance(fault, f.DiskFull)
-            self._begun(restart.fault, restart.ordered_us if was_ordered else now, 1)
-            restart.is_proven = True
+        was_ordered = not isinstance(fault, f.DiskFull)
+        self._begun(restart.fault, restart.ordered_us if was_ordered else now, 1)
         if restart.is_back:
             self._over(role, restart, now)
         else:
@@ -204,8 +205,7 @@ class Nemesis:
     def _over(self, role: str, restart: _Restart, now: int) -> None:
         """The old process has gone and the new one serves, in whatever order."""
         del self._down[role]
-        if restart.is_proven:
-            self._healed(restart.fault, now, 1)
+        self._healed(restart.fault, now, 1)
 
     def stepped(self, role: str, now: int) -> None:
         """A process reads another time. The oldest jump of it that is not proven yet is meant."""
@@ -228,12 +228,14 @@ class Nemesis:
     def paused(self, role: str, now: int) -> None:
         """A process stands still."""
         if role in self._paused:
+            self._standing.add(self._paused[role])
             self._begun(self._paused[role], now, 1)
 
     def resumed(self, role: str, now: int) -> None:
         """It goes on."""
         number = self._paused.pop(role, None)
-        if number is not None:
+        if number in self._standing:
+            self._standing.discard(number)
             self._healed(number, now, 1)
 
     # the disk ------------------------------------------------------------------------------------------------------------------------
@@ -256,8 +258,14 @@ class Nemesis:
         """Let no file of a process grow: a write that would is refused by the kernel."""
         psutil.Process(self._pid(role)).rlimit(psutil.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
 
-    def _free(self, role: str) -> None:
-        psutil.Process(self._pid(role)).rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    def _free(self, role: str) -> bool:
+        """Let them grow again; False where the process has ended of it, which is on its way to us."""
+        try:
+            process = psutil.Process(self._pid(role))
+            process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            return bool(process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
 
     def _unstall(self, number: int) -> None:
         if self._lock is not None:
@@ -289,10 +297,10 @@ class Nemesis:
 class _Restart:
     """A role that a fault has taken down, from the order to its return."""
 
-    __slots__ = ("fault", "has_stood", "is_back", "is_deaf", "is_due", "is_gone", "is_proven", "ordered_us")
+    __slots__ = ("fault", "has_stood", "is_back", "is_deaf", "is_due", "is_gone", "ordered_us")
 
     def __init__(self, fault: int, ordered_us: int, is_deaf: bool) -> None:
         self.fault, self.ordered_us, self.is_deaf = fault, ordered_us, is_deaf
-        self.is_due = self.is_gone = self.is_back = self.is_proven = False
+        self.is_due = self.is_gone = self.is_back = False
         self.has_stood = False
         """At the stage that a kill waits for."""

@@ -9,7 +9,8 @@ Rules of the file:
 - A pipe that has *vanished* takes bytes and gives none, and passes no end on: neither end is told anything.
 - Where faults look at frames, a lane passes whole units only (frames of clients, batches of roles); both kinds begin with their length.
 - On a slow wire a write is a segment, with its headers, as it is in the simulated world.
-- Timers are those of the loop, which counts whole milliseconds.
+- Timers are those of the loop, which counts whole milliseconds. A wire does not wait for them: what stands in line is on it as soon as
+  what was before it is off, so that bytes come as many a second as they should, each a millisecond late at most.
 
 Prior art: Toxiproxy's toxics; Linux netem. Unlike netem it needs no privileges and knows frames; unlike a network it does not lose
 segments, so what waits in a hole passes when it is healed and not at a retransmission after that.
@@ -148,6 +149,7 @@ class Lane:
         "_timer",
         "_units",
         "_waiting",
+        "_wire_free_s",
         "direction",
         "ended",
         "pipe",
@@ -160,7 +162,8 @@ class Lane:
         self._waiting: deque[_Item] = deque()
         self._held = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._on_wire_until_s = 0.0
+        self._on_wire_until_s = 0.0  # the first that waits; 0: it is not on the wire yet
+        self._wire_free_s = 0.0  # since when
         self._crowded, self._is_reading = False, True
         self.ended = False  # the stream's end has come in
 
@@ -255,12 +258,13 @@ class Lane:
             if wait_s > 0:
                 self._timer = self._loop.call_later(wait_s, self.pump)
                 return
+            self._wire_free_s = max(self._wire_free_s, self._on_wire_until_s)
             self._on_wire_until_s = 0.0
             self._pass(self._waiting.popleft())
 
     def rerate(self) -> None:
-        """The bandwidth has changed: what is being put on the wire begins anew."""
-        self._on_wire_until_s = 0.0
+        """The bandwidth has changed, or nothing passed for a while: what is being put on the wire begins anew."""
+        self._on_wire_until_s, self._wire_free_s = 0.0, self._loop.time()
         self.pump()
 
     def _wait_s(self, item: _Item) -> float:
@@ -268,7 +272,8 @@ class Lane:
         rate = self.rate_bit_s
         if rate and item.data:
             if not self._on_wire_until_s:
-                self._on_wire_until_s = max(self._loop.time(), item.due_s) + 8 * (len(item.data) + SEGMENT_HEADER_BYTES) / rate
+                takes_s = 8 * (len(item.data) + SEGMENT_HEADER_BYTES) / rate
+                self._on_wire_until_s = max(self._wire_free_s, item.due_s) + takes_s
             return self._on_wire_until_s
         return item.due_s
 

@@ -26,6 +26,7 @@ import msgspec
 import uvloop
 
 from model.scenario import Scenario, faults
+from model.scenario.descriptors import raise_limit
 from model.scenario.pulse import keep_pulse
 from scenarios.breaking.deeds import DEEDS, Case
 from scenarios.breaking.doors import Door, DoorPlan
@@ -119,6 +120,7 @@ def _read(commands: asyncio.Queue[bytes | None], rest: bytearray) -> None:
 def main() -> int:
     """The command line of ``python -m scenarios.breaking.proxy``."""
     job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=ProxyJob)
+    raise_limit()
     uvloop.run(_serve(job))
     return 0
 

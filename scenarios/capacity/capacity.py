@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, median
@@ -136,19 +137,31 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def measure(task: Task, folder: Path, progress: Progress, times: ServiceTimes | None) -> Result:
-    """Search, and leave the result in ``folder``. Raises :class:`scenarios.running.exits.CannotRun` and ``HistoryError``."""
+    """Search, and leave the result in ``folder``, of what was played if something ends it. Raises
+    :class:`scenarios.running.exits.CannotRun` and ``HistoryError``."""
+    played_so_far = list[Trial]()
 
     def play(rate_per_s: float, seed: int) -> Trial:
         scenario = trial.at_rate(task.scenario, rate_per_s)
         played = run_to_an_answer(scenario, task.world, task.preset, seed, folder / "runs", progress, task.driver, times)
         if played.interrupted:
             raise Interrupted(played.interrupted)
-        return trial.of(played, scenario)
+        played_so_far.append(trial.of(played, scenario))
+        return played_so_far[-1]
 
-    trials, interrupted = searched(task.plan, play, lambda point: progress.say(said(point, task.promises[0])))
+    try:
+        trials, interrupted = searched(task.plan, play, lambda point: progress.say(said(point, task.promises[0])))
+    except BaseException:  # whatever it is, hours may have been played before it
+        with suppress(OSError):
+            _leave(concluded(task, played_so_far, times), folder)
+        raise
     result = concluded(task, trials, times, interrupted)
-    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    _leave(result, folder)
     return result
+
+
+def _leave(result: Result, folder: Path) -> None:
+    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
 def searched(plan: Plan, play: Play, tell: Callable[[Point], None]) -> tuple[list[Trial], int]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from scenarios.running.generators import room
+from scenarios.running.generators import PORTS_MAX, room
 from scenarios.targets import mosquitto
 
 PYTHON_MIN = (3, 11)
@@ -82,7 +82,8 @@ def _cores() -> Finding:
 def _descriptors() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     state = "ok" if hard >= 1_100 else "note"
-    return Finding(state, "descriptors", f"{soft} a process, at most {hard}: {room()} live users a load process or a gateway")
+    users = f"{min(room(), PORTS_MAX)} live users a load process, {room()} a gateway"
+    return Finding(state, "descriptors", f"{soft} a process, at most {hard}: {users}")
 
 
 def _sqlite() -> Finding:

@@ -37,6 +37,8 @@ def _obstacles(target: Target, scenario: Scenario, world: World) -> Iterator[str
         yield f"on {target.NAME} there is no fault of kind {', '.join(kinds)}"
     if any(isinstance(fault, Kill) and fault.node != "gateway-1" for fault in scenario.faults):
         yield f"{target.NAME} is one process, gateway-1, and the scenario kills another"
+    if any(isinstance(fault, Kill) and fault.stage for fault in scenario.faults):
+        yield f"nobody knows where {target.NAME} stands with a message, and the scenario kills it at a stage"
     if scenario.workload.personas:
         yield f"the scenario's people close their apps, and clients of {target.NAME} stay"
     if isinstance(scenario.workload.arrivals, Closed):

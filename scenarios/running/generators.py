@@ -7,14 +7,16 @@ Rules of the file:
 - Users beyond one process's room are shared out to more processes unasked; which device does what is the schedule's in any case.
 - Gateways must have room for everyone too, also while a fault keeps one of them away: else the run would blame the server for a limit
   of this machine.
-- Towards one listener an address has 28,232 ports on Linux as it comes; with more users than that, each process comes from an address
-  of its own, 127.0.0.2 and on.
+- Towards one listener an address has 28,232 ports on Linux as it comes, and all users may come to be on one gateway. So however many
+  descriptors there are, no process has more connections than that; with more users, each process comes from an address of its own,
+  127.0.0.2 and on. A proxy has one address.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import resource
+import os
+import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +27,7 @@ import msgspec
 import psutil
 
 from model.scenario import Scenario
+from model.scenario.descriptors import most
 from model.scenario.job import Part
 from scenarios.breaking.nemesis import door_plans
 from scenarios.running.exits import CannotRun
@@ -33,6 +36,9 @@ GENERATORS_MAX: Final = 64
 """Processes: more than the cores of a host this is run on; each plans the whole run."""
 ALLOW_VARIABLE: Final = "IMBENCH_ALLOW_HOSTS"
 """Where load processes look for hosts beside the loopback that may be loaded (:mod:`loadgen.driver`)."""
+_LISTEN: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]]+|[0-9a-fA-F:.]*::[0-9a-fA-F:.]*))(?::(?P<port>[0-9]{1,5}))?"
+)
 PORTS_MAX: Final = 28_000
 """Connections from one address to one listener."""
 
@@ -55,15 +61,15 @@ def fleet(driver: str, generators: int, workers: int, listen: str) -> Fleet:
         raise CannotRun("--generators and --workers exclude each other; give one of them")
     if workers and driver != "locust":
         raise CannotRun(f"--workers are Locust's, and --driver is {driver}; leave one of them out")
-    host, _, port = listen.rpartition(":") if listen.count(":") == 1 else (listen, "", "0")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise CannotRun(f"--listen {listen}: give a host, or host:port")
-    return Fleet(generators, workers, host.strip("[]"), int(port))
+    found = _LISTEN.fullmatch(listen)
+    if found is None or int(found["port"] or 0) > 65535:
+        raise CannotRun(f"--listen {listen}: give a host, or host:port, an address of IPv6 in brackets")
+    return Fleet(generators, workers, found["v6"] or found["host"], int(found["port"] or 0))
 
 
 def room() -> int:
     """Connections that one process may hold."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = most()
     return limit - max(100, limit // 20)
 
 
@@ -71,13 +77,14 @@ def parts(scenario: Scenario, fleet: Fleet, room: int) -> list[Part]:
     """The parts of a run's load, a process each. Raises :class:`CannotRun` where somebody would find no room."""
     users = scenario.population.users
     _check_server(scenario, users, room)
-    needed, told = -(-users // room), fleet.workers or fleet.generators
+    held = min(room, PORTS_MAX)
+    needed, told = -(-users // held), fleet.workers or fleet.generators
     option = "--workers" if fleet.workers else "--generators"
     if told > min(users, GENERATORS_MAX):
         raise CannotRun(f"{option} {told}: give at most {min(users, GENERATORS_MAX)}")
     if told and told < needed:
         raise CannotRun(
-            f"{option} {told}: {users} users are too many, a process may hold {room} connections here; give at least {needed}"
+            f"{option} {told}: {users} users are too many, a process may hold {held} connections here; give at least {needed}"
         )
     return [Part(index, told or needed) for index in range(told or needed)]
 
@@ -91,10 +98,11 @@ def _check_server(scenario: Scenario, users: int, room: int) -> None:
             f"--set gateways={-(-users // room) + scenario.gateways - gateways}, or fewer users"
         )
     doors = door_plans(scenario, [{"name": "gateway", "host": "", "port": 0}], "", Path())
-    if 2 * users > room and any(door.side == "clients" for door in doors):
+    most = min(room // 2, PORTS_MAX)
+    if users > most and any(door.side == "clients" for door in doors):
         raise CannotRun(
             f"{users} users are too many for the faults of this scenario, which need a proxy: it holds two connections a user, and a "
-            f"process may hold {room} here; give at most {room // 2} users"
+            f"process may hold {room} here, {PORTS_MAX} of them to one gateway; give at most {most} users"
         )
 
 
@@ -121,7 +129,18 @@ def shared(cores: Sequence[int], processes: int) -> tuple[list[int], list[int]]:
 def bind(pids: Sequence[int], cores: Sequence[int]) -> None:
     """Each process to its core. Raises psutil.Error, OSError."""
     for pid, core in zip(pids, cores, strict=True):
-        psutil.Process(pid).cpu_affinity([core])
+        bind_threads(pid, [core])
+
+
+def bind_threads(pid: int, cores: Sequence[int]) -> None:
+    """A process with all its threads to some cores; what it starts later inherits them. Raises psutil.Error, OSError.
+
+    The kernel binds threads: to bind a process by its id is to bind its first thread alone (sched_setaffinity(2)), and the thread that
+    writes to storage would go on using the core of the generator.
+    """
+    for thread in psutil.Process(pid).threads():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(thread.id, cores)
 
 
 def together(reports: Sequence[dict[str, float]], cores: Sequence[int]) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def of_zombies(run: Finished, found: list[Session]) -> dict[str, float | None]:
     by_device = np.bincount([session.device for session in found if session.dropped] or [0])
     return {
         "dropped": float(sum(session.dropped for session in found)),
-        "dropped_max": float(by_device.max()) if windows.size else 0.0,
+        "dropped_max": float(by_device.max()) if any(session.dropped for session in found) else 0.0,
         "zombie_p50_ms": float(np.median(windows)) if len(windows) else None,
         "zombie_max_ms": float(windows.max()) if len(windows) else None,
     }

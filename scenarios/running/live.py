@@ -267,7 +267,7 @@ class Stage:
         of_server, of_loads = generators.shared(cores, len(self.loads))
         with suppress(psutil.Error, OSError):
             for process in (server, *server.children(recursive=True)):
-                process.cpu_affinity(of_server)
+                generators.bind_threads(process.pid, of_server)
             generators.bind([load.pid for load in self.loads], of_loads)
             self.cores = {"server": of_server, "generator": of_loads}
 

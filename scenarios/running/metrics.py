@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -30,10 +30,12 @@ import psutil
 
 from model.history.recorder import Rows
 from model.history.schema import Kind, Via
-from model.scenario.pulse import beats_since, pulse_path
+from model.scenario.pulse import BEAT_NS, beats_since, pulse_path
 from model.scenario.tally import NAMES, OTHERS, read_tally, tally_path
 
 INTERVAL_S: Final = 1.0
+APART_US: Final = 800_000
+"""Least distance of two looks of which a share of "a second" is taken: looks come late by milliseconds, and one more before each fault."""
 _ENDLESS_US: Final = 2**62
 
 
@@ -67,6 +69,9 @@ class HostSample(msgspec.Struct, frozen=True):
     cpu_us: int
     steal_us: int
     available_bytes: int
+
+
+Look = TypeVar("Look", Sample, HostSample)
 
 
 class Meter:
@@ -119,9 +124,15 @@ class Meter:
         worst = [
             found[math.ceil(0.99 * len(found)) - 1]
             for name in names
-            if (found := sorted(lag for t_us, of, lags in self.beats if of == name and begin_us < t_us <= end_us for lag in lags))
+            if (found := sorted(lag for due_us, lag in self._beats_of(name) if begin_us < due_us <= end_us))
         ]
         return max(worst, default=None)
+
+    def _beats_of(self, name: str) -> Iterator[tuple[int, int]]:
+        """When each beat of a process was due, to within a step, and how late it came: a look finds those of the second before it."""
+        for t_us, of, lags in self.beats:
+            if of == name:
+                yield from ((t_us - behind * BEAT_NS // 1000, lag) for behind, lag in enumerate(reversed(lags)))
 
 
 def _host(t_us: int) -> HostSample:
@@ -162,9 +173,19 @@ def _sleeps(status: Path) -> int:
 
 
 def steal_max(host: list[HostSample]) -> float | None:
-    """Largest share of the host's CPU that others were given between two looks; None where there were none."""
-    shares = [(b.steal_us - a.steal_us) / (b.cpu_us - a.cpu_us) for a, b in pairwise(host) if b.cpu_us > a.cpu_us]
+    """Largest share of the host's CPU that others were given in about a second; None where there was none."""
+    shares = [(b.steal_us - a.steal_us) / (b.cpu_us - a.cpu_us) for a, b in pairwise(_apart(host)) if b.cpu_us > a.cpu_us]
     return round(max(shares), 4) if shares else None
+
+
+def _apart(looks: Iterable[Look]) -> list[Look]:
+    """Of some looks, in order of time, those that are no less than a second apart, or nearly: a share of the few milliseconds between the
+    look before a fault and the next one says nothing of any second, and the kernel counts a host's time in hundredths of one."""
+    kept: list[Look] = []
+    for look in looks:
+        if not kept or look.t_us - kept[-1].t_us >= APART_US:
+            kept.append(look)
+    return kept
 
 
 def of_live(samples: list[Sample], host: list[HostSample], rows: Rows, begin_us: int, end_us: int) -> dict[str, Any]:
@@ -254,13 +275,13 @@ def _largest(samples: list[Sample], name: str) -> dict[str, int]:
 
 
 def _waited(samples: list[Sample]) -> dict[str, float]:
-    """The largest share of the time between two looks for which each process wanted a core and had none."""
+    """The largest share of about a second for which each process wanted a core and had none."""
     largest: dict[str, float] = {}
-    last: dict[int, Sample] = {}
+    by_process: dict[tuple[str, int], list[Sample]] = defaultdict(list)
     for sample in samples:
-        before = last.get(sample.pid)
-        if before is not None and sample.t_us > before.t_us:
-            share = (sample.waited_us - before.waited_us) / (sample.t_us - before.t_us)
-            largest[sample.name] = max(largest.get(sample.name, 0.0), round(share, 4))
-        last[sample.pid] = sample
+        by_process[sample.name, sample.pid].append(sample)
+    for (name, _), looks in by_process.items():
+        for before, after in pairwise(_apart(looks)):
+            share = (after.waited_us - before.waited_us) / (after.t_us - before.t_us)
+            largest[name] = max(largest.get(name, 0.0), round(share, 4))
     return largest

@@ -120,7 +120,7 @@ def run(
     """
     check_mix(scenario, preset)
     target = target_of(preset)
-    lacks = foreign.missing(target, scenario, world) if target else missing(scenario, world)
+    lacks = (foreign.missing(target, scenario, world) if target else None) or missing(scenario, world)
     if lacks:
         return _skipped(scenario, world, preset, seed, lacks)
     if isinstance(scenario.workload.arrivals, Replay):

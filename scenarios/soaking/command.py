@@ -74,6 +74,6 @@ def exit_code(soak: Soak) -> int:
     """What a shell is told."""
     if soak.interrupted:
         return 128 + soak.interrupted
-    if soak.total.found:
+    if soak.total.found or soak.total.crashes:
         return exits.INVALID
     return exits.HARNESS_INVALID if soak.gave_up or not soak.total.legs else exits.VALID

@@ -129,6 +129,7 @@ class Soak:
             "counts": msgspec.to_builtins(total.counts),
             "rates": [msgspec.to_builtins(rate) for rate in rates(total.counts)],
             "found": total.found,
+            "crashes": total.crashes,
             "kept": [_plain(leg) for leg in total.kept],
             "memory_max_bytes": self.memory_max_bytes,
             "interrupted": self.interrupted,

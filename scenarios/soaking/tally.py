@@ -5,7 +5,8 @@ Rules of the file:
 - A leg is judged by the judges of every run, but for those of latency and recovery: nodes are struck again before anyone has recovered,
   and a generator that was late has still sent what is owed. Its legs are counted, and told.
 - A leg counts if its harness is whole: drained, complete, every fault proven, no judge crashed. Otherwise it is *set aside*, with its
-  reasons: nothing of it enters a rate. What is proven against the product in it is found all the same.
+  reasons: nothing of it enters a rate. What is proven against the product in it is found all the same, and so is a process of the
+  server that ended by itself, which breaks a leg off: a server that crashes has not passed for want of a leg that counts.
 - Rates of messages are per accepted message (ok, or seen by someone), and per owed delivery. Losses come in clusters, at kills; so they
   are told per send in flight at a kill as well, and per kill. In flight, at whichever gateway: handed over and not yet answered; or handed
   over within the contract's promise and not yet shown to all whom it is owed to, for an ack does not end the danger, and a design
@@ -31,7 +32,10 @@ from model.checkers.recovery import in_flight
 from model.checkers.sessions import Fault
 from model.checkers.verdict import Judgement, judge_case
 from model.history.columns import History
+from model.history.schema import Kind
 
+ENDS: Final = ("kill", "drain", "deaf", "disk_full")
+"""Kinds of faults that end a process."""
 NOT_ASKED: Final = ("latency", "availability", "recovery", "series")
 """Judges whose questions a soak does not have."""
 REASONS_MAX: Final = 3
@@ -110,6 +114,8 @@ class Leg(msgspec.Struct, frozen=True):
     """Why it does not count."""
     was_late: bool = False
     """The generator was late, or its core or host too busy."""
+    crashes: int = 0
+    """Processes of the server that ended though no fault had ended them."""
     folder: Path | None = None
     """Its run folder, where it was kept."""
 
@@ -131,7 +137,16 @@ def judged(history: History, number: int, seed: int, notes: tuple[str, ...] = ()
         found=dict(found),
         set_aside=(*notes, *reasons)[:REASONS_MAX] if reasons else (),
         was_late=was_late,
+        crashes=_crashes(case),
     )
+
+
+def _crashes(case: Case) -> int:
+    """Ends of processes beyond those that a fault of their node brought about, each of which brings about one."""
+    history = case.history
+    ended = Counter(history.node[history.rows_of(Kind.PROCESS_EXITED)].tolist())
+    struck = Counter(fault.node for fault in case.faults if fault.kind in ENDS)
+    return (ended - struck).total()
 
 
 def _reasons(judgement: Judgement) -> Iterator[str]:
@@ -187,6 +202,8 @@ class Sum(msgspec.Struct, frozen=True):
     """Of those."""
     found: dict[str, int] = {}
     """Of all legs, also of those set aside."""
+    crashes: int = 0
+    """Likewise."""
     set_aside: tuple[Leg, ...] = ()
     kept: tuple[Leg, ...] = ()
     """Legs in which something was found, and whose folders are there."""
@@ -198,6 +215,7 @@ class Sum(msgspec.Struct, frozen=True):
             legs=self.legs + (not leg.set_aside),
             late_legs=self.late_legs + (leg.was_late and not leg.set_aside),
             found=dict(Counter(self.found) + Counter(leg.found)),
+            crashes=self.crashes + leg.crashes,
             set_aside=(*self.set_aside, leg) if leg.set_aside else self.set_aside,
             kept=(*self.kept, leg) if leg.found and leg.folder else self.kept,
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from scenarios.running.command import near
 from scenarios.soaking.conduct import Soak
-from scenarios.soaking.tally import Leg, Rate, rates
+from scenarios.soaking.tally import Leg, Rate, Sum, rates
 
 SET_ASIDE_TOLD: Final = 5
 """Legs; ``soak.json`` has all of them."""
@@ -23,12 +23,17 @@ def told(soak: Soak) -> str:
 
 def _head(soak: Soak) -> str:
     order, total = soak.order, soak.total
-    found = ", ".join(f"{many:,} {kind}" for kind, many in total.found.items()) or "nothing found"
+    found = ", ".join([*(f"{many:,} {kind}" for kind, many in total.found.items()), *_crashed(total)]) or "nothing found"
     stopped = (
         " [stopped by a signal]" if soak.interrupted else " [given up: the harness failed leg after leg]" if soak.gave_up else ""
     )
     took = f"{soak.seconds / 60:.1f} min"
     return f"{order.scenario.name} {order.preset} seed {order.seed}: {found} in {total.counts.ok:,} ok messages, {took}{stopped}"
+
+
+def _crashed(total: Sum) -> Iterator[str]:
+    if total.crashes:
+        yield f"{total.crashes:,} end{'s' if total.crashes > 1 else ''} of the server's processes that no fault had brought about"
 
 
 def _table(soak: Soak) -> Iterator[str]:

@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from model.scenario.descriptors import raise_limit
+
 HOST: Final = "127.0.0.1"
 ROLE: Final = "gateway-1"
 START_BOUND_S: Final = 30.0
@@ -61,6 +63,7 @@ def main(command: Command, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--logs", type=Path, required=True)
     wanted = Wanted(**vars(parser.parse_args(arguments)))
     wanted.folder.mkdir(parents=True, exist_ok=True)
+    raise_limit()  # which the server inherits
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((HOST, 0))

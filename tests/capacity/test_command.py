@@ -15,7 +15,7 @@ from model.analysis.queues import mmc_response_quantile
 from model.history.run_folder import RunFolder
 from model.sim import run as simulate
 from scenarios.capacity.promises import named, parsed
-from scenarios.running.exits import Interrupted
+from scenarios.running.exits import CannotRun, Interrupted
 from tests.cli.conftest import Answer, Command, imbench
 from tests.sim.times import PINNED
 
@@ -176,6 +176,24 @@ def test_too_few_messages_to_judge_by_are_no_answer(imbench: Command, dear: Path
     assert answer.status == 2
     assert "capacity: unknown (" in answer.out
     assert "too few samples" in answer.out
+
+
+def test_a_server_that_does_not_start_leaves_what_was_decided(
+    imbench: Command, dear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sims = count(1)
+
+    def starting(*arguments: object, **more: object) -> object:
+        if next(sims) > 3:
+            raise CannotRun("the server did not start: no room", 69)
+        return simulate(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.sim, "run", starting)
+    answer = capacity(imbench, dear, tmp_path)
+    assert answer.status == 69
+    assert "the server did not start: no room" in answer.err
+    left = json.loads((tmp_path / "found" / "capacity.json").read_text())
+    assert (left["outcome"], left["last_pass_per_s"], left["runs"]) == ("unfinished", 50.0, 3)
 
 
 def test_a_signal_leaves_what_was_decided(imbench: Command, dear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -337,6 +337,10 @@ class Planting:
         if healed is not None:
             self._row(Kind.FAULT_HEALED, healed, node=node, value=number, code=kind)
 
+    def exits(self, at: float, *, node: str = "gateway-1") -> None:
+        """A process of the server ends."""
+        self._row(Kind.PROCESS_EXITED, at, node=node, value=100, code=-9)
+
     def drain_runs_into_its_bound(self) -> None:
         """The drain ends at its bound instead of in quiet."""
         self._phases = [(t, Phase.DRAIN_BOUND if phase is Phase.QUIET else phase) for t, phase in self._phases]

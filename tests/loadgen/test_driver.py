@@ -124,6 +124,16 @@ def test_wrong_options_say_what_to_do(secret_file: Path, changes: dict[str, Any]
         by_hand.prepare(options, users=20)
 
 
+def test_by_hand_nobody_is_let_play_who_would_find_no_descriptor(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that lets a process have few; workers say so on theirs."""
+    monkeypatch.setattr(by_hand, "most", lambda: 1_024)
+    options = msgspec.structs.replace(OPTIONS, secret_file=str(secret_file))
+    assert len(by_hand.prepare(options, 924).play.population.users) == 924
+    with pytest.raises(JobError, match=r"925 users; .* one process can play 924"):
+        by_hand.prepare(options, 925)
+    assert by_hand.job(options, 925, workers=2).workers == 2
+
+
 @pytest.mark.parametrize("users", [1, by_hand.USERS_MAX + 1])
 def test_a_number_of_users_that_one_process_cannot_play_is_refused(secret_file: Path, users: int) -> None:
     with pytest.raises(JobError, match="one process"):

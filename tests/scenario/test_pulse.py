@@ -40,30 +40,47 @@ def beating(path: Path) -> Hand:
     return hand
 
 
-def test_each_beat_says_how_late_it_came_and_the_next_counts_from_there(path: Path) -> None:
+def test_each_beat_says_how_late_it_came_and_they_are_due_at_fixed_steps(path: Path) -> None:
     hand = beating(path)
-    for late_s in (0.0, 0.25, 0.001):
+    for late_s in (0.0, 0.025, 0.001, -0.0004):
         hand.turn(late_s)
-    assert beats_since(path, 0) == (3, [0, 250_000, 1_000])
-    assert hand.due[0] == pytest.approx(4 * BEAT_S + 0.251)
+    assert beats_since(path, 0) == (4, [0, 25_000, 1_000, 0])
+    assert hand.due[0] == pytest.approx(5 * BEAT_S)
+
+
+def test_beats_that_were_missed_are_as_late_as_the_loop_is_when_it_comes_back(path: Path) -> None:
+    """A standstill counts for as long as it lasted: a fifth of the time is a fifth of the beats."""
+    hand = beating(path)
+    hand.turn(0.22)
+    assert beats_since(path, 0) == (5, [220_000, 170_000, 120_000, 70_000, 20_000])
+    assert hand.due[0] == pytest.approx(6 * BEAT_S)
+
+
+def test_a_standstill_longer_than_what_is_kept_ends_at_once(path: Path) -> None:
+    hand = beating(path)
+    hand.turn(86_400.0)
+    count, found = beats_since(path, 0)
+    assert count == len(found) == RING
+    assert found[-1] == 0
+    assert found[0] == round((RING - 1) * BEAT_S * 1e6)
 
 
 def test_a_reader_gets_what_is_new_to_it(path: Path) -> None:
     hand = beating(path)
     hand.turn(0.1)
     count, _ = beats_since(path, 0)
-    assert beats_since(path, count) == (1, [])
-    hand.turn(0.2)
-    assert beats_since(path, count) == (2, [200_000])
+    assert beats_since(path, count) == (count, [])
+    hand.turn(0.02)
+    assert beats_since(path, count) == (count + 1, [20_000])
 
 
 def test_of_many_beats_the_last_are_kept_in_order(path: Path) -> None:
     hand = beating(path)
     for beat in range(RING + 10):
-        hand.turn(beat / 1000)
+        hand.turn(beat / 10_000)
     count, found = beats_since(path, 3)
     assert count == RING + 10
-    assert found == [1000 * beat for beat in range(10, RING + 10)]
+    assert found == [100 * beat for beat in range(10, RING + 10)]
 
 
 def test_where_there_is_no_pulse_there_is_nothing_to_read(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -133,6 +134,16 @@ class TestSplitOrMerged:
         split, merged = (deployed(f"{server}: calm")[1] for server in ("split", "merged"))
         for name in ("cpu_us_per_send", "end_to_end_p50_ms"):
             assert merged[name] == pytest.approx(split[name], rel=0.1)
+
+    def test_a_send_costs_what_was_measured_over_the_sends_that_were_in_either_world(self) -> None:
+        """What a process has used since the warm-up is told of both worlds, so sends of the warm-up have no part in it."""
+        finished = simulated(at("split_or_merged", "server", "split: calm"), "cursor", 1)
+        sent_us = finished.history.t_us[finished.history.rows_of(Kind.INTEND)]
+        sends = float((sent_us >= finished.scenario.at_us(finished.scenario.warm_up_s)).sum())
+        counters = {name: {"cpu_us": 3.0 * sends, "measured_cpu_us": 2.0 * sends} for name in ("business", "gateway-1", "load")}
+        for world in ("sim", "live"):
+            told = split_or_merged.figures(dataclasses.replace(finished, world=world, counters=counters))
+            assert told["cpu_us_per_send"] == pytest.approx(4.0)
 
     @pytest.mark.nightly
     @pytest.mark.live

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -9,7 +14,7 @@ from model.scenario import Delay, Kill, Scenario
 from model.scenario.job import Part
 from model.workload.population import PopulationPlan
 from scenarios.running.exits import CannotRun
-from scenarios.running.generators import Fleet, fleet, is_load, parts, room, shared, source, together
+from scenarios.running.generators import PORTS_MAX, Fleet, bind, fleet, is_load, parts, room, shared, source, together
 
 ROOM = 1000
 
@@ -26,6 +31,16 @@ def test_users_beyond_the_room_of_one_process_are_shared_out_unasked() -> None:
     assert Part().name == "load"
     assert [is_load(name) for name in ("load", "load-2", "business")] == [True, True, False]
     assert room() > 100
+
+
+def test_no_process_has_more_connections_than_its_address_has_ports() -> None:
+    """Many systems let a process have half a million descriptors; the ports towards one gateway are no more for that."""
+    plenty = 500_000
+    assert parts(crowd(PORTS_MAX), Fleet(), plenty) == [Part(0, 1)]
+    several = parts(crowd(PORTS_MAX + 1), Fleet(), plenty)
+    assert len({source(crowd(PORTS_MAX + 1), part) for part in several}) == len(several) == 2
+    with pytest.raises(CannotRun, match=f"a proxy.*give at most {PORTS_MAX} users"):
+        parts(msgspec.structs.replace(crowd(PORTS_MAX + 1), faults=(Delay("gateway-1", 1, 2),)), Fleet(), plenty)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +72,8 @@ def test_what_does_not_fit_is_refused_in_one_line_that_says_what_would(scenario:
         ("asyncio", 0, 2, "127.0.0.1", "--workers are Locust's"),
         ("locust", 0, 2, "127.0.0.1:x", "--listen 127.0.0.1:x"),
         ("locust", 0, 2, "", "--listen"),
+        ("locust", 0, 2, "[::1:5557", "in brackets"),
+        ("locust", 0, 2, "1:2:3", "in brackets"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -68,7 +85,9 @@ def test_options_that_do_not_go_together_are_refused(
 
 def test_where_to_listen_may_name_a_port() -> None:
     assert fleet("locust", 0, 2, "192.0.2.1:5557") == Fleet(0, 2, "192.0.2.1", 5557)
-    assert fleet("locust", 0, 2, "::1") == Fleet(0, 2, "::1", 0)
+    assert fleet("locust", 0, 2, "::1") == fleet("locust", 0, 2, "[::1]") == Fleet(0, 2, "::1", 0)
+    assert fleet("locust", 0, 2, "[::1]:5557") == Fleet(0, 2, "::1", 5557)
+    assert fleet("locust", 0, 2, "localhost:5557") == Fleet(0, 2, "localhost", 5557)
 
 
 def test_processes_come_from_addresses_of_their_own_where_the_ports_of_one_do_not_suffice() -> None:
@@ -89,3 +108,24 @@ def test_the_health_of_several_is_that_of_the_busiest_core_and_the_sum_of_what_t
     assert together([one, other], [1, 1])["cpu_max"] == 0.9
     assert together([one], [1]) == one
     assert together([one, {}], [1, 1]) == {}
+
+
+THREADED = """
+import threading, sys
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_a_process_is_bound_with_the_threads_that_it_has() -> None:
+    core = max(os.sched_getaffinity(0))
+    with subprocess.Popen([sys.executable, "-c", THREADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        bind([process.pid], [core])
+        threads = [int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()]
+        bound = [os.sched_getaffinity(thread) for thread in threads]
+        process.communicate()
+    assert len(bound) == 2
+    assert bound == [{core}, {core}]

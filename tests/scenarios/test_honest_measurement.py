@@ -98,6 +98,21 @@ def test_a_live_point_that_is_not_counted_is_told_as_such() -> None:
     assert "open not counted: the harness failed" in conclusion(table)
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (("unknown", "unknown"), ", unknown, "),
+        (("invalid", "unknown"), ", mixed verdicts, "),
+        (("invalid", "invalid"), ", invalid, "),
+    ],
+)
+def test_a_run_that_nobody_can_judge_is_not_told_as_invalid(verdicts: tuple[str, str], words: str) -> None:
+    same = {"load": "open", "trouble": "overload", "runs": 1.0, "valid": 0.0, "harness_invalid": 0.0}
+    figures = {"end_to_end_p99_ms": 5.0, "sends": 600.0}
+    table = pd.DataFrame([{**same, **figures, "seed": seed, "verdict": verdict} for seed, verdict in enumerate(verdicts)])
+    assert words in conclusion(table)
+
+
 def test_the_promise_is_what_the_verdicts_rest_on() -> None:
     """Without it, nothing is wrong with a server that stands still for a second."""
     alike = msgspec.structs.replace(SCENARIO.contract, latency=())

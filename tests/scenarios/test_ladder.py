@@ -53,6 +53,15 @@ class TestLadder:
         assert killed["out_of_order"]["+ device dedupe"] > 0
         assert (runs["failing"]["+ order by sequence"] == 0).all()
 
+    def test_cpu_is_told_of_the_deliveries_that_it_was_used_for(self) -> None:
+        """Without those of the warm-up, whose CPU is not counted: half of the run here."""
+        task = next(t for t in sweep.tasks(mechanism_ladder.SCENARIO, mechanism_ladder.SWEEP) if t.place["fault"] == "none")
+        half = msgspec.structs.replace(task.scenario, warm_up_s=2.0, duration_s=4.0)
+        whole = msgspec.structs.replace(half, warm_up_s=0.0)
+        late, all_of_it = (mechanism_ladder.figures(simulated(one, "naive", 1)) for one in (half, whole))
+        assert late["cpu_us_per_delivery"] == pytest.approx(all_of_it["cpu_us_per_delivery"], rel=0.05)
+        assert late["shown"] == all_of_it["shown"]
+
     @pytest.mark.slow
     def test_what_is_left_out_of_cursor_brings_its_anomaly_back(self, tmp_path: Path) -> None:
         left_out = {

@@ -15,7 +15,7 @@ import pytest
 
 from model.history.recorder import MemoryRecorder, Rows
 from model.history.schema import Kind, Via
-from model.scenario.pulse import BEAT_S, Pulse, pulse_path
+from model.scenario.pulse import BEAT_NS, Pulse, pulse_path
 from scenarios.running import metrics
 from scenarios.running.exits import Interrupted
 from scenarios.running.metrics import HostSample, Meter, Sample
@@ -138,12 +138,22 @@ class TestCost:
         assert all(sample.available_bytes > 0 for sample in found["host"])
 
     def test_the_worst_second_of_steal_counts(self) -> None:
-        host = [HostSample(0, 100, 5, 1), HostSample(1, 300, 5, 1), HostSample(2, 400, 35, 1), HostSample(3, 400, 35, 1)]
+        told = ((0, 100, 5), (1, 300, 5), (2, 400, 35), (3, 400, 35))
+        host = [HostSample(second * 1_000_000, cpu_us, steal_us, 1) for second, cpu_us, steal_us in told]
         assert metrics.steal_max(host) == 0.3
         assert metrics.steal_max(host[:1]) is None
 
+    def test_a_look_before_a_fault_makes_no_second_of_the_time_to_the_next(self) -> None:
+        """The kernel counts in ticks of 10 ms: of two ticks between two looks one may be another machine's, in a second of which that is
+        half a per cent."""
+        told = ((0, 0, 0), (1_000_000, 2_000_000, 0), (1_004_000, 2_020_000, 10_000), (2_000_000, 4_000_000, 10_000))
+        host = [HostSample(t_us, cpu_us, steal_us, 1) for t_us, cpu_us, steal_us in told]
+        assert metrics.steal_max(host) == 0.005
+        waited = [Sample(t_us, "gateway", "gateway-1", 1, 0, 1, waited_us=steal_us / 4) for t_us, _, steal_us in told]
+        assert metrics.of_live(waited, [], deliveries([]), 0, 1)["waited_share_max"] == {"gateway-1": 0.0025}
+
     def test_the_worst_wait_for_a_core_counts_of_each_process(self) -> None:
-        samples = [Sample(t, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 50.0), (100, 60.0), (200, 100.0))]
+        samples = [Sample(t * 1_000_000, "gateway", "gateway-1", 1, 0, 1, waited_us=w) for t, w in ((0, 0), (1, 1e5), (2, 5e5))]
         assert metrics.of_live(samples, [], deliveries([]), 0, 200)["waited_share_max"] == {"gateway-1": 0.4}
 
     def test_how_late_loops_are_is_sampled_for_everyone_and_judged_of_the_harness_alone(self, tmp_path: Path) -> None:
@@ -155,16 +165,25 @@ class TestCost:
         now_ns = [0]
         pulse = Pulse(pulse_path(tmp_path, os.getpid()), lambda _, call: due.append(call), lambda: now_ns[0])
         pulse.begin()
-        for second, lates_ms in enumerate(((900,), (1, 2, 30), (4,), (800,)), 1):
+        for second, lates_ms in enumerate(((45,), (1, 2, 30), (4,), (40,)), 1):
             for late_ms in lates_ms:
-                now_ns[0] += round(BEAT_S * 1e9) + late_ms * 1_000_000
+                now_ns[0] += BEAT_NS
+                now_ns[0] += late_ms * 1_000_000
                 due.pop()()
-            meter.sample(second)
-        meter.beats += [(2, "gateway-1", [500_000])]
-        assert [sample.lag_us for sample in meter.samples] == [900_000, 30_000, 4_000, 800_000]
-        assert metrics.of_live(meter.samples, [], deliveries([]), 0, 4)["lag_us_max"] == {"load": 900_000}
-        assert meter.lag_p99_us(("load", "proxy"), 1, 3) == 30_000
-        assert meter.lag_p99_us(("proxy",), 1, 3) is None
+                now_ns[0] -= late_ms * 1_000_000
+            meter.sample(second * 1_000_000)
+        assert [sample.lag_us for sample in meter.samples] == [45_000, 30_000, 4_000, 40_000]
+        assert metrics.of_live(meter.samples, [], deliveries([]), 0, 4_000_000)["lag_us_max"] == {"load": 45_000}
+
+    def test_late_beats_count_where_they_were_due_of_the_load_alone(self) -> None:
+        """A look finds what was due in the second before it: that of the first second of the load is not the ramp's, nor is what a look
+        after the end of the load finds of its last second left out."""
+        meter, calm, late = Meter(), [0] * 20, [*[0] * 10, 30_000, 20_000, *[0] * 8]
+        meter.beats = [(t_us + 150, "load", lags) for t_us, lags in ((1_000_000, [900_000] * 19 + [0]), (2_000_000, calm))]
+        meter.beats += [(3_000_150, "load", late), (4_000_150, "load", [700_000] * 20), (2_000_000, "gateway-1", [500_000] * 20)]
+        assert meter.lag_p99_us(("load", "proxy"), 1_000_000, 3_000_000) == 30_000
+        assert meter.lag_p99_us(("load",), 1_000_000, 2_000_000) == 0
+        assert meter.lag_p99_us(("proxy",), 0, 3_000_000) is None
 
     def test_cpu_counts_from_the_load_to_the_drain_over_all_lives_of_a_role(self) -> None:
         samples = [

@@ -40,6 +40,7 @@ def test_a_preset_is_one_servers_alone() -> None:
         (("gateways=2",), "live", "one process, and the scenario has 2 gateways; try --set gateways=1"),
         (('faults=[{"fault":"cut","node":"gateway-1","at_s":1}]',), "live", "no fault of kind cut"),
         (("faults.0.node=business",), "live", "the scenario kills another"),
+        (("faults.0.stage=read",), "live", "the scenario kills it at a stage"),
         (("policies.delivery=once",), "live", "the scenario changes policies"),
         (('workload.arrivals={"shape":"closed"}',), "live", "play a schedule, and a closed loop has none"),
     ],
@@ -51,6 +52,14 @@ def test_what_a_target_cannot_be_asked_is_skipped_and_said(
     assert (result.verdict, result.folder) == ("skipped", None)
     assert said in result.reasons[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_live_world_cannot_do_it_cannot_do_on_a_target_either(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run on the loopback is no answer to a question about a lossy network."""
+    monkeypatch.setattr(mosquitto, "missing", lambda: None)
+    result = run(settings.apply(SCENARIO, ("network.loss=0.02",)), "live", "qos1", 1, tmp_path, Silent())
+    assert (result.verdict, result.folder) == ("skipped", None)
+    assert "no network but the loopback" in result.reasons[0]
 
 
 def test_where_mosquitto_is_not_installed_one_line_says_so(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
+import numpy as np
 import pytest
 
 from model.analysis import clients
@@ -116,6 +119,16 @@ def test_heartbeats_worked_out_from_a_history_are_those_that_were(
     assert sum(map(len, pings.values())) > 500
     unlike = sum(found[device] != pings[device] for device in pings)
     assert unlike <= (0.02 * len(pings) if beat == "adaptive" else 0)  # where something came between a ping and its pong
+
+
+def test_a_connection_that_was_dropped_counts_also_where_nobody_knows_when_it_broke() -> None:
+    nothing = np.zeros(0, np.int64)
+    history = SimpleNamespace(rows_of=lambda *_: nothing, code=nothing, t_us=nothing)
+    run_ = cast(Finished, SimpleNamespace(history=history, scenario=SimpleNamespace(faults=())))
+    sessions = [heartbeats.Session(0, 0, 9, dropped, [], 1, []) for dropped in (True, True, False)]
+    unknown = {"zombie_p50_ms": None, "zombie_max_ms": None}
+    assert heartbeats.of_zombies(run_, sessions) == {"dropped": 2.0, "dropped_max": 2.0, **unknown}
+    assert heartbeats.of_zombies(run_, sessions[2:]) == {"dropped": 0.0, "dropped_max": 0.0, **unknown}
 
 
 def test_what_is_known_of_zombies() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from model.checkers import verdict
 from model.checkers.case import Case
 from model.history.columns import History
 from model.history.schema import FaultKind
+from scenarios.running import exits
+from scenarios.soaking.command import exit_code
+from scenarios.soaking.conduct import Soak, soak_folder
 from scenarios.soaking.tally import Counts, Leg, Rate, Sum, judged, rates
+from scenarios.soaking.told import told
 from tests.checkers.planting import Planting
+from tests.soak.simulated import ORDER, with_messages
 
 
 def quiet_leg() -> Planting:
@@ -137,6 +144,25 @@ def test_a_judge_that_crashes_sets_a_leg_aside(monkeypatch: pytest.MonkeyPatch) 
 # sums --------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("ends", "crashes"), [((2.0, 5.1), 0), ((2.0, 2.6, 5.1), 1), ((2.0, 2.6, 3.0, 5.1), 2), ((), 0)])
+def test_a_process_that_ends_though_no_fault_ended_it_is_a_crash(ends: tuple[float, ...], crashes: int) -> None:
+    """Also of a node that a fault has struck before."""
+    p = quiet_leg()
+    for at in ends:
+        p.exits(at)
+    assert said(p).crashes == crashes
+
+
+def test_a_soak_in_which_the_server_crashed_has_found_something(tmp_path: Path) -> None:
+    """Though no message is known to be lost, and its leg does not count: nobody could say what it would have done."""
+    order = with_messages(ORDER, 1)
+    soak = Soak(order, soak_folder(tmp_path, order))
+    soak.total = Sum().plus(Leg(1, 1, Counts(ok=9))).plus(Leg(2, 2, set_aside=("truncated",), crashes=1))
+    assert exit_code(soak) == exits.INVALID
+    assert "1 end of the server's processes that no fault had brought about" in told(soak).splitlines()[0]
+    assert soak.contract()["crashes"] == 1
+
+
 def counted(number: int, counts: Counts, **more: object) -> Leg:
     return Leg(number, number, counts, **more)  # type: ignore[arg-type]
 
@@ -145,7 +171,7 @@ def test_legs_add_up() -> None:
     legs = [
         counted(1, Counts(ok=10, accepted=11, kills=2)),
         counted(2, Counts(ok=20, accepted=20, kills=3, lost=1), found={"lost": 4}, was_late=True),
-        Leg(3, 3, found={"lost": 1, "phantom": 2}, set_aside=("truncated",)),
+        Leg(3, 3, found={"lost": 1, "phantom": 2}, set_aside=("truncated",), crashes=2),
     ]
     total = Sum()
     for leg in legs:
@@ -153,6 +179,7 @@ def test_legs_add_up() -> None:
     assert total.counts == Counts(ok=30, accepted=31, kills=5, lost=1)
     assert (total.legs, total.late_legs) == (2, 1)
     assert total.found == {"lost": 5, "phantom": 2}
+    assert total.crashes == 2
     assert total.set_aside == (legs[2],)
 
 
