@@ -7,6 +7,8 @@ Rules of the file:
 - A pair of which a run says nothing of the product is played again, up to ``ATTEMPTS`` times in all; one that never came is missing, and
   then nothing is green.
 - What is suspected after the first set is played once more, by fresh processes with other seeds, and that second set must show it too.
+- Playing again must not choose the lucky runs of a candidate that breaks its runs: where that may be so, nothing is green
+  (:func:`model.scenario.paired_comparison.one_sided`). What a discarded run has proven against the product counts.
 - All measures of all cases are one report: the chance of a false alarm is that of the whole (:mod:`model.analysis.regressions`).
 """
 
@@ -19,7 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from model.analysis.regressions import Decision, Gated, decide, suspected
+from model.analysis.paired import p_more_often
+from model.analysis.regressions import ALPHA, Decision, Gated, decide, suspected
 from model.scenario.paired_comparison import Discarded, Measured, Violated
 from scenarios.comparing.measures import BY_KEY, MEASURES, Measure
 from scenarios.comparing.playing import Case, Taken
@@ -122,12 +125,12 @@ def _pair(case: Case, seed: int, run: Play, discarded: list[Discarded]) -> Pair 
         for side in order:
             taken[side] = run(side, case, seed)
             if taken[side].nothing:
-                failed.append(Discarded(case.name, side, seed, taken[side].nothing, False))
+                failed.append(Discarded(case.name, side, seed, taken[side].nothing, False, taken[side].unclear))
                 break
         else:
             pair = Pair(seed, taken["base"], taken["candidate"])
             break
-    discarded += [Discarded(one.case, one.side, one.seed, one.reason, pair is not None) for one in failed]
+    discarded += [msgspec.structs.replace(one, replaced=pair is not None) for one in failed]
     return pair
 
 
@@ -170,9 +173,10 @@ def _measured(
     gates: Mapping[Key, Gated],
     decisions: Mapping[Key, Decision],
 ) -> Measured:
+    shown = [pair for pair in pairs if pair.ratio(measure) is not None] or pairs
     of_base, of_candidate = (
-        tuple(taken.figures[measure.key] for taken in side if measure.key in taken.figures)
-        for side in ([pair.base for pair in pairs], [pair.candidate for pair in pairs])
+        tuple(_finite(taken.figures[measure.key]) for taken in side if measure.key in taken.figures)
+        for side in ([pair.base for pair in shown], [pair.candidate for pair in shown])
     )
     found = Measured(
         case.name,
@@ -189,9 +193,10 @@ def _measured(
     if key not in decisions:
         return found
     decision, few = decisions[key], len(ratios[key]) < len(pairs)
+    lacking = sum(measure.key in pair.base.figures and measure.key not in pair.candidate.figures for pair in pairs)
     return msgspec.structs.replace(
         found,
-        answer=decision.answer,
+        answer="INCONCLUSIVE" if lacking and decision.answer != "REGRESSED" else decision.answer,
         ratio=math.exp(decision.effect.median),
         low=_bound(decision.effect.low),
         high=_bound(decision.effect.high),
@@ -199,7 +204,11 @@ def _measured(
         floor=math.exp(gates[key].floor),
         detectable=None if decision.detectable is None else math.exp(decision.detectable),
         pairs_needed=decision.pairs,
-        reason=f"only {len(ratios[key])} of {len(pairs)} pairs have it" if few else "",
+        reason=f"{lacking} of {len(pairs)} runs of the candidate lack it"
+        if lacking
+        else f"only {len(ratios[key])} of {len(pairs)} pairs have it"
+        if few
+        else "",
     )
 
 
@@ -207,15 +216,29 @@ def _bound(value: float) -> float | None:
     return math.exp(value) if math.isfinite(value) else None
 
 
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
 def violations(played: Pairs) -> tuple[Violated, ...]:
-    """Kinds of anomalies that fail runs of the candidate and none of the base, by case and kind."""
+    """Kinds of anomalies that fail runs of the candidate and none of the base, or that the candidate has more of in clearly more pairs, by
+    case and kind."""
     found = []
     for case in played.cases:
         pairs = [*played.first[case.name], *played.again.get(case.name, ())]
-        known = {kind for pair in pairs for kind in pair.base.failing}
-        kinds = sorted({kind for pair in pairs for kind in pair.candidate.failing} - known)
+        kinds = sorted({kind for pair in pairs for kind in pair.candidate.failing})
         for kind in kinds:
+            counts = [(_count(pair.base, kind), _count(pair.candidate, kind)) for pair in pairs]
+            of_base, of_candidate = map(sum, zip(*counts, strict=True))
+            more, less = (sum(sign * (b - a) > 0 for a, b in counts) for sign in (1, -1))
+            if of_base and p_more_often(more, less) > ALPHA / len(kinds):
+                continue
             having = [pair for pair in pairs if kind in pair.candidate.failing]
-            count = sum(pair.candidate.failing[kind][0] for pair in having)
-            found.append(Violated(case.name, kind, having[0].seed, len(having), count, having[0].candidate.failing[kind][1]))
+            seed, witness = having[0].seed, having[0].candidate.failing[kind][1]
+            found.append(Violated(case.name, kind, seed, len(having), of_candidate, witness, of_base))
     return tuple(found)
+
+
+def _count(taken: Taken, kind: str) -> int:
+    return taken.failing[kind][0] if kind in taken.failing else 0
