@@ -19,7 +19,7 @@ from model.checkers.kinds import KINDS
 from model.history.run_folder import METRICS, RunFolder
 from scenarios.comparing.builds import Build
 from scenarios.comparing.measures import Figures, figures
-from scenarios.running.exits import HARNESS_INVALID, SOFTWARE, UNAVAILABLE, CannotRun
+from scenarios.running.exits import HARNESS_INVALID, SOFTWARE, UNAVAILABLE, USAGE, CannotRun
 from scenarios.running.processes import Started
 from scenarios.running.run import judge_safely
 
@@ -86,11 +86,11 @@ class Player:
         with suppress(ValueError, TypeError, KeyError):
             folder = json.loads(line)["folder"]
             return Path(folder) if folder else None
-        if (status := started.status) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL):
-            return None
+        if (status := started.status or 0) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL, 128 + signal.SIGTERM):
+            return None  # no server, no answer, no memory, no end in time
         raise CannotRun(
             f"{self.build.folder.name[:12]} cannot play {case.name}: {started.last_words()} (log: {self.logs})",
-            status or SOFTWARE,
+            status if status >= USAGE else SOFTWARE,
         )
 
 

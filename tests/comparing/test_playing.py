@@ -17,7 +17,7 @@ from scenarios.comparing.builds import Build
 from scenarios.comparing.noise import Noise
 from scenarios.comparing.playing import Case, Player, taken
 from scenarios.running import catalog, settings
-from scenarios.running.exits import USAGE, CannotRun
+from scenarios.running.exits import SOFTWARE, USAGE, CannotRun
 from scenarios.running.progress import Silent
 from scenarios.running.run import Judged, run
 
@@ -65,8 +65,17 @@ class TestPlayer:
     def test_a_build_that_answers_in_another_way_is_refused_in_a_line(self, says: str, tmp_path: Path) -> None:
         (tmp_path / "imbench.py").write_text(f"import sys\n{says}\nsys.exit(2)\n")
         player = Player(Build(tmp_path, sys.executable), tmp_path / "runs", tmp_path / "log")
-        with pytest.raises(CannotRun, match="cannot play standard_mix cursor"):
+        with pytest.raises(CannotRun, match="cannot play standard_mix cursor") as refused:
             player.play(Case("standard_mix"), 1)
+        assert refused.value.status == SOFTWARE  # and no verdict's code
+
+    def test_a_run_that_never_ends_says_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        goes_on = "print('up', flush=True)\ntime.sleep(60)"
+        (tmp_path / "imbench.py").write_text(
+            f"import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n{goes_on}"
+        )
+        monkeypatch.setattr(playing, "_last_line", lambda started: started.line(30) and "")
+        assert Player(Build(tmp_path, sys.executable), tmp_path / "runs", tmp_path / "log").play(Case("standard_mix"), 1) is None
 
     def test_a_build_with_another_form_of_the_scenario_is_refused(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
