@@ -75,8 +75,8 @@ def _done(role: str, name: str) -> Callable[[Tree, Tree], float | None]:
 
 
 MEASURES: Final = (
-    Measure("end_to_end_p50_us", "end-to-end latency, p50,", "us", 0.10, _judged("latency", "end_to_end_live", "p50_us")),
-    Measure("end_to_end_p99_us", "end-to-end latency, p99,", "us", 0.25, _judged("latency", "end_to_end_live", "p99_us")),
+    Measure("end_to_end_p50_us", "p50 of end-to-end latency", "us", 0.10, _judged("latency", "end_to_end_live", "p50_us")),
+    Measure("end_to_end_p99_us", "p99 of end-to-end latency", "us", 0.25, _judged("latency", "end_to_end_live", "p99_us")),
     Measure("goodput_per_s", "goodput", "1/s", 0.02, _goodput, higher_is_better=True),
     Measure("cpu_gateway_us", "CPU of gateways per delivered message", "us", 0.05, _cpu("gateway")),
     Measure("cpu_business_us", "CPU of business per delivered message", "us", 0.05, _cpu("business")),
@@ -86,7 +86,7 @@ MEASURES: Final = (
     Measure("memory_gateway_bytes", "memory of gateways", "B", 0.10, _memory("gateway")),
     Measure("memory_business_bytes", "memory of business", "B", 0.10, _memory("business")),
     Measure("recovery_us", "recovery time", "us", 0.25, _judged("recovery", "time_us")),
-    Measure("without_session_p90_us", "time without a session, p90,", "us", 0.25, _judged("reconnect", "p90_us")),
+    Measure("without_session_p90_us", "p90 of the time without a session", "us", 0.25, _judged("reconnect", "p90_us")),
 )
 BY_KEY: Final = {measure.key: measure for measure in MEASURES}
 
