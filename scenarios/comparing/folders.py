@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import chain, pairwise
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -127,7 +127,7 @@ def paired(runs: Mapping[Which, list[Found]], cases: Mapping[Of, Case]) -> Pairs
     """All pairs, dealt into two sets."""
     played = Pairs(list(cases.values()))
     for of, case in cases.items():
-        pairs = list(_pairs(case, {side: [run for run in runs[side] if run.of == of] for side in SIDES}, played.discarded))
+        pairs = list(_pairs(case, {side: [run for run in runs[side] if run.of == of] for side in SIDES}, played))
         played.first[case.name], played.again[case.name] = _dealt(pairs, 0), _dealt(pairs, 1)
     return played
 
@@ -136,15 +136,18 @@ def _dealt(pairs: list[Pair], number: int) -> list[Pair]:
     return [pair for place, pair in enumerate(pairs) if place // 2 % SETS == number]
 
 
-def _pairs(case: Case, runs: Mapping[Which, list[Found]], discarded: list[Discarded]) -> Iterator[Pair]:
-    base, candidate = (_by_seed(case, side, runs[side], discarded) for side in SIDES)
+def _pairs(case: Case, runs: Mapping[Which, list[Found]], played: Pairs) -> Iterator[Pair]:
+    base, candidate = (_by_seed(case, side, runs[side], played.discarded) for side in SIDES)
     for lacking, of in zip(SIDES, (base, candidate), strict=True):
-        played = {run.manifest.seed for run in runs[lacking]}
-        absent = sorted((base.keys() | candidate.keys()) - of.keys() - played)
-        discarded += [Discarded(case.name, lacking, seed, "it has no run of this seed", False) for seed in absent]
-    for seed in sorted(base.keys() & candidate.keys()):
-        for one, other in zip(base[seed], candidate[seed], strict=False):
-            yield Pair(seed, one, other)
+        there = {run.manifest.seed for run in runs[lacking]}
+        absent = sorted((base.keys() | candidate.keys()) - of.keys() - there)
+        played.discarded += [Discarded(case.name, lacking, seed, "it has no run of this seed", False) for seed in absent]
+    for seed in sorted(base.keys() | candidate.keys()):
+        for both in zip_longest(base.get(seed, ()), candidate.get(seed, ())):
+            if None in both:
+                played.leave(case, seed, {side: taken for side, taken in zip(SIDES, both, strict=True) if taken})
+            else:
+                yield Pair(seed, *both)
 
 
 def _by_seed(case: Case, side: Which, runs: list[Found], discarded: list[Discarded]) -> dict[int, list[Taken]]:

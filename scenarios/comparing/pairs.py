@@ -66,6 +66,8 @@ class Pairs:
     first: dict[str, list[Pair]] = field(default_factory=dict)
     again: dict[str, list[Pair]] = field(default_factory=dict)
     discarded: list[Discarded] = field(default_factory=list)
+    alone: dict[str, list[Pair]] = field(default_factory=dict)
+    """Runs whose other half says nothing, each with nothing beside it: what they have proven against the product counts."""
 
     def ratios(self, of: Mapping[str, list[Pair]]) -> dict[Key, list[float]]:
         """By case and measure, of those pairs that have figures; without measures that no pair has."""
@@ -76,6 +78,12 @@ class Pairs:
                 if ratios:
                     found[case, measure.key] = ratios
         return found
+
+    def leave(self, case: Case, seed: int, taken: Mapping[Which, Taken]) -> None:
+        """Keep a run, if there is one, that makes no pair."""
+        if taken:
+            nothing = Taken({}, {})
+            self.alone.setdefault(case.name, []).append(Pair(seed, taken.get("base", nothing), taken.get("candidate", nothing)))
 
     def ratios_by_pair(self, case: Case) -> list[dict[str, float]]:
         """For each pair of a case what it says of each measure: as noise is kept."""
@@ -92,30 +100,30 @@ def play(cases: Sequence[Case], number: int, run: Play, floors: Floors, tell: Ca
     """Play ``number`` pairs of each case and, of cases in which something is suspected, as many again. ``tell`` is told how far it is."""
     played = Pairs(cases)
     total = number * len(cases)
-    played.first = _set(cases, range(1, number + 1), run, played.discarded, lambda done, what: tell(done / total, what))
+    played.first = _set(cases, range(1, number + 1), run, played, lambda done, what: tell(done / total, what))
     doubtful = _suspected(played, floors)
     again = [case for case in cases if case.name in {name for name, _ in doubtful}]
     if again:
         tell(1.0, f"once more: {', '.join(case.name for case in again)}")
-        played.again = _set(again, range(number + 1, 2 * number + 1), run, played.discarded, lambda done, what: tell(1.0, what))
+        played.again = _set(again, range(number + 1, 2 * number + 1), run, played, lambda done, what: tell(1.0, what))
     return played
 
 
 def _set(
-    cases: Sequence[Case], seeds: Iterable[int], run: Play, discarded: list[Discarded], tell: Callable[[int, str], None]
+    cases: Sequence[Case], seeds: Iterable[int], run: Play, played: Pairs, tell: Callable[[int, str], None]
 ) -> dict[str, list[Pair]]:
     found: dict[str, list[Pair]] = {case.name: [] for case in cases}
     done = 0
     for seed in seeds:
         for case in cases:
             tell(done, f"{case.name}, pair {seed}")
-            pair = _pair(case, seed, run, discarded)
+            pair = _pair(case, seed, run, played)
             found[case.name] += [pair] if pair else []
             done += 1
     return found
 
 
-def _pair(case: Case, seed: int, run: Play, discarded: list[Discarded]) -> Pair | None:
+def _pair(case: Case, seed: int, run: Play, played: Pairs) -> Pair | None:
     """A pair of which both say something; None after ``ATTEMPTS``. Odd seeds play the base first, even ones the candidate."""
     failed: list[Discarded] = []
     pair = None
@@ -126,11 +134,13 @@ def _pair(case: Case, seed: int, run: Play, discarded: list[Discarded]) -> Pair 
             taken[side] = run(side, case, seed)
             if taken[side].nothing:
                 failed.append(Discarded(case.name, side, seed, taken[side].nothing, False, taken[side].unclear))
+                del taken[side]
+                played.leave(case, seed, taken)
                 break
         else:
             pair = Pair(seed, taken["base"], taken["candidate"])
             break
-    discarded += [msgspec.structs.replace(one, replaced=pair is not None) for one in failed]
+    played.discarded += [msgspec.structs.replace(one, replaced=pair is not None) for one in failed]
     return pair
 
 
@@ -226,7 +236,7 @@ def violations(played: Pairs) -> tuple[Violated, ...]:
     case and kind."""
     found = []
     for case in played.cases:
-        pairs = [*played.first[case.name], *played.again.get(case.name, ())]
+        pairs = [*played.first[case.name], *played.again.get(case.name, ()), *played.alone.get(case.name, ())]
         kinds = sorted({kind for pair in pairs for kind in pair.candidate.failing})
         for kind in kinds:
             counts = [(_count(pair.base, kind), _count(pair.candidate, kind)) for pair in pairs]

@@ -12,9 +12,10 @@ from model.history.machine import Machine
 from model.history.run_folder import METRICS, RunFolder
 from model.scenario import Scenario
 from scenarios.comparing import command as comparing
-from scenarios.comparing import folders
+from scenarios.comparing import folders, pairs
 from scenarios.comparing.command import Asked, asked
 from scenarios.comparing.pairs import SIDES, Which
+from scenarios.comparing.playing import Taken
 from scenarios.comparing.sides import side
 from scenarios.running import catalog, settings
 from scenarios.running.exits import DAMAGED, MISSING, USAGE, CannotRun
@@ -122,6 +123,16 @@ def test_a_seed_that_one_side_lacks_is_told(make: Make) -> None:
     }
     played = folders.paired(runs, folders.cases(runs))
     assert [(one.side, one.seed, one.replaced) for one in played.discarded] == [("candidate", 3, False)]
+
+
+def test_what_a_run_without_its_other_half_has_proven_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "taken", lambda path: Taken({}, {"lost": (1, "m1 never came")} if "other" in path.parts else {}))
+    runs: dict[Which, list[folders.Found]] = {
+        "base": folders.found(side(str(make("base", range(1))))),
+        "candidate": folders.found(side(str(make("other", range(1, 2))))),
+    }
+    (found,) = pairs.violations(folders.paired(runs, folders.cases(runs)))
+    assert (found.kind, found.seed) == ("lost", 1)
 
 
 def test_either_set_of_pairs_has_both_orders_of_who_plays_in_turns(make: Make) -> None:

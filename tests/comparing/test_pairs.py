@@ -171,6 +171,21 @@ class TestHarness:
 
 
 class TestViolations:
+    def test_what_a_run_has_proven_counts_though_its_pair_is_played_again(self) -> None:
+        good, times = plays(0.003), {"base": 0, "candidate": 0}
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            figures = good(side, case, seed).figures
+            if (case, seed) != (KILL, 2):  # of even seeds the candidate comes first
+                return Taken(figures, {})
+            times[side] += 1
+            if side == "base":
+                return Taken({}, {}, "generator_lag: late") if times[side] == 1 else Taken(figures, {})
+            return Taken(figures, {"lost": (1, "m1 never came")} if times[side] == 1 else {})
+
+        (found,) = pairs.violations(played(run))
+        assert (found.kind, found.seed, found.count) == ("lost", 2, 1)
+
     def test_a_kind_that_the_base_never_has_is_named_with_its_first_run(self) -> None:
         (found, _) = pairs.violations(played(plays(0.003, failing={"lost": (2, "m1 never came")})))
         assert (found.case, found.kind, found.seed, found.runs, found.count) == (CALM.name, "lost", 1, 10, 20)
