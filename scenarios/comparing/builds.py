@@ -108,5 +108,9 @@ def _check(side: Side, build: Build) -> None:
 
 
 def _unbuildable(side: Side, what: str, done: subprocess.CompletedProcess[str]) -> CannotRun:
-    words = [line for line in done.stderr.splitlines() if line.strip()] or [f"ended with exit code {done.returncode}"]
-    return CannotRun(f"'{side.given}' ({side.title}) cannot be built: {what}: {words[-1].strip()}", UNAVAILABLE)
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    why = [line for line in said if not line.startswith("make")] or said  # whose last word is that something failed
+    return CannotRun(
+        f"'{side.given}' ({side.title}) cannot be built: {what}: {(why or [f'ended with exit code {done.returncode}'])[-1]}",
+        UNAVAILABLE,
+    )

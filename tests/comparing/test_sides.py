@@ -84,8 +84,11 @@ class TestBuilds:
         assert refused.value.status == UNAVAILABLE
 
     def test_one_with_other_packages_is_set_up_as_it_says(self, repository: Repository, tmp_path: Path) -> None:
-        repository.commit("other packages", {"pyproject.toml": "[project]\nname='x'\n", "Makefile": "setup:\n\tfalse\n"})
+        repository.commit(
+            "other packages",
+            {"pyproject.toml": "[project]\nname='x'\n", "Makefile": "setup:\n\techo no such package >&2; false\n"},
+        )
         older = side("trunk")
         repository.commit("and again others", {"pyproject.toml": "[project]\nname='y'\n"})
-        with pytest.raises(CannotRun, match="cannot be built: make setup: "):
+        with pytest.raises(CannotRun, match=r"cannot be built: make setup: no such package$"):
             builds.built(older, tmp_path / "builds", Silent())
