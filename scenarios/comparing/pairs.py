@@ -55,7 +55,7 @@ class Pair:
             return None
         if math.isinf(base) or math.isinf(candidate):
             return measure.sign * CLIP * (math.isinf(candidate) - math.isinf(base))
-        return measure.sign * max(-CLIP, min(CLIP, math.log(candidate / base)))
+        return measure.sign * max(-CLIP, min(CLIP, math.log(candidate) - math.log(base)))
 
 
 @dataclass

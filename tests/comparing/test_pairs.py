@@ -104,6 +104,10 @@ class TestMissing:
         assert Pair(1, infinite, one).ratio(recovery) == -pairs.CLIP
         assert Pair(1, infinite, infinite).ratio(recovery) == 0
 
+    def test_figures_at_the_ends_of_what_there_is_have_a_ratio(self) -> None:
+        small, large = Taken({"recovery_us": 1e-300}, {}), Taken({"recovery_us": 1e300}, {})
+        assert Pair(1, large, small).ratio(BY_KEY["recovery_us"]) == -pairs.CLIP
+
     def test_a_figure_that_the_candidate_lacks_now_and_then_is_not_green_either(self) -> None:
         full = plays(0.003)
 
