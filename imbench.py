@@ -1,7 +1,8 @@
 """The command ``imbench``: parses, dispatches, and nothing else.
 
-Results go to stdout, progress and complaints to stderr. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 the harness failed, 64 and up what
-sysexits(3) says, 130, 141 and 143 on signals. Whatever is heavy is imported inside the command that needs it, so that ``--help`` is quick.
+Results go to stdout, progress and complaints to stderr. Exit codes: 0 valid, 1 invalid, 2 unknown, 3 the harness failed, 4 regressed,
+5 inconclusive, 64 and up what sysexits(3) says, 130, 141 and 143 on signals. Whatever is heavy is imported inside the
+command that needs it, so that ``--help`` is quick.
 """
 
 from __future__ import annotations

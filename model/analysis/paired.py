@@ -79,6 +79,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return raised
 
 
+def p_more_often(more: int, less: int) -> float:
+    """The p-value of "it is as often less as more", of so many that are more and so many that are less: the sign test (Conover, "Practical
+    Nonparametric Statistics", 1999, 3.4); 1 where there is nothing."""
+    number = more + less
+    return float(sum(math.comb(number, k) for k in range(more, number + 1)) / 2**number)
+
+
 def pairs_needed(found: Effect, resolution: float) -> int | None:
     """About how many pairs would make the interval's half as narrow as ``resolution``, as widths go with the root of n; None where nobody
     can say."""

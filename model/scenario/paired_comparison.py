@@ -6,11 +6,13 @@ runs against accepted baselines, is :mod:`model.scenario.comparison`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from model.analysis.regressions import Answer
+from model.analysis.paired import p_more_often
+from model.analysis.regressions import ALPHA, Answer
 from model.history.machine import Machine
 
 VERSION = 1
@@ -58,9 +60,10 @@ class Measured(msgspec.Struct, frozen=True):
     unit: str
     """``us``, ``B``, ``1/s``."""
     answer: Answer
-    base: tuple[float, ...]
-    """A figure a run, in the order of the pairs; in ``unit``, not turned."""
-    candidate: tuple[float, ...]
+    base: tuple[float | None, ...]
+    """A figure for each pair that has one of both sides, in their order; in ``unit``, not turned. None: what is measured never came. Where
+    no pair has both, what there is."""
+    candidate: tuple[float | None, ...]
     ratio: float | None = None
     """The median of the pairs; None where nothing could be compared (``reason``)."""
     low: float | None = None
@@ -81,7 +84,8 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Violated(msgspec.Struct, frozen=True):
-    """A kind of anomaly that fails runs of the candidate, and never one of the base: one is enough."""
+    """A kind of anomaly that fails runs of the candidate: one is enough where the base never has it, else it must be more in clearly more
+    pairs."""
 
     case: str
     kind: str
@@ -92,6 +96,8 @@ class Violated(msgspec.Struct, frozen=True):
     count: int
     """In all of them."""
     witness: str
+    base: int = 0
+    """How many the base has, in all its runs."""
 
 
 class Discarded(msgspec.Struct, frozen=True):
@@ -102,6 +108,18 @@ class Discarded(msgspec.Struct, frozen=True):
     seed: int
     reason: str
     replaced: bool
+    unclear: bool = False
+    """Whether that may be the product's own doing: it ended unasked, nothing worked, it never came to rest."""
+
+
+def one_sided(discarded: Sequence[Discarded]) -> bool:
+    """Whether the candidate may be why its runs were discarded, so that playing them again would choose its lucky ones: one is enough of
+    what may be the product's own doing where the base has none, else it must be clearly more."""
+    candidate = [run for run in discarded if run.side == "candidate"]
+    base = [run for run in discarded if run.side == "base"]
+    if any(run.unclear for run in candidate) and not any(run.unclear for run in base):
+        return True
+    return p_more_often(len(candidate), len(base)) <= ALPHA
 
 
 class PairedComparison(msgspec.Struct, frozen=True):
@@ -124,11 +142,17 @@ class PairedComparison(msgspec.Struct, frozen=True):
     version: int = VERSION
 
     @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """The cases of which no measure was compared."""
+        measured = {found.case for found in self.measures}
+        return tuple(case.name for case in self.cases if case.name not in measured)
+
+    @property
     def outcome(self) -> Outcome:
         """What it comes to: a proven regression outranks a harness that failed, and nothing unknown is green."""
         answers = {measured.answer for measured in self.measures}
         if self.violated or "REGRESSED" in answers:
             return "REGRESSED"
-        if any(not run.replaced for run in self.discarded) or not self.measures:
+        if any(not run.replaced for run in self.discarded) or one_sided(self.discarded) or not self.measures or self.unmeasured:
             return "HARNESS"
         return next(answer for answer in ("INCONCLUSIVE", "IMPROVED", "EQUIVALENT") if answer in answers)

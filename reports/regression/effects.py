@@ -7,6 +7,7 @@ goodput, which has fallen, is lower; so what is said of a rate is turned back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isfinite
 from statistics import median
 from typing import Final
 
@@ -51,9 +52,17 @@ def medians(measured: Measured) -> tuple[str, str]:
     return middle(measured.base, measured.unit), middle(measured.candidate, measured.unit)
 
 
-def middle(figures: Sequence[float], unit: str) -> str:
+def middle(figures: Sequence[float | None], unit: str) -> str:
     """The median of some figures; a dash where there are none."""
-    return amount(median(figures), unit) if figures else NOTHING
+    if not figures:
+        return NOTHING
+    found = middle_of(figures)
+    return amount(found, unit) if isfinite(found) else "never"
+
+
+def middle_of(figures: Sequence[float | None]) -> float:
+    """The median of some figures; infinite where what is measured never came in most."""
+    return median(inf if figure is None else figure for figure in figures)
 
 
 def amount(value: float, unit: str) -> str:

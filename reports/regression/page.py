@@ -35,9 +35,9 @@ _STYLES: Final = {
 }
 _MEANINGS: Final = {
     "REGRESSED": "it is worse by more than what matters and than the noise, and so it was again on fresh processes; or a run of the"
-    " candidate broke a promise that no run of the base broke",
+    " candidate broke a promise that no run of the base broke, or clearly more runs did than of the base",
     "CHANGED": "a simulated run is not what it was when it was last accepted",
-    "HARNESS": "runs failed for reasons that are not the product's, and nothing can be said",
+    "HARNESS": "runs said nothing, and whether that is the product's doing is not known; so nothing is green",
     "NO BASELINE": "nobody has accepted this case yet",
     "INCONCLUSIVE": "neither a change that matters nor its absence is shown",
     "IMPROVED": "it is better by more than what matters and than the noise",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import log
 from typing import Final
 
-from model.scenario.paired_comparison import Discarded, Measured, PairedComparison, PlayedCase, Side, Violated
+from model.scenario.paired_comparison import Discarded, Measured, PairedComparison, PlayedCase, Side, Violated, one_sided
 from reports.regression.effects import change, interval, medians, size
 from reports.regression.report import ORDER, Compared, Item, Report, further
 from reports.words import kind, listed, many
@@ -43,6 +43,10 @@ def _items(comparison: PairedComparison) -> Iterator[Item]:
         yield _violation(violated)
     for number, run in enumerate((run for run in comparison.discarded if not run.replaced), 1):
         yield _missing(run, number)
+    if one_sided(comparison.discarded):
+        yield _one_sided(comparison.discarded)
+    for case in comparison.unmeasured if comparison.measures else ():
+        yield Item(case, "something was measured", "HARNESS", "no measure has figures of both sides")
     for measured in comparison.measures:
         yield Item(measured.case, measured.title, measured.answer, _sentence(measured), _figures(measured), measured=measured)
 
@@ -59,13 +63,23 @@ def _violation(found: Violated) -> Item:
     what = many(found.count, *_NOUNS.get(found.kind, (f"anomaly of kind {found.kind}", f"anomalies of kind {found.kind}")))
     where = f"kind {found.kind}, seed {found.seed}" if found.kind in _NOUNS else f"{meaning or 'seed'}, seed {found.seed}"
     more = f", in {found.runs} runs" if found.runs > 1 else ""
-    sentence = f"{what} ({where}{more}), none in the base"
+    sentence = f"{what} ({where}{more}), {found.base or 'none'} in the base"
     return Item(found.case, f"no {found.kind}", "REGRESSED", sentence, (f"first: {found.witness}",), violated=found)
 
 
 def _missing(run: Discarded, number: int) -> Item:
     sentence = f"a run of the {run.side} (seed {run.seed}) says nothing of it, and its pair is missing: {run.reason}"
     return Item(run.case, f"pair {number} of those that are missing", "HARNESS", sentence, discarded=run)
+
+
+def _one_sided(discarded: Sequence[Discarded]) -> Item:
+    runs = [run for run in discarded if run.side == "candidate"]
+    first = next((run for run in runs if run.unclear), runs[0])
+    sentence = (
+        f"{many(len(runs), 'run')} of the candidate and {len(discarded) - len(runs)} of the base said nothing, which may be the "
+        f"candidate's own doing: {first.reason} (seed {first.seed})"
+    )
+    return Item(first.case, "runs of both sides are as often discarded", "HARNESS", sentence, discarded=first)
 
 
 def _again(run: Discarded) -> str:

@@ -140,9 +140,9 @@ def _tick(ratio: float) -> str:
 
 
 def _pairs(measured: Measured) -> list[float]:
-    """Candidate over base of each pair, turned; a pair without a figure above 0 on both sides has no place on the axis."""
+    """Candidate over base of each pair, turned; a pair in which it never came has no place on the axis."""
     both = zip(measured.base, measured.candidate, strict=False)
-    return [as_measured(other / one, measured.unit) for one, other in both if one > 0 and other > 0]
+    return [as_measured(other / one, measured.unit) for one, other in both if one and other]
 
 
 def _bounds(measured: Measured) -> list[float]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import matplotlib as mpl
@@ -25,7 +25,7 @@ from model.scenario.paired_comparison import VERSION, Outcome, PairedComparison,
 from reports.figures import CYCLE, INK, STYLE, VERMILLION
 from reports.files import write_text
 from reports.markup import escape, visible
-from reports.regression.effects import amount
+from reports.regression.effects import amount, middle_of
 from reports.regression.page import page, picture
 
 SHOWN_MAX: Final = 200
@@ -78,9 +78,9 @@ def entry(comparison: PairedComparison) -> Entry:
     """What is kept of a comparison."""
     side = comparison.candidate
     points = tuple(
-        Point(found.case, found.measure, found.title, found.unit, median(found.candidate), found.answer)
+        Point(found.case, found.measure, found.title, found.unit, middle, found.answer)
         for found in comparison.measures
-        if found.candidate
+        if found.candidate and isfinite(middle := middle_of(found.candidate))
     )
     return Entry(comparison.began, side.commit, side.title, comparison.outcome, comparison.machine, points, comparison.version)
 

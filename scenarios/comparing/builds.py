@@ -8,10 +8,10 @@ is whole is kept and found again; it is held to work when its ``imbench list`` d
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,16 +57,22 @@ def built(side: Side, root: Path, progress: Progress) -> Build:
 
 
 def _unpack(side: Side, folder: Path) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
+    """Its files, whole or not at all; somebody else may do the same meanwhile."""
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        command = ["git", "-C", str(ROOT), "archive", "--format=tar", side.commit]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as archive:
-            assert archive.stdout is not None
-            with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
-                files.extractall(partial, filter="data")
-        partial.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as partial:
+            command = ["git", "-C", str(ROOT), "archive", "--format=tar", side.commit]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as archive:
+                assert archive.stdout is not None
+                with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
+                    files.extractall(Path(partial, "files"), filter="data")
+            if archive.returncode:  # what came before it failed reads as a shorter archive
+                raise OSError(f"git archive ended with {archive.returncode}")
+            try:
+                Path(partial, "files").rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
     except (OSError, tarfile.TarError) as error:
         raise CannotRun(f"{folder}: the files of {side.given} cannot be written there ({error})", CANNOT_CREATE) from None
 
@@ -102,5 +108,9 @@ def _check(side: Side, build: Build) -> None:
 
 
 def _unbuildable(side: Side, what: str, done: subprocess.CompletedProcess[str]) -> CannotRun:
-    words = [line for line in done.stderr.splitlines() if line.strip()] or [f"ended with exit code {done.returncode}"]
-    return CannotRun(f"'{side.given}' ({side.title}) cannot be built: {what}: {words[-1].strip()}", UNAVAILABLE)
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    why = [line for line in said if not line.startswith("make")] or said  # whose last word is that something failed
+    return CannotRun(
+        f"'{side.given}' ({side.title}) cannot be built: {what}: {(why or [f'ended with exit code {done.returncode}'])[-1]}",
+        UNAVAILABLE,
+    )

@@ -23,6 +23,7 @@ from model.analysis.noise import floor
 from model.analysis.paired import PAIRS_MAX
 from model.analysis.regressions import ALPHA
 from model.history.machine import Machine, this_machine
+from model.history.run_folder import RunFolder
 from model.scenario import Scenario
 from model.scenario.paired_comparison import Outcome, PairedComparison, PlayedCase, Side
 from scenarios.comparing import builds, folders, noise, pairs
@@ -79,9 +80,11 @@ class Asked:
 
     @property
     def same(self) -> bool:
-        """Whether both sides are one build, or one server."""
+        """Whether both sides are one build, one server, or one folder."""
         if self.access is not None:
             return self.base.given == self.candidate.given
+        if self.base.kind == "folders" and Path(self.base.given).resolve() == Path(self.candidate.given).resolve():
+            return True
         return bool(self.base.commit) and self.base.commit == self.candidate.commit and not self.base.commit.endswith("+")
 
     def key(self, case: Case) -> str:
@@ -165,7 +168,7 @@ def scenario_of(case: Case) -> Scenario:
 
 
 def _of_folders(base: Side, candidate: Side, kept: Path) -> Asked:
-    runs: dict[Which, list[Found]] = {"base": folders.found(base), "candidate": folders.found(candidate)}
+    runs = folders.both(base, candidate)
     machine, cases = folders.machine(runs), folders.cases(runs)
     base, candidate = (_of_commit(of, runs[name]) for name, of in zip(SIDES, (base, candidate), strict=True))
     digests = {case.name: of[2] for of, case in cases.items()}
@@ -225,9 +228,9 @@ def compared(wanted: Asked, out: Path | None, progress: Progress) -> tuple[Path,
             round(time.monotonic() - started_s, 1),
             wanted.same,
         )
-    if wanted.same:
-        noise.add(wanted.noise, wanted.known, {wanted.key(case): played.ratios_by_pair(case) for case in wanted.cases})
-    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        RunFolder(folder).write_json(RESULT, found)
+        if wanted.same:
+            noise.add(wanted.noise, wanted.machine, {wanted.key(case): played.ratios_by_pair(case) for case in wanted.cases})
     return folder, found
 
 
@@ -254,7 +257,13 @@ def _players(wanted: Asked, root: Path, folder: Path, progress: Progress) -> pai
 
     def run(which: Which, case: Case, seed: int) -> Taken:
         path = players[which].play(case, seed)
-        return taken(path) if path else Taken({}, {}, f"the run left nothing (log: {near(logs / f'{which}.log')})")
+        if path and RunFolder.open(path).manifest().scenario_digest != wanted.digests[case.name]:
+            of = {"base": wanted.base, "candidate": wanted.candidate}[which]
+            raise CannotRun(
+                f"'{of.given}' ({of.title}) plays another form of {case.name} than this checkout does; only like is compared with like: "
+                "give --scenario with one that both have in the same form"
+            )
+        return taken(path) if path else Taken({}, {}, f"the run left nothing (log: {near(logs / f'{which}.log')})", True)
 
     return run
 

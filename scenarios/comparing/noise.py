@@ -67,16 +67,17 @@ def ratios(noise: Noise, case: str, measure: str) -> list[float]:
     return [pair[measure] for pair in noise.cases.get(case, ()) if math.isfinite(pair.get(measure, math.nan))]
 
 
-def add(folder: Path, noise: Noise, found: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
-    """Keep further pairs, by case. Returns the file. Raises :class:`CannotRun`."""
-    cases = dict(noise.cases)
+def add(folder: Path, machine: Machine, found: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
+    """Keep further pairs of a machine, by case, beside what is known by now: another comparison may have added to it meanwhile. Returns the
+    file. Raises :class:`CannotRun`."""
+    cases = dict(read(folder, machine).cases)
     for case, pairs in found.items():
         cases[case] = [*cases.get(case, ()), *map(dict, pairs)][-KEPT:]
-    path = where(folder, noise.machine)
-    partial = path.with_name(f"{path.name}.partial")
+    path = where(folder, machine)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(Noise(noise.machine, cases)), indent=1) + b"\n")
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(Noise(machine, cases)), indent=1) + b"\n")
         os.replace(partial, path)
     except OSError as error:
         with suppress(OSError):

@@ -7,6 +7,8 @@ Rules of the file:
 - A pair of which a run says nothing of the product is played again, up to ``ATTEMPTS`` times in all; one that never came is missing, and
   then nothing is green.
 - What is suspected after the first set is played once more, by fresh processes with other seeds, and that second set must show it too.
+- Playing again must not choose the lucky runs of a candidate that breaks its runs: where that may be so, nothing is green
+  (:func:`model.scenario.paired_comparison.one_sided`). What a discarded run has proven against the product counts.
 - All measures of all cases are one report: the chance of a false alarm is that of the whole (:mod:`model.analysis.regressions`).
 """
 
@@ -19,7 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from model.analysis.regressions import Decision, Gated, decide, suspected
+from model.analysis.paired import p_more_often
+from model.analysis.regressions import ALPHA, Decision, Gated, decide, suspected
 from model.scenario.paired_comparison import Discarded, Measured, Violated
 from scenarios.comparing.measures import BY_KEY, MEASURES, Measure
 from scenarios.comparing.playing import Case, Taken
@@ -52,7 +55,7 @@ class Pair:
             return None
         if math.isinf(base) or math.isinf(candidate):
             return measure.sign * CLIP * (math.isinf(candidate) - math.isinf(base))
-        return measure.sign * max(-CLIP, min(CLIP, math.log(candidate / base)))
+        return measure.sign * max(-CLIP, min(CLIP, math.log(candidate) - math.log(base)))
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Pairs:
     first: dict[str, list[Pair]] = field(default_factory=dict)
     again: dict[str, list[Pair]] = field(default_factory=dict)
     discarded: list[Discarded] = field(default_factory=list)
+    alone: dict[str, list[Pair]] = field(default_factory=dict)
+    """Runs whose other half says nothing, each with nothing beside it: what they have proven against the product counts."""
 
     def ratios(self, of: Mapping[str, list[Pair]]) -> dict[Key, list[float]]:
         """By case and measure, of those pairs that have figures; without measures that no pair has."""
@@ -73,6 +78,12 @@ class Pairs:
                 if ratios:
                     found[case, measure.key] = ratios
         return found
+
+    def leave(self, case: Case, seed: int, taken: Mapping[Which, Taken]) -> None:
+        """Keep a run, if there is one, that makes no pair."""
+        if taken:
+            nothing = Taken({}, {})
+            self.alone.setdefault(case.name, []).append(Pair(seed, taken.get("base", nothing), taken.get("candidate", nothing)))
 
     def ratios_by_pair(self, case: Case) -> list[dict[str, float]]:
         """For each pair of a case what it says of each measure: as noise is kept."""
@@ -89,30 +100,30 @@ def play(cases: Sequence[Case], number: int, run: Play, floors: Floors, tell: Ca
     """Play ``number`` pairs of each case and, of cases in which something is suspected, as many again. ``tell`` is told how far it is."""
     played = Pairs(cases)
     total = number * len(cases)
-    played.first = _set(cases, range(1, number + 1), run, played.discarded, lambda done, what: tell(done / total, what))
+    played.first = _set(cases, range(1, number + 1), run, played, lambda done, what: tell(done / total, what))
     doubtful = _suspected(played, floors)
     again = [case for case in cases if case.name in {name for name, _ in doubtful}]
     if again:
         tell(1.0, f"once more: {', '.join(case.name for case in again)}")
-        played.again = _set(again, range(number + 1, 2 * number + 1), run, played.discarded, lambda done, what: tell(1.0, what))
+        played.again = _set(again, range(number + 1, 2 * number + 1), run, played, lambda done, what: tell(1.0, what))
     return played
 
 
 def _set(
-    cases: Sequence[Case], seeds: Iterable[int], run: Play, discarded: list[Discarded], tell: Callable[[int, str], None]
+    cases: Sequence[Case], seeds: Iterable[int], run: Play, played: Pairs, tell: Callable[[int, str], None]
 ) -> dict[str, list[Pair]]:
     found: dict[str, list[Pair]] = {case.name: [] for case in cases}
     done = 0
     for seed in seeds:
         for case in cases:
             tell(done, f"{case.name}, pair {seed}")
-            pair = _pair(case, seed, run, discarded)
+            pair = _pair(case, seed, run, played)
             found[case.name] += [pair] if pair else []
             done += 1
     return found
 
 
-def _pair(case: Case, seed: int, run: Play, discarded: list[Discarded]) -> Pair | None:
+def _pair(case: Case, seed: int, run: Play, played: Pairs) -> Pair | None:
     """A pair of which both say something; None after ``ATTEMPTS``. Odd seeds play the base first, even ones the candidate."""
     failed: list[Discarded] = []
     pair = None
@@ -122,12 +133,14 @@ def _pair(case: Case, seed: int, run: Play, discarded: list[Discarded]) -> Pair 
         for side in order:
             taken[side] = run(side, case, seed)
             if taken[side].nothing:
-                failed.append(Discarded(case.name, side, seed, taken[side].nothing, False))
+                failed.append(Discarded(case.name, side, seed, taken[side].nothing, False, taken[side].unclear))
+                del taken[side]
+                played.leave(case, seed, taken)
                 break
         else:
             pair = Pair(seed, taken["base"], taken["candidate"])
             break
-    discarded += [Discarded(one.case, one.side, one.seed, one.reason, pair is not None) for one in failed]
+    played.discarded += [msgspec.structs.replace(one, replaced=pair is not None) for one in failed]
     return pair
 
 
@@ -170,9 +183,10 @@ def _measured(
     gates: Mapping[Key, Gated],
     decisions: Mapping[Key, Decision],
 ) -> Measured:
+    shown = [pair for pair in pairs if pair.ratio(measure) is not None] or pairs
     of_base, of_candidate = (
-        tuple(taken.figures[measure.key] for taken in side if measure.key in taken.figures)
-        for side in ([pair.base for pair in pairs], [pair.candidate for pair in pairs])
+        tuple(_finite(taken.figures[measure.key]) for taken in side if measure.key in taken.figures)
+        for side in ([pair.base for pair in shown], [pair.candidate for pair in shown])
     )
     found = Measured(
         case.name,
@@ -189,9 +203,10 @@ def _measured(
     if key not in decisions:
         return found
     decision, few = decisions[key], len(ratios[key]) < len(pairs)
+    lacking = sum(measure.key in pair.base.figures and measure.key not in pair.candidate.figures for pair in pairs)
     return msgspec.structs.replace(
         found,
-        answer=decision.answer,
+        answer="INCONCLUSIVE" if lacking and decision.answer != "REGRESSED" else decision.answer,
         ratio=math.exp(decision.effect.median),
         low=_bound(decision.effect.low),
         high=_bound(decision.effect.high),
@@ -199,7 +214,11 @@ def _measured(
         floor=math.exp(gates[key].floor),
         detectable=None if decision.detectable is None else math.exp(decision.detectable),
         pairs_needed=decision.pairs,
-        reason=f"only {len(ratios[key])} of {len(pairs)} pairs have it" if few else "",
+        reason=f"{lacking} of {len(pairs)} runs of the candidate lack it"
+        if lacking
+        else f"only {len(ratios[key])} of {len(pairs)} pairs have it"
+        if few
+        else "",
     )
 
 
@@ -207,15 +226,29 @@ def _bound(value: float) -> float | None:
     return math.exp(value) if math.isfinite(value) else None
 
 
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
 def violations(played: Pairs) -> tuple[Violated, ...]:
-    """Kinds of anomalies that fail runs of the candidate and none of the base, by case and kind."""
+    """Kinds of anomalies that fail runs of the candidate and none of the base, or that the candidate has more of in clearly more pairs, by
+    case and kind."""
     found = []
     for case in played.cases:
-        pairs = [*played.first[case.name], *played.again.get(case.name, ())]
-        known = {kind for pair in pairs for kind in pair.base.failing}
-        kinds = sorted({kind for pair in pairs for kind in pair.candidate.failing} - known)
+        pairs = [*played.first[case.name], *played.again.get(case.name, ()), *played.alone.get(case.name, ())]
+        kinds = sorted({kind for pair in pairs for kind in pair.candidate.failing})
         for kind in kinds:
+            counts = [(_count(pair.base, kind), _count(pair.candidate, kind)) for pair in pairs]
+            of_base, of_candidate = map(sum, zip(*counts, strict=True))
+            more, less = (sum(sign * (b - a) > 0 for a, b in counts) for sign in (1, -1))
+            if of_base and p_more_often(more, less) > ALPHA / len(kinds):
+                continue
             having = [pair for pair in pairs if kind in pair.candidate.failing]
-            count = sum(pair.candidate.failing[kind][0] for pair in having)
-            found.append(Violated(case.name, kind, having[0].seed, len(having), count, having[0].candidate.failing[kind][1]))
+            seed, witness = having[0].seed, having[0].candidate.failing[kind][1]
+            found.append(Violated(case.name, kind, seed, len(having), of_candidate, witness, of_base))
     return tuple(found)
+
+
+def _count(taken: Taken, kind: str) -> int:
+    return taken.failing[kind][0] if kind in taken.failing else 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from model.checkers.kinds import KINDS
 from model.history.run_folder import METRICS, RunFolder
 from scenarios.comparing.builds import Build
 from scenarios.comparing.measures import Figures, figures
-from scenarios.running.exits import HARNESS_INVALID, SOFTWARE, UNAVAILABLE, CannotRun
+from scenarios.running.exits import HARNESS_INVALID, SOFTWARE, UNAVAILABLE, USAGE, CannotRun
 from scenarios.running.processes import Started
 from scenarios.running.run import judge_safely
 
@@ -51,11 +52,13 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What a run came to. ``failing``: what the product did wrong, by kind: how often, and a witness. ``nothing``: why the run says
-    nothing of the product; empty where it does."""
+    nothing of the product; empty where it does. ``unclear``: whether that may be the product's own doing: it ended unasked, nothing
+    worked, it never came to rest."""
 
     figures: Figures
     failing: dict[str, tuple[int, str]]
     nothing: str = ""
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,14 @@ class Player:
             line = _last_line(started)
         finally:
             started.stop()
-        if line:
+        with suppress(ValueError, TypeError, KeyError):
             folder = json.loads(line)["folder"]
             return Path(folder) if folder else None
-        if (status := started.status) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL):
-            return None
+        if (status := started.status or 0) in (UNAVAILABLE, HARNESS_INVALID, -signal.SIGKILL, 128 + signal.SIGTERM):
+            return None  # no server, no answer, no memory, no end in time
         raise CannotRun(
             f"the {self.runs.name} cannot play {case.name}: {started.last_words()} (log: {self.logs})",
-            status or SOFTWARE,
+            status if status >= USAGE else SOFTWARE,
         )
 
 
@@ -104,11 +107,12 @@ def _last_line(started: Started) -> str:
 
 
 def taken(path: Path) -> Taken:
-    """What came of a run. Raises :class:`model.history.schema.HistoryError`."""
+    """What came of a run. What is proven against the product comes before the harness, as in a verdict: such a run has no figures, but it
+    counts. Raises :class:`model.history.schema.HistoryError`."""
     folder = RunFolder.open(path)
     judged = judge_safely(folder.history())
     failing: dict[str, tuple[int, str]] = {}
-    nothing = [judged.notes[0]] if judged.crashed else []
+    nothing, unclear = [judged.notes[0]] if judged.crashed else [], False
     for anomaly in judged.anomalies:
         if not anomaly["fails"]:
             continue
@@ -117,7 +121,10 @@ def taken(path: Path) -> Taken:
             failing[kind] = (failing.get(kind, (0, ""))[0] + anomaly["count"], witness)
         else:
             nothing.append(f"{kind}: {witness}")
-    return Taken(figures(judged.measures, folder.read_json(METRICS)), failing, "; ".join(nothing))
+            unclear |= KINDS[kind].blame == "unknown"
+    if nothing:
+        return Taken({}, failing, "" if failing else "; ".join(nothing), unclear and not failing)
+    return Taken(figures(judged.measures, folder.read_json(METRICS)), failing)
 
 
 def _witness(anomaly: dict[str, Any]) -> str:

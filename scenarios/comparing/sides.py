@@ -1,4 +1,4 @@
-"""What can be compared: a git revision, run folders, or the address of a server that runs already.
+"""What can be compared: a git revision or run folders. The address of a server that runs already is known, to be refused in words.
 
 What is given is looked up in this order: a path that is there holds run folders, ``HOST:PORT`` is an address, and anything else is
 a revision of this checkout. A revision is what was committed: one that is checked out with changes beside it is refused, for the reader

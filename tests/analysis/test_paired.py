@@ -108,3 +108,9 @@ class TestPairsNeeded:
 
     def test_nobody_knows_without_an_interval(self) -> None:
         assert paired.pairs_needed(paired.Effect(0.0, -math.inf, math.inf, 3), 0.1) is None
+
+
+class TestSigns:
+    @pytest.mark.parametrize(("more", "less", "p"), [(0, 0, 1.0), (5, 0, 1 / 32), (4, 1, 6 / 32), (0, 5, 1.0), (3, 3, 42 / 64)])
+    def test_so_often_or_oftener_would_a_coin_fall(self, more: int, less: int, p: float) -> None:
+        assert paired.p_more_often(more, less) == p

@@ -8,7 +8,7 @@ import pytest
 
 from model.analysis.regressions import Answer
 from model.history.machine import Machine
-from model.scenario.paired_comparison import Discarded, Measured, Outcome, PairedComparison, Side, Violated
+from model.scenario.paired_comparison import Discarded, Measured, Outcome, PairedComparison, PlayedCase, Side, Violated
 from scenarios.comparing.command import DEFAULTS, EXIT_CODES, asked, scenario_of
 from scenarios.running.exits import MISSING, USAGE, CannotRun
 from tests.comparing.conftest import Repository
@@ -29,6 +29,7 @@ def refusal(
 @pytest.mark.parametrize(
     ("sides", "options", "why"),
     [
+        (("127.0.0.1:4000", "127.0.0.1:5000"), {}, "two addresses need the secret that their tokens are made with"),
         ((HEAD, "127.0.0.1:4000"), {}, "is a revision and '127.0.0.1:4000' an address; compare two of one kind"),
         ((HEAD, "tests"), {}, "is a revision and 'tests' a folder; compare two of one kind"),
         ((HEAD, HEAD), {"number": 3}, "--pairs 3: fewer than 9 prove nothing of 24 measures"),
@@ -75,13 +76,13 @@ def test_every_planted_change_still_fits_the_code(plant: Plant) -> None:
 
 
 def comparison(
-    answers: tuple[Answer, ...], violated: bool = False, missing: bool = False, replaced: bool = False
+    answers: tuple[Answer, ...], violated: bool = False, missing: bool = False, replaced: bool = False, more: str = ""
 ) -> PairedComparison:
     side = Side("x", "revision", "x", "x")
     return PairedComparison(
         side,
         side,
-        (),
+        (PlayedCase(more, "cursor", (), 10),) if more else (),
         tuple(Measured("c", str(n), "t", "us", answer, (1.0,), (1.0,)) for n, answer in enumerate(answers)),
         (Violated("c", "lost", 1, 1, 1, ""),) if violated else (),
         (Discarded("c", "base", 1, "late", replaced),) if missing or replaced else (),
@@ -101,6 +102,7 @@ def comparison(
         (comparison(("EQUIVALENT",), replaced=True), "EQUIVALENT", 0),
         (comparison(("EQUIVALENT",), missing=True), "HARNESS", 3),
         (comparison(()), "HARNESS", 3),
+        (comparison(("EQUIVALENT",), more="a case of which nothing was measured"), "HARNESS", 3),
         (comparison(("REGRESSED", "INCONCLUSIVE"), missing=True), "REGRESSED", 4),
         (comparison(("EQUIVALENT",), violated=True), "REGRESSED", 4),
     ],

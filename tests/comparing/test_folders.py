@@ -12,7 +12,11 @@ from model.history.machine import Machine
 from model.history.run_folder import METRICS, RunFolder
 from model.scenario import Scenario
 from scenarios.comparing import command as comparing
+from scenarios.comparing import folders, pairs
 from scenarios.comparing.command import Asked, asked
+from scenarios.comparing.pairs import SIDES, Which
+from scenarios.comparing.playing import Taken
+from scenarios.comparing.sides import side
 from scenarios.running import catalog, settings
 from scenarios.running.exits import DAMAGED, MISSING, USAGE, CannotRun
 from scenarios.running.progress import Silent
@@ -102,6 +106,80 @@ def test_what_only_one_side_has_played_is_refused(make: Make) -> None:
     with pytest.raises(CannotRun, match="have no scenario in the same form") as refused:
         wanted(make("base", range(2)), make("other", range(2), scenario=other))
     assert refused.value.status == USAGE
+
+
+def test_a_case_that_one_side_has_not_played_is_refused(make: Make) -> None:
+    other = settings.apply(catalog.short("access_restart"), ["population.users=10", "duration_s=0.5", "faults=[]"])
+    make("base", range(2), scenario=other)
+    with pytest.raises(CannotRun, match="the candidate has no run of access_restart cursor; run it there, too") as refused:
+        wanted(make("base", range(2)), make("other", range(2)))
+    assert refused.value.status == USAGE
+
+
+def test_a_seed_that_one_side_lacks_is_told(make: Make) -> None:
+    runs: dict[Which, list[folders.Found]] = {
+        "base": folders.found(side(str(make("base", range(4))))),
+        "candidate": folders.found(side(str(make("other", range(3))))),
+    }
+    played = folders.paired(runs, folders.cases(runs))
+    assert [(one.side, one.seed, one.replaced) for one in played.discarded] == [("candidate", 3, False)]
+
+
+def test_what_a_run_without_its_other_half_has_proven_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "taken", lambda path: Taken({}, {"lost": (1, "m1 never came")} if "other" in path.parts else {}))
+    runs: dict[Which, list[folders.Found]] = {
+        "base": folders.found(side(str(make("base", range(1))))),
+        "candidate": folders.found(side(str(make("other", range(1, 2))))),
+    }
+    (found,) = pairs.violations(folders.paired(runs, folders.cases(runs)))
+    assert (found.kind, found.seed) == ("lost", 1)
+
+
+def test_either_set_of_pairs_has_both_orders_of_who_plays_in_turns(make: Make) -> None:
+    """Odd seeds play the base first; a set of odd ones alone would take what the machine drifts by for a change."""
+    runs: dict[Which, list[folders.Found]] = {
+        "base": folders.found(side(str(make("base", range(1, 9))))),
+        "candidate": folders.found(side(str(make("other", range(1, 9))))),
+    }
+    played = folders.paired(runs, folders.cases(runs))
+    assert [[pair.seed for pair in of["standard_mix cursor"]] for of in (played.first, played.again)] == [
+        [1, 2, 5, 6],
+        [3, 4, 7, 8],
+    ]
+
+
+def test_more_pairs_than_can_be_decided_on_are_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "PAIRS_MAX", 2)
+    with pytest.raises(CannotRun, match="5 pairs of standard_mix cursor are more than 4; give folders with fewer runs"):
+        wanted(make("base", range(5)), make("other", range(5)))
+
+
+class TestOneFolder:
+    def test_in_place_of_both_has_runs_of_one_build_that_are_paired_with_each_other(self, make: Make) -> None:
+        make("twice", range(16))
+        folder = make("twice", range(16), cpu=91.0)
+        found = wanted(folder, folder)
+        assert found.same
+        assert found.runs is not None
+        assert all(sorted(run.manifest.seed for run in found.runs[name]) == [*range(16)] for name in SIDES)
+        assert not {run.path for run in found.runs["base"]} & {run.path for run in found.runs["candidate"]}
+
+    def test_with_one_run_of_each_seed_is_refused(self, make: Make) -> None:
+        folder = make("once", range(2))
+        with pytest.raises(CannotRun, match="has one run of each seed; play each twice"):
+            wanted(folder, folder)
+
+    def test_no_run_is_compared_with_itself(self, make: Make) -> None:
+        folder = make("all", range(2))
+        with pytest.raises(CannotRun, match="is in both folders, and a run says nothing of itself"):
+            wanted(folder, folder / "standard_mix")
+
+
+def test_a_commit_says_nothing_of_a_server_that_is_not_ours(make: Make) -> None:
+    """It is that of the checkout that played it, the same for every build of theirs."""
+    runs = folders.found(side(str(make("base", range(2), commit="ab12"))))
+    theirs = [msgspec.structs.replace(run, manifest=msgspec.structs.replace(run.manifest, preset="qos1")) for run in runs]
+    assert (folders.commit(runs), folders.commit(theirs)) == ("ab12", "")
 
 
 def test_several_forms_of_one_scenario_are_refused(make: Make) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.comparing.measures import MEASURES, figures
+from scenarios.comparing.measures import AT_ONCE_US, MEASURES, figures
 
 JUDGED: dict[str, Any] = {
     "latency": {"end_to_end_live": {"p50_us": 600.0, "p99_us": ">run"}},
@@ -39,6 +39,10 @@ def test_each_measure_is_taken_from_its_place() -> None:
         "recovery_us": 1_200_000.0,
         "without_session_p90_us": 250_000.0,
     }
+
+
+def test_a_recovery_at_once_is_a_figure_that_a_slow_one_can_be_held_against() -> None:
+    assert figures({"recovery": {"time_us": 0}}, {}) == {"recovery_us": AT_ONCE_US}
 
 
 def test_what_a_run_does_not_have_is_not_made_up() -> None:

@@ -20,19 +20,25 @@ CASE = noise.key("standard_mix cursor", "ab12")
 
 class TestKept:
     def test_what_was_added_is_found_again_with_what_was_there(self, tmp_path: Path) -> None:
-        noise.add(tmp_path / "noise", noise.read(tmp_path / "noise", HERE), {CASE: [{"rows": 0.1}, {"rows": -0.2}]})
-        noise.add(tmp_path / "noise", noise.read(tmp_path / "noise", HERE), {CASE: [{"cpu_gateway_us": 0.3}]})
+        noise.add(tmp_path / "noise", HERE, {CASE: [{"rows": 0.1}, {"rows": -0.2}]})
+        noise.add(tmp_path / "noise", HERE, {CASE: [{"cpu_gateway_us": 0.3}]})
         found = noise.read(tmp_path / "noise", HERE)
         assert noise.ratios(found, CASE, "rows") == [0.1, -0.2]
         assert noise.ratios(found, CASE, "cpu_gateway_us") == [0.3]
         assert noise.ratios(found, "another case", "rows") == []
 
+    def test_what_another_comparison_added_meanwhile_stays(self, tmp_path: Path) -> None:
+        noise.read(tmp_path, HERE)  # as one does that plays for ten minutes from now on
+        noise.add(tmp_path, HERE, {CASE: [{"rows": 0.1}]})
+        noise.add(tmp_path, HERE, {CASE: [{"rows": 0.2}]})
+        assert noise.ratios(noise.read(tmp_path, HERE), CASE, "rows") == [0.1, 0.2]
+
     def test_the_newest_are_kept(self, tmp_path: Path) -> None:
-        noise.add(tmp_path, nothing_of(HERE), {CASE: [{"rows": float(n)} for n in range(noise.KEPT + 5)]})
+        noise.add(tmp_path, HERE, {CASE: [{"rows": float(n)} for n in range(noise.KEPT + 5)]})
         assert noise.ratios(noise.read(tmp_path, HERE), CASE, "rows")[0] == 5.0
 
     def test_the_noise_of_another_machine_is_none(self, tmp_path: Path) -> None:
-        noise.add(tmp_path, nothing_of(HERE), {CASE: [{"rows": 0.1}]})
+        noise.add(tmp_path, HERE, {CASE: [{"rows": 0.1}]})
         assert noise.read(tmp_path, THERE).cases == {}
 
     @pytest.mark.parametrize(
@@ -48,10 +54,6 @@ class TestKept:
         with pytest.raises(CannotRun, match=why) as refused:
             noise.read(tmp_path, HERE)
         assert refused.value.status == DAMAGED
-
-
-def nothing_of(machine: Machine) -> noise.Noise:
-    return noise.Noise(machine)
 
 
 class TestFloor:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from model.analysis.regressions import ALPHA
+from model.scenario.paired_comparison import Discarded, Measured, one_sided
 from scenarios.comparing import pairs
 from scenarios.comparing.measures import BY_KEY
 from scenarios.comparing.pairs import Pair, Pairs, Play, Which
@@ -102,6 +104,34 @@ class TestMissing:
         assert Pair(1, infinite, one).ratio(recovery) == -pairs.CLIP
         assert Pair(1, infinite, infinite).ratio(recovery) == 0
 
+    def test_figures_at_the_ends_of_what_there_is_have_a_ratio(self) -> None:
+        small, large = Taken({"recovery_us": 1e-300}, {}), Taken({"recovery_us": 1e300}, {})
+        assert Pair(1, large, small).ratio(BY_KEY["recovery_us"]) == -pairs.CLIP
+
+    def test_a_figure_that_the_candidate_lacks_now_and_then_is_not_green_either(self) -> None:
+        full = plays(0.003)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            figures = full(side, case, seed).figures
+            lacks = side == "candidate" and seed == 3
+            return Taken({key: value for key, value in figures.items() if not lacks or key != "recovery_us"}, {})
+
+        found = {(one.case, one.measure): one for one in pairs.decided(played(run), no_floor)}
+        assert found[KILL.name, "recovery_us"].answer == "INCONCLUSIVE"
+        assert found[KILL.name, "recovery_us"].reason == "1 of 10 runs of the candidate lack it"
+
+    def test_figures_stand_by_pairs_and_what_never_came_is_no_number_of_json(self) -> None:
+        of_base: list[float | None] = [1.0, 2.0, None]
+        of_candidate = [None, 3.0, math.inf]
+        found = [
+            Pair(seed, *(Taken({} if one is None else {"recovery_us": one}, {}) for one in both))
+            for seed, both in enumerate(zip(of_base, of_candidate, strict=True), 1)
+        ]
+        found.append(Pair(4, Taken({"recovery_us": 4.0}, {}), Taken({"recovery_us": math.inf}, {})))
+        (recovery,) = pairs.decided(Pairs([KILL], {KILL.name: found}), no_floor)
+        assert (recovery.base, recovery.candidate) == ((2.0, 4.0), (3.0, None))
+        assert msgspec.json.decode(msgspec.json.encode(recovery), type=Measured) == recovery
+
 
 class TestHarness:
     @pytest.mark.parametrize(("failures", "missing"), [(1, False), (2, False), (3, True)])
@@ -118,8 +148,48 @@ class TestHarness:
         assert len(found.first[KILL.name]) == (9 if missing else 10)
         assert [(one.seed, one.side, one.replaced) for one in found.discarded] == [(3, "candidate", not missing)] * failures
 
+    def test_a_candidate_that_breaks_a_run_is_not_acquitted_by_the_next(self) -> None:
+        good, left = plays(0.003), [1]
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            if (side, case, seed) == ("candidate", KILL, 3) and left[0]:
+                left[0] -= 1
+                return Taken({}, {}, "truncated: the recording ends at 1.2 s", unclear=True)
+            return good(side, case, seed)
+
+        assert one_sided(played(run).discarded)
+
+    @pytest.mark.parametrize(
+        ("candidate", "base", "expected"),
+        [(4, 0, False), (5, 0, True), (7, 1, True), (5, 5, False), (0, 9, False), (0, 0, False)],
+    )
+    def test_a_generator_that_is_late_in_the_candidates_runs_alone_is_its_doing(
+        self, candidate: int, base: int, expected: bool
+    ) -> None:
+        runs = [Discarded("c", "candidate", 1, "late", True)] * candidate + [Discarded("c", "base", 1, "late", True)] * base
+        assert one_sided(runs) == expected
+
+    def test_what_breaks_runs_of_the_base_too_says_nothing_of_the_candidate(self) -> None:
+        sides: list[Which] = ["base", "candidate"]
+        assert not one_sided([Discarded("c", side, 1, "truncated", True, unclear=True) for side in sides])
+
 
 class TestViolations:
+    def test_what_a_run_has_proven_counts_though_its_pair_is_played_again(self) -> None:
+        good, times = plays(0.003), {"base": 0, "candidate": 0}
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            figures = good(side, case, seed).figures
+            if (case, seed) != (KILL, 2):  # of even seeds the candidate comes first
+                return Taken(figures, {})
+            times[side] += 1
+            if side == "base":
+                return Taken({}, {}, "generator_lag: late") if times[side] == 1 else Taken(figures, {})
+            return Taken(figures, {"lost": (1, "m1 never came")} if times[side] == 1 else {})
+
+        (found,) = pairs.violations(played(run))
+        assert (found.kind, found.seed, found.count) == ("lost", 2, 1)
+
     def test_a_kind_that_the_base_never_has_is_named_with_its_first_run(self) -> None:
         (found, _) = pairs.violations(played(plays(0.003, failing={"lost": (2, "m1 never came")})))
         assert (found.case, found.kind, found.seed, found.runs, found.count) == (CALM.name, "lost", 1, 10, 20)
@@ -132,6 +202,16 @@ class TestViolations:
             return Taken(both(side, case, seed).figures, {"lost": (1, "")})
 
         assert not pairs.violations(played(run))
+
+    def test_one_failure_of_the_base_does_not_acquit_a_candidate_that_always_fails(self) -> None:
+        both = plays(0.003)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            fails = side == "candidate" or seed == 1
+            return Taken(both(side, case, seed).figures, {"lost": (3, "m1 never came")} if fails else {})
+
+        (found, _) = pairs.violations(played(run))
+        assert (found.kind, found.base, found.runs, found.count) == ("lost", 3, 10, 30)
 
 
 @pytest.mark.parametrize(("measures", "least"), [(1, 5), (10, 8), (22, 9), (24, 9), (26, 10)])

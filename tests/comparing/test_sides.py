@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,20 @@ class TestBuilds:
         (build.folder / "kept").touch()
         assert (builds.built(side("trunk~1"), tmp_path / "builds", Silent()).folder / "kept").exists()
 
+    def test_files_that_git_did_not_give_to_the_end_are_no_build(
+        self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = side("trunk")
+        git = shutil.which("git")
+        broken = tmp_path / "bin" / "git"
+        broken.parent.mkdir()
+        broken.write_text(f'#!/bin/sh\n{git} "$@" imbench.py\nexit 128\n')  # half of the files, as a whole archive
+        broken.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+        with pytest.raises(CannotRun, match=r"cannot be written there .*git archive ended with 128"):
+            builds.built(found, tmp_path / "builds", Silent())
+        assert not any((tmp_path / "builds").iterdir())
+
     def test_one_that_does_not_work_is_refused_with_its_last_words(self, repository: Repository, tmp_path: Path) -> None:
         repository.commit("a typing error", {"imbench.py": "import nothing_of_that_name\n"})
         with pytest.raises(CannotRun, match=r"a typing error.*cannot be built: imbench list: .*nothing_of_that_name") as refused:
@@ -68,8 +84,11 @@ class TestBuilds:
         assert refused.value.status == UNAVAILABLE
 
     def test_one_with_other_packages_is_set_up_as_it_says(self, repository: Repository, tmp_path: Path) -> None:
-        repository.commit("other packages", {"pyproject.toml": "[project]\nname='x'\n", "Makefile": "setup:\n\tfalse\n"})
+        repository.commit(
+            "other packages",
+            {"pyproject.toml": "[project]\nname='x'\n", "Makefile": "setup:\n\techo no such package >&2; false\n"},
+        )
         older = side("trunk")
         repository.commit("and again others", {"pyproject.toml": "[project]\nname='y'\n"})
-        with pytest.raises(CannotRun, match="cannot be built: make setup: "):
+        with pytest.raises(CannotRun, match=r"cannot be built: make setup: no such package$"):
             builds.built(older, tmp_path / "builds", Silent())

@@ -26,7 +26,7 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh( nightly)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LIVE = re.compile(r"--world (live|both)|^imbench (serve|soak|calibrate|validate|demo)|^locust|tests\.benchmarks")
+LIVE = re.compile(r"--world (live|both)|^imbench (serve|soak|calibrate|validate|demo|compare)|^locust|tests\.benchmarks")
 """What starts real servers, or measures: nothing else may run beside it."""
 SERVERS = ("imbench serve ", "locust ")
 ANSWERS_BELOW = 64

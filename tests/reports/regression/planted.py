@@ -52,13 +52,15 @@ REPLACED = Discarded(MIX, "base", 2, "a fault did not fire", True)
 
 def paired(*found: Measured | Violated | Discarded, **more: Any) -> PairedComparison:
     """A comparison with these findings."""
+    cases = (
+        PlayedCase("standard_mix", "cursor", ("population.users=40",), 8, 6),
+        PlayedCase("access_restart", "cursor", (), 4),
+    )
+    compared = {one.case for one in found if isinstance(one, Measured)}
     parts: dict[str, Any] = {
         "base": Side("main", "revision", "1a2b3c4 The log is the truth", "1a2b3c4d5e6f" + "0" * 28),
         "candidate": Side("HEAD", "revision", "9f8e7d6 A busy loop", "9f8e7d6c5b4a" + "0" * 28),
-        "cases": (
-            PlayedCase("standard_mix", "cursor", ("population.users=40",), 8, 6),
-            PlayedCase("access_restart", "cursor", (), 4),
-        ),
+        "cases": tuple(case for case in cases if case.name in compared or not compared),
         "measures": tuple(one for one in found if isinstance(one, Measured)),
         "violated": tuple(one for one in found if isinstance(one, Violated)),
         "discarded": tuple(one for one in found if isinstance(one, Discarded)),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from model.scenario.comparison import Case, CaseResult, Comparison
-from model.scenario.paired_comparison import PairedComparison
+from model.scenario.paired_comparison import PairedComparison, PlayedCase
 from reports.regression import exact, paired
 from reports.regression.effects import amount
 from reports.regression.text import told
@@ -85,6 +85,19 @@ class TestHeadline:
                 "the load generator was late by 1.2 s",
             ),
             (planted(), "HARNESS: nothing was measured"),
+            (
+                planted(SAME, msgspec.structs.replace(LAGGED, replaced=True, unclear=True)),
+                f"HARNESS: {MIX}: 1 run of the candidate and 0 of the base said nothing, which may be the candidate's own doing: "
+                "the load generator was late by 1.2 s (seed 3)",
+            ),
+            (
+                planted(SAME, cases=(PlayedCase("standard_mix", "cursor", (), 8), PlayedCase("access_restart", "cursor", (), 8))),
+                f"HARNESS: {RESTART}: no measure has figures of both sides",
+            ),
+            (
+                planted(SAME, msgspec.structs.replace(LOST, count=30, runs=10, base=3)),
+                f"REGRESSED: {RESTART}: 30 deliveries lost (kind lost, seed 4, in 10 runs), 3 in the base",
+            ),
             (planted(SAME, REPLACED), "EQUIVALENT: 1 measure of 1 case is the same to within what matters (5 %)"),
             (
                 planted(SAME, same=True),

@@ -12,6 +12,7 @@ from model.history.machine import Machine
 from model.history.schema import HistoryError
 from model.scenario.paired_comparison import PairedComparison
 from reports.regression import trunk
+from reports.regression.effects import medians
 from scenarios.running.exits import CANNOT_CREATE, DAMAGED, MISSING, VALID
 from tests.cli.conftest import Command, imbench
 from tests.reports.regression.planted import MACHINE, MIX, REGRESSED, SAME, paired
@@ -35,7 +36,16 @@ def test_a_result_lies_by_machine_version_instant_and_commit(tmp_path: Path) -> 
         (MIX, "cpu_gateway_us", "us", "REGRESSED"),
         (MIX, "p50_us", "us", "EQUIVALENT"),
     ]
-    assert sorted(REGRESSED.candidate)[3] < kept.points[0].value < sorted(REGRESSED.candidate)[4]
+    figures = sorted(figure for figure in REGRESSED.candidate if figure is not None)
+    assert figures[3] < kept.points[0].value < figures[4]
+
+
+def test_what_never_came_has_no_point_and_does_not_damage_the_history(tmp_path: Path) -> None:
+    never = msgspec.structs.replace(REGRESSED, candidate=(None,) * 5 + REGRESSED.candidate[5:])
+    trunk.append(tmp_path, msgspec.structs.replace(at(3, "a"), measures=(never, SAME)))
+    (kept,) = trunk.read(tmp_path)
+    assert [point.measure for point in kept.points] == ["p50_us"]
+    assert medians(never)[1] == "never"
 
 
 def test_a_checkout_with_changes_is_kept_apart_from_its_commit(tmp_path: Path) -> None:
