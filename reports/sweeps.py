@@ -250,6 +250,8 @@ def cell(row: Mapping[Any, Any] | None) -> str:
         return f"never in\n{int(row['never'])} of {int(row['n'])}"
     if row["mean"] == row["low"] == 0 < row["high"]:
         return f"0,\nbelow {row['high']:.2g}"  # nothing was ever counted: a one-sided bound
+    if row["mean"] == row["high"] == 1 > row["low"]:
+        return f"1,\nabove {row['low']:.2g}"  # all of a share
     half = (row["high"] - row["low"]) / 2
     return number(row["mean"]) + (f"\n± {number(half, 2)}" if half > 1e-9 * abs(row["mean"]) else "")
 

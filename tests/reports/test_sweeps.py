@@ -139,6 +139,7 @@ def test_the_ticks_of_a_logarithmic_scale_are_plain_numbers_and_more_than_one(tm
         (2.0, math.nan, math.nan, 0, "2"),
         (2.0, 2.0, 2.0, 0, "2"),
         (0.0, 0.0, 0.003, 0, "0,\nbelow 0.003"),
+        (1.0, 0.05, 1.0, 0, "1,\nabove 0.05"),
         (math.nan, math.nan, math.nan, 0, "withheld"),
         (math.inf, math.nan, math.nan, 2, "never in\n2 of 5"),
     ],
