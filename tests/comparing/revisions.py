@@ -28,6 +28,9 @@ class Plant:
 
 
 PLANTS: Final = {
+    "nothing": Plant(
+        "A comment", SHELL, "                tally[frame.kind] += 1\n", "                tally[frame.kind] += 1  # a frame\n"
+    ),
     "slow_gateway": Plant(
         "A busy loop for each frame that comes in at a gateway",
         SHELL,
