@@ -28,7 +28,7 @@ class Retention:
 
     def __init__(self, case: Case) -> None:
         contract = case.contract
-        self._case = case
+        self._history, self._sends, self._deliveries = case.history, case.sends, case.deliveries  # not the case, which holds this
         self._age_us, self._number = contract.retention_us, contract.retention_messages
         self._unlimited = self._age_us is None and self._number is None
         self._told = case.history.rows_of(Kind.TRIMMED)
@@ -38,12 +38,12 @@ class Retention:
     @cached_property
     def gone_row(self) -> Int:
         """By message, the row from which on whoever reads its conversation back need not find it."""
-        case, count = self._case, self._case.sends.count
+        history, count = self._history, self._sends.count
         if not self._unlimited:
-            return whole(np.searchsorted(case.history.t_us, self._lapse_us, "left"))
-        every, never = np.arange(count), len(case.history) + 1
-        conversation = whole(case.history.conversation[self._told])
-        return self._first_said(conversation, case.sends.conversation, every, np.full(count, never)) + 1
+            return whole(np.searchsorted(history.t_us, self._lapse_us, "left"))
+        every, never = np.arange(count), len(history) + 1
+        conversation = whole(history.conversation[self._told])
+        return self._first_said(conversation, self._sends.conversation, every, np.full(count, never)) + 1
 
     def kept(self, message: Int, row: Int) -> Bool:
         """Whether whoever reads a conversation back, up to each row, has to find each message there."""
@@ -51,15 +51,15 @@ class Retention:
 
     def trimmed(self, message: Int, device: Int, row: Int) -> Bool:
         """Whether a sync told each device, before each row, that the span with each message is gone, and the contract lets it be."""
-        rooms = self._case.deliveries.room(self._told)
-        mine = device * (len(self._case.history.names.conversations) + 1) + self._case.sends.conversation[message]
+        rooms = self._deliveries.room(self._told)
+        mine = device * (len(self._history.names.conversations) + 1) + self._sends.conversation[message]
         return self._first_said(rooms, mine, message, row) < row
 
     def _first_said(self, told_key: Int, key: Int, message: Int, until: Int) -> Int:
         """The first TRIMMED row under the key of each message that covers it, told after it was sent, and allowed; else ``until``."""
-        case, history = self._case, self._case.history
+        history, (epochs, seqs) = self._history, self._deliveries.position
         order = np.argsort(told_key, kind="stable")
-        seq, epoch, begun = case.seq[message], case.epoch[message], self._begun_row[message]
+        seq, epoch, begun = seqs[message], epochs[message], self._begun_row[message]
         result = until.copy()
         for which, at in blocks(told_key[order], key):
             row = self._told[order][at]
@@ -75,7 +75,7 @@ class Retention:
     @cached_property
     def _lapse_us(self) -> Int:
         """By message, the instant from which the contract no longer promises it."""
-        sends = self._case.sends
+        sends = self._sends
         result = np.full(sends.count, FOREVER_US)
         if self._age_us is not None:
             result = np.minimum(result, sends.told_us + self._age_us + 1)
@@ -83,7 +83,7 @@ class Retention:
 
     def _crowded_out_us(self, number: int) -> Int:
         """By message, the instant at which ``number`` messages that stand after it in its conversation had been sent."""
-        sends = self._case.sends
+        sends = self._sends
         order = np.lexsort((self._rank, sends.conversation))[::-1]
         sent_us = np.where(sends.committed | sends.of_the_system, sends.times(self._begun_row), NONE)
         result = np.full(sends.count, FOREVER_US)
@@ -104,9 +104,9 @@ class Retention:
     @cached_property
     def _rank(self) -> Int:
         """By message, its place in its conversation: by position where all have one, else by when it was known."""
-        case, sends = self._case, self._case.sends
-        lacking = np.zeros(len(case.history.names.conversations) + 1, np.bool_)
-        lacking[sends.conversation[(sends.committed | sends.of_the_system) & (case.seq == 0)]] = True
-        position = dense(case.epoch, case.seq) if sends.count else case.seq
+        sends, (epoch, seq) = self._sends, self._deliveries.position
+        lacking = np.zeros(len(self._history.names.conversations) + 1, np.bool_)
+        lacking[sends.conversation[(sends.committed | sends.of_the_system) & (seq == 0)]] = True
+        position = dense(epoch, seq) if sends.count else seq
         known = np.where(sends.of_the_system, sends.system_row, sends.known_row)
         return whole(np.where(lacking[sends.conversation], known, position))

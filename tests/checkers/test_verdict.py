@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -509,3 +511,17 @@ def test_windows_without_number_are_judged_in_a_moment() -> None:
     traffic(p, 1, 90, every=1.0)
     p.fault(at=20.5, healed=21.5)
     assert judge(p.history()).verdict == "valid"
+
+
+@pytest.mark.parametrize("name", sorted(PLANTED))
+def test_what_was_worked_out_goes_with_the_case(name: str) -> None:
+    """Arrays of a million rows do not wait for the collector of cycles, which counts objects and not their size."""
+    case = Case(PLANTED[name].plant().history())
+    gone = weakref.ref(case)
+    gc.disable()
+    try:
+        verdict.judge_case(case)
+        del case
+        assert gone() is None
+    finally:
+        gc.enable()
