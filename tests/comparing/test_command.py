@@ -56,6 +56,12 @@ def test_a_revision_that_is_not_there_is_refused() -> None:
     assert refused.status == MISSING
 
 
+def test_a_file_is_no_run_folder() -> None:
+    refused = refusal(str(Path(__file__)), HEAD)
+    assert "is no run folder" in str(refused)
+    assert refused.status == MISSING
+
+
 def test_the_noise_of_the_machine_is_asked_for_first(tmp_path: Path, repository: Repository) -> None:
     repository.commit("second", {"imbench.py": "print('second')\n"})
     refused = refusal(HEAD, "HEAD~1")
