@@ -15,6 +15,7 @@ called EQUIVALENT with a chance of at most ``alpha``, whatever the noise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -50,7 +51,8 @@ class Decision:
     again: Effect | None
     """On fresh processes; None where nothing was suspected."""
     detectable: float | None
-    """A change beyond this would have been seen; None where there are too few pairs for any."""
+    """A change beyond this, in pairs as far apart as these, would have been suspected among all measures of the report; None where
+    there are too few pairs for any."""
     pairs: int | None
     """About how many pairs would show ``matters``; None where nobody can say, or the answer needs no more."""
 
@@ -82,21 +84,25 @@ def decide(
             gates[name],
             "REGRESSED" if name in confirmed else "IMPROVED" if name in better else None,
             alpha,
+            len(names),
         )
         for name in names
     }
 
 
-def _decision(pairs: Sequence[float], again: Sequence[float] | None, gate: Gated, clear: Answer | None, alpha: float) -> Decision:
+def _decision(
+    pairs: Sequence[float], again: Sequence[float] | None, gate: Gated, clear: Answer | None, alpha: float, measures: int
+) -> Decision:
     found = effect(pairs, 1 - 2 * alpha)
+    # beyond the bound if and only if the strictest of Holm's tests suspects the measure
+    least = effect(pairs, 1 - 2 * alpha / measures).low
     repeated = None if again is None else effect(again, 1 - 2 * alpha)
     answer = clear or ("EQUIVALENT" if is_equivalent(pairs, gate.matters, alpha) else "INCONCLUSIVE")
-    unbounded = found.half_width == float("inf")
     return Decision(
         answer,
         found,
         repeated,
-        None if unbounded else gate.bound + found.half_width,
+        gate.bound + found.median - least if math.isfinite(least) else None,
         pairs_needed(found, gate.matters) if answer == "INCONCLUSIVE" else None,
     )
 

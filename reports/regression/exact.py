@@ -102,7 +102,8 @@ def difference(found: Difference) -> str:
     base, candidate = found.base, found.candidate
     change = ""
     if isinstance(base, int | float) and isinstance(candidate, int | float) and base and not isinstance(base, bool):
-        change = f" ({candidate / base - 1:+.1%})".replace("%", " %")
+        share = candidate / base - 1
+        change = f" ({share:+.1%})".replace("%", " %") if abs(share) >= 0.0005 else " (less than 0.1 %)"
     return f"{words(found.name)}: {_figure(base)} -> {_figure(candidate)}{change}"
 
 
@@ -117,10 +118,8 @@ def words(name: str) -> str:
 def _figure(value: Figure) -> str:
     if value is None:
         return "none"
-    return (
-        f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if abs(value) < 1000 else f"{value:,.1f}".removesuffix(".0")

@@ -46,7 +46,8 @@ _MEANINGS: Final = {
 }
 _CAPTION: Final = (
     "Marks are medians of the pairs, bars their intervals, dots single pairs, squares the second look on fresh processes. The pale band is"
-    " what does not matter, the dark one the noise of this machine: a bar beyond both to the right is worse."
+    " what does not matter, the dark one the noise of this machine: a bar beyond both to the right looks worse, and"
+    " is REGRESSED if that also holds among so many measures and once more."
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import log
 from typing import Final
 
+from model.analysis.paired import PAIRS_MAX
 from model.scenario.paired_comparison import Discarded, Measured, PairedComparison, PlayedCase, Side, Violated, one_sided
 from reports.regression.effects import change, interval, medians, size
 from reports.regression.report import ORDER, Compared, Item, Report, further
@@ -107,11 +108,25 @@ def _sentence(found: Measured) -> str:
 
 def _open(found: Measured, ratio: float) -> str:
     """What is not known, what it would take, and what is seen so far."""
-    takes = f"about {found.pairs_needed} pairs would show it" if found.pairs_needed else ""
+    takes = _takes(found.pairs_needed) if found.pairs_needed else ""
     again = f"suspected, but {change(found.again, found)} on fresh processes" if found.again else ""
     seen = f"a change of {size(found.detectable, found)} would have been seen" if found.detectable else ""
+    if _leans(found) and not again and not found.reason:
+        rest = "; ".join(filter(None, ("more pairs would tell", seen, _bounds(found))))
+        return f"{found.title} looks {_so_much(found, ratio)}, which is not proven among so many measures: {rest}"
     rest = "; ".join(filter(None, (found.reason, takes, f"so far {_so_much(found, ratio)}", again, seen)))
     return f"{found.title} is not known to within {size(found.matters, found)}: {rest}"
+
+
+def _leans(found: Measured) -> bool:
+    """Whether the whole interval lies beyond what matters and beyond the noise, which alone would be clear."""
+    bound = max(found.matters, found.floor)
+    return (found.low is not None and found.low > bound) or (found.high is not None and found.high < 1 / bound)
+
+
+def _takes(pairs: int) -> str:
+    most = f", and {PAIRS_MAX} are the most: it takes longer runs or a quieter machine" if pairs > PAIRS_MAX else ""
+    return f"about {pairs} pairs would show it{most}"
 
 
 def _so_much(found: Measured, ratio: float) -> str:

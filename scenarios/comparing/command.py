@@ -198,7 +198,8 @@ def _checked(wanted: Asked) -> Asked:
         if len(wanted.known.cases.get(wanted.key(case), ())) < noise.ENOUGH:
             raise CannotRun(
                 f"the noise of this machine is not known for {case.name}; measure it first, by comparing a build with itself "
-                f"(imbench compare {wanted.base.given} {wanted.base.given}, with the same options)",
+                f"(imbench compare {wanted.base.given} {wanted.base.given}, with the same options); what there is of it is looked for in "
+                f"{near(noise.where(wanted.noise, wanted.machine))}",
                 exits.MISSING,
             )
     return wanted
@@ -210,6 +211,8 @@ def _checked(wanted: Asked) -> Asked:
 def compared(wanted: Asked, out: Path | None, progress: Progress) -> tuple[Path, PairedComparison]:
     """Build, play and decide. Returns the folder, with the result and the runs that were made in it. Raises :class:`CannotRun` and
     ``HistoryError``; then there is no result."""
+    if wanted.same:
+        noise.check(wanted.noise)
     began, started_s = datetime.now(UTC), time.monotonic()
     folder = fresh(out.absolute() if out else runs_root(None) / FOLDER / f"{began:%Y%m%dT%H%M%SZ}")
     with interruptible(f"there is no comparison; runs that were made are in {near(folder)}"):
@@ -263,7 +266,10 @@ def _players(wanted: Asked, root: Path, folder: Path, progress: Progress) -> pai
                 f"'{of.given}' ({of.title}) plays another form of {case.name} than this checkout does; only like is compared with like: "
                 "give --scenario with one that both have in the same form"
             )
-        return taken(path) if path else Taken({}, {}, f"the run left nothing (log: {near(logs / f'{which}.log')})", True)
+        if path is None:
+            why = ": ".join(filter(None, ("the run left nothing", players[which].last_words())))
+            return Taken({}, {}, f"{why} (log: {near(logs / f'{which}.log')})", True)
+        return taken(path)
 
     return run
 

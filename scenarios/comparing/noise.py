@@ -67,6 +67,16 @@ def ratios(noise: Noise, case: str, measure: str) -> list[float]:
     return [pair[measure] for pair in noise.cases.get(case, ()) if math.isfinite(pair.get(measure, math.nan))]
 
 
+def check(folder: Path) -> None:
+    """Raise :class:`CannotRun` where no noise could be kept there: before anything is played. Makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRun(
+            f"--noise {folder}: cannot be made ({error.strerror}); choose another folder, or the default", CANNOT_CREATE
+        ) from None
+
+
 def add(folder: Path, machine: Machine, found: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
     """Keep further pairs of a machine, by case, beside what is known by now: another comparison may have added to it meanwhile. Returns the
     file. Raises :class:`CannotRun`."""

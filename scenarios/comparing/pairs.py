@@ -104,8 +104,10 @@ def play(cases: Sequence[Case], number: int, run: Play, floors: Floors, tell: Ca
     doubtful = _suspected(played, floors)
     again = [case for case in cases if case.name in {name for name, _ in doubtful}]
     if again:
-        tell(1.0, f"once more: {', '.join(case.name for case in again)}")
-        played.again = _set(again, range(number + 1, 2 * number + 1), run, played, lambda done, what: tell(1.0, what))
+        more = number * len(again)
+        played.again = _set(
+            again, range(number + 1, 2 * number + 1), run, played, lambda done, what: tell(done / more, f"once more: {what}")
+        )
     return played
 
 

@@ -94,6 +94,13 @@ class Player:
             status if status >= USAGE else SOFTWARE,
         )
 
+    def last_words(self) -> str:
+        """What its newest run ended with, by its log; empty where that says nothing."""
+        with suppress(OSError):
+            lines = [line for line in self.logs.read_text(errors="replace").splitlines() if line.strip()]
+            return lines[-1].removeprefix("imbench: ").split(" (log: ")[0] if lines else ""
+        return ""
+
 
 def _last_line(started: Started) -> str:
     """The JSON object that it prints, once it has ended; empty where there was none in time."""

@@ -48,7 +48,11 @@ def drawn(kept: Kept, pairs: int = PAIRS) -> Drawn:
                 ratios[f"{case.name}: {measure}"] = found
                 gates[f"{case.name}: {measure}"] = BY_KEY[measure].gated(floor(found, pairs, np.random.default_rng(1)))
     if not ratios:
-        raise CannotRun("the noise of this machine is not known; measure it with: imbench compare HEAD HEAD", MISSING)
+        raise CannotRun(
+            "the noise of this machine is not known for what imbench compare plays where no --scenario is given; measure it with: "
+            "imbench compare HEAD HEAD",
+            MISSING,
+        )
     least = min(map(len, ratios.values()))
     return {name: found[-least:] for name, found in ratios.items()}, gates
 

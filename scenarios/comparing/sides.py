@@ -22,7 +22,7 @@ WORKING_TREE: Final = "HEAD"
 
 def side(given: str) -> Side:
     """What was given. Raises :class:`CannotRun`, one line."""
-    if given and Path(given).exists():
+    if given and Path(given).is_dir():
         return Side(given, "folders", given)
     if ADDRESS.fullmatch(given):
         return Side(given, "address", given)

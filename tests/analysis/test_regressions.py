@@ -81,9 +81,23 @@ class TestDecide:
     def test_an_open_answer_says_what_would_have_been_seen_and_how_many_pairs_it_takes(self) -> None:
         found = self.one((0.1, -0.1, 0.08, -0.09, 0.11, -0.12, 0.1, -0.08))
         assert found.answer == "INCONCLUSIVE"
-        assert found.detectable == pytest.approx(CPU.matters + found.effect.half_width)
+        assert found.detectable == pytest.approx(CPU.matters + found.effect.median - found.effect.low)
         assert found.pairs is not None
         assert found.pairs > 8
+
+    @pytest.mark.parametrize("measures", [1, 4, 12])
+    def test_what_is_said_to_have_been_seen_is_just_what_is_suspected_among_all_measures(self, measures: int) -> None:
+        luck = np.random.default_rng(29)
+        suspected = 0
+        for _ in range(200):
+            first = comparison(luck, TEN, 0.05, measures=measures)
+            seen = regressions.decide(first, dict.fromkeys(first, CPU))["m0"]
+            assert seen.detectable is not None
+            alone = {"m0": first["m0"]} | {name: [0.0] * 8 for name in list(first)[1:]}
+            called = "m0" in regressions.suspected(alone, dict.fromkeys(alone, CPU))
+            assert called == (seen.effect.median > seen.detectable)
+            suspected += called
+        assert 0 < suspected < 200
 
     def test_a_second_set_is_asked_for_only_what_is_suspected(self) -> None:
         first = {"cpu": self.WORSE, "p99": tuple(value - 0.27 for value in self.WORSE)}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from model.analysis.regressions import Answer
-from model.history.machine import Machine
+from model.history.machine import Machine, this_machine
 from model.scenario.paired_comparison import Discarded, Measured, Outcome, PairedComparison, PlayedCase, Side, Violated
-from scenarios.comparing.command import DEFAULTS, EXIT_CODES, asked, scenario_of
-from scenarios.running.exits import MISSING, USAGE, CannotRun
+from scenarios.comparing.command import DEFAULTS, EXIT_CODES, asked, compared, scenario_of
+from scenarios.running.exits import CANNOT_CREATE, MISSING, USAGE, CannotRun
+from scenarios.running.progress import Silent
 from tests.comparing.conftest import Repository
 from tests.comparing.revisions import PLANTS, ROOT, Plant
 
@@ -54,6 +56,12 @@ def test_a_revision_that_is_not_there_is_refused() -> None:
     assert refused.status == MISSING
 
 
+def test_a_file_is_no_run_folder() -> None:
+    refused = refusal(str(Path(__file__)), HEAD)
+    assert "is no run folder" in str(refused)
+    assert refused.status == MISSING
+
+
 def test_the_noise_of_the_machine_is_asked_for_first(tmp_path: Path, repository: Repository) -> None:
     repository.commit("second", {"imbench.py": "print('second')\n"})
     refused = refusal(HEAD, "HEAD~1")
@@ -61,6 +69,24 @@ def test_the_noise_of_the_machine_is_asked_for_first(tmp_path: Path, repository:
     assert f"imbench compare {HEAD} {HEAD}" in str(refused)
     assert refused.status == MISSING
     assert asked(HEAD, HEAD, (), "cursor", (), 10, full=False, noise_folder=tmp_path).same
+
+
+def test_noise_that_is_missing_is_told_with_the_file_it_would_be_in(repository: Repository) -> None:
+    repository.commit("second", {"imbench.py": "print('second')\n"})
+    assert str(refusal(HEAD, "HEAD~1")).endswith(
+        f"what there is of it is looked for in nowhere/{this_machine().fingerprint}.json"
+    )
+
+
+def test_a_folder_that_noise_cannot_be_kept_in_is_told_before_anything_is_played(tmp_path: Path) -> None:
+    taken = tmp_path / "a file"
+    taken.write_text("x")
+    wanted = asked(HEAD, HEAD, (), "cursor", (), 10, full=False, noise_folder=tmp_path / "not yet")
+    wanted = dataclasses.replace(wanted, noise=taken / "noise")
+    with pytest.raises(CannotRun, match="a file/noise: cannot be made") as refused:
+        compared(wanted, tmp_path / "out", Silent())
+    assert refused.value.status == CANNOT_CREATE
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_played_where_nothing_is_asked_for_can_be_played() -> None:

@@ -55,6 +55,12 @@ class TestOrder:
         assert {seed for _, case, seed in log if case == CALM.name} == set(range(1, 11))
         assert {seed for _, case, seed in log if case == KILL.name} == set(range(1, 21))
 
+    def test_what_is_played_again_says_so_and_how_far_it_is(self) -> None:
+        told: list[tuple[float, str]] = []
+        pairs.play((CALM,), 10, plays(0.003, {"cpu_gateway_us": 1.3}), no_floor, lambda share, text: told.append((share, text)))
+        assert told[:2] == [(0.0, f"{CALM.name}, pair 1"), (0.1, f"{CALM.name}, pair 2")]
+        assert told[10:12] == [(0.0, f"once more: {CALM.name}, pair 11"), (0.1, f"once more: {CALM.name}, pair 12")]
+
 
 class TestAnswers:
     def test_builds_that_are_alike_are_equivalent(self) -> None:

@@ -77,6 +77,27 @@ class TestPlayer:
         monkeypatch.setattr(playing, "_last_line", lambda started: started.line(30) and "")
         assert Player(Build(tmp_path, sys.executable), tmp_path / "runs", tmp_path / "log").play(Case("standard_mix"), 1) is None
 
+    def test_a_run_that_left_nothing_says_what_it_ended_with(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A candidate that does not start is found in the report, and not in a log of a job that is gone."""
+
+        def play(player: Player, case: Case, seed: int) -> None:
+            player.logs.write_text(
+                "imbench: the server did not start: SyntaxError: '(' was never closed (log: runs/server.log)\n"
+            )
+
+        monkeypatch.setattr(Player, "play", play)
+        monkeypatch.setattr(builds, "built", lambda *_: Build(tmp_path, sys.executable))
+        side, case = Side("x", "revision", "x subject", "x"), Case("standard_mix")
+        wanted = comparing.Asked(side, side, (case,), {case.name: SMALL.digest()}, 9, HERE, Noise(HERE), tmp_path)
+        found = comparing._players(wanted, tmp_path, tmp_path, Silent())("candidate", case, 1)
+        assert found.unclear
+        assert found.nothing.startswith(
+            "the run left nothing: the server did not start: SyntaxError: '(' was never closed (log: "
+        )
+        assert found.nothing.endswith("candidate.log)")
+        (tmp_path / "logs" / "candidate.log").unlink()
+        assert not Player(Build(tmp_path, sys.executable), tmp_path, tmp_path / "logs" / "candidate.log").last_words()
+
     def test_a_build_with_another_form_of_the_scenario_is_refused(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -29,6 +29,36 @@ def script() -> str:
     return textwrap.dedent("\n".join(lines))
 
 
+def gitlab_script() -> str:
+    """The same of GitLab's job."""
+    _, _, rest = (WORKFLOW.parent / "gitlab.yml").read_text().partition("  script:\n    - |\n")
+    return textwrap.dedent(rest.partition("  artifacts:")[0])
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize(
+    ("statuses", "code", "said"),
+    [
+        ([0], 0, ["fork cand"]),
+        ([4], 4, ["fork cand"]),
+        ([5], 5, ["fork cand"]),
+        ([3, 0], 0, ["fork cand"] * 2),
+        ([66, 5, 4], 4, ["fork cand", "fork fork", "fork cand"]),
+    ],
+)
+def test_on_gitlab_a_comparison_ends_the_job_with_its_own_code(
+    statuses: list[int], code: int, said: list[str], shell: str, tmp_path: Path
+) -> None:
+    program = tmp_path / ".venv" / "bin" / "imbench"
+    program.parent.mkdir(parents=True)
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    (tmp_path / "statuses").write_text("".join(f"{status}\n" for status in statuses))
+    given = {"PATH": os.environ["PATH"], "CI_MERGE_REQUEST_DIFF_BASE_SHA": "fork", "CI_COMMIT_SHA": "cand"}
+    done = subprocess.run([shell, "-e", "-c", gitlab_script()], cwd=tmp_path, env=given, capture_output=True, text=True)
+    assert (done.returncode, (tmp_path / "said").read_text().splitlines()) == (code, said)
+
+
 @pytest.mark.parametrize(
     ("statuses", "code", "said"),
     [

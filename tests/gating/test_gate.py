@@ -191,7 +191,7 @@ class TestWords:
         [
             (Difference("roles.links.frames_down", 1200, 1320), "frames to devices: 1,200 -> 1,320 (+10.0 %)"),
             (Difference("anomalies.lost", None, 3), "violations of kind lost: none -> 3"),
-            (Difference("latency.end_to_end_live.p99_us", 2181.0, 1090.5), "end to end p99_us: 2181 -> 1090.5 (-50.0 %)"),
+            (Difference("latency.end_to_end_live.p99_us", 2181.0, 1090.5), "end to end p99_us: 2,181 -> 1,090.5 (-50.0 %)"),
             (Difference("verdict", "valid", "invalid"), "verdict: valid -> invalid"),
             (Difference("availability.all.at_least", False, True), "availability.all.at_least: False -> True"),
         ],

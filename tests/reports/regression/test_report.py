@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from model.scenario.comparison import Case, CaseResult, Comparison
+from model.scenario.comparison import Case, CaseResult, Comparison, Difference
 from model.scenario.paired_comparison import PairedComparison, PlayedCase
 from reports.regression import exact, paired
 from reports.regression.effects import amount
@@ -61,8 +61,32 @@ class TestHeadline:
             ),
             (
                 planted(OPEN, SAME),
-                f"INCONCLUSIVE: {MIX}: p99 end to end is not known to within 25 %: about 41 pairs would show it; "
-                "so far 4 % longer (10 % shorter to 30 % longer); a change of 40 % would have been seen",
+                f"INCONCLUSIVE: {MIX}: p99 end to end is not known to within 25 %: about 41 pairs would show it, and 20 are the most: "
+                "it takes longer runs or a quieter machine; so far 4 % longer (10 % shorter to 30 % longer); a change of 40 % would "
+                "have been seen",
+            ),
+            (
+                planted(
+                    measured(
+                        "cpu_gateway_us", "INCONCLUSIVE", 1.46, low=1.19, high=1.54, floor=1.15, detectable=1.9, pairs_needed=56
+                    )
+                ),
+                f"INCONCLUSIVE: {MIX}: CPU of gateways per delivered message looks 46 % more (19 to 54 %), which is not proven among "
+                "so many measures: more pairs would tell; a change of 90 % would have been seen; 5 % matter, noise 15 %",
+            ),
+            (
+                planted(
+                    measured(
+                        "goodput_per_s", "INCONCLUSIVE", 0.8, low=0.7, high=0.9, floor=1.08, detectable=None, pairs_needed=12
+                    )
+                ),
+                f"INCONCLUSIVE: {MIX}: goodput looks 25 % higher (11 to 43 %), which is not proven among so many measures: more pairs "
+                "would tell; 4.8 % matter, noise 7.4 %",
+            ),
+            (
+                planted(measured("p50_us", "INCONCLUSIVE", 1.04, low=0.98, high=1.1, detectable=None, pairs_needed=14)),
+                f"INCONCLUSIVE: {MIX}: p50 end to end is not known to within 5 %: about 14 pairs would show it; "
+                "so far 4 % longer (2 % shorter to 10 % longer)",
             ),
             (
                 planted(measured("p50_us", "INCONCLUSIVE", 1.2, again=0.99, low=None, high=None, detectable=None)),
@@ -190,3 +214,17 @@ class TestText:
 )
 def test_a_figure_has_its_unit(value: float, unit: str, text: str) -> None:
     assert amount(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "text"),
+    [
+        (1_027_370.0, 1_027_510.0, "x: 1,027,370 -> 1,027,510 (less than 0.1 %)"),
+        (243_811.5, 240_000.0, "x: 243,811.5 -> 240,000 (-1.6 %)"),
+        (0.928, 0.931, "x: 0.928 -> 0.931 (+0.3 %)"),
+        (True, False, "x: True -> False"),
+        (None, 3, "x: none -> 3"),
+    ],
+)
+def test_a_difference_has_figures_that_can_be_read(base: float | None, candidate: float, text: str) -> None:
+    assert exact.difference(Difference("x", base, candidate)) == text
