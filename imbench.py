@@ -571,7 +571,10 @@ def hunt(
 )
 @click.option("--hours", type=click.FloatRange(0, 10**4, min_open=True), metavar="H", help="Begin no leg after so long.")
 @click.option(
-    "--messages", type=click.IntRange(1), metavar="N", help="Stop when so many are ok: with --hours, whichever comes first."
+    "--messages",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Begin no leg once so many are ok; with --hours, whichever comes first.",
 )
 @click.option(
     "--rate", type=click.FloatRange(0, 10**6, min_open=True), metavar="R", help="Sends a second, instead of the scenario's."

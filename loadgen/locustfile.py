@@ -92,6 +92,8 @@ def _set_up(environment: Environment, **_: Any) -> None:
     ImUser.host = environment.parsed_options.im_gateways or None
     try:
         job = job_of_environment()
+        if job is None and environment.parsed_options.im_secret_file:
+            by_hand.read_secret(environment.parsed_options.im_secret_file)  # which no page can put right
         if isinstance(environment.runner, MasterRunner):
             _lead(environment, Podium(environment, job))
         else:

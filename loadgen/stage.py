@@ -88,7 +88,7 @@ class Stage:
         try:
             body = self._set_job(self._production, users) if self._production else self._set_by_hand(users)
         except JobError as error:
-            self._leave(explain(error))
+            self._refuse(error)
         else:
             self._lit.set()
             self._serve_the_rest()
@@ -252,6 +252,15 @@ class Stage:
             self._leave(None)
         else:
             self._environment.runner.stop()
+
+    def _refuse(self, error: JobError) -> None:
+        """A start that cannot be ends Locust, but for one from the web page: that says why, under "Exceptions", and waits for the next."""
+        code = explain(error)
+        if self._production is not None or self._environment.web_ui is None:
+            self._leave(code)
+            return
+        self._environment.runner.log_exception("local", str(error), str(error))
+        gevent.spawn(self._environment.runner.stop)  # from a greenlet of its own, as quitting
 
     def _leave(self, code: int | None) -> None:
         """End Locust, from a greenlet of its own: quitting kills whoever asks for it."""

@@ -6,6 +6,7 @@ file loads click and nothing heavier; what runs and judges is imported when a co
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
@@ -13,8 +14,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -274,7 +276,12 @@ def fresh(folder: Path) -> Path:
 
 def run_script(name: str) -> NoReturn:
     """What ``python scenarios/NAME.py`` does: the same as ``imbench run NAME``, with the same options."""
-    sys.exit(conclude(lambda: run.main([name, *sys.argv[1:]], prog_name=f"{name}.py", standalone_mode=False)))
+    named = copy.copy(run)  # which need not be told the name
+    named.params = [parameter for parameter in run.params if parameter.name != "name"]
+    named.no_args_is_help = False
+    named.callback = partial(cast("Callable[..., int]", run.callback), name=name)
+    named.help = (run.help or "").replace("NAME", name)
+    sys.exit(conclude(lambda: named.main(sys.argv[1:], prog_name=f"{name}.py", standalone_mode=False)))
 
 
 def sweep_script(name: str) -> NoReturn:

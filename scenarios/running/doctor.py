@@ -132,8 +132,11 @@ def _disk() -> Finding:
     return Finding("ok", "disk", f"a durable write takes {sorted(took)[10] * 1e3:.2f} ms here (median of 20)")
 
 
-def _netem() -> Finding:
-    return Finding("note", "network faults", "kills are real in the live world; delay, loss and cuts are simulated only")
+def _network() -> Finding:
+    said = (
+        "in the live world a proxy makes delays, cuts and holes (docs/faults.md); lost packets and networks by name are simulated"
+    )
+    return Finding("note", "network faults", said)
 
 
 def _mosquitto() -> Finding:
@@ -143,5 +146,5 @@ def _mosquitto() -> Finding:
 
 
 _CHECKS: tuple[Callable[[], Finding], ...] = (
-    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _cpu_by_thread, _disk, _netem, _mosquitto
+    _python, _packages, _cores, _descriptors, _sqlite, _loopback, _unix_sockets, _cpu_by_thread, _disk, _network, _mosquitto
 )  # fmt: skip

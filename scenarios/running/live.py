@@ -443,12 +443,11 @@ class Stage:
 
     def _bound_us(self) -> int:
         contract = self.scenario.contract
-        ends = [self.scenario.duration_s, *(fault.healed_s for fault in self.scenario.faults)]
         audit_us = AUDIT_BOUND_US + self.scenario.population.users * AUDIT_OF_USER_US
-        return self.scenario.at_us(max(ends)) + contract.drain_bound_us + contract.quiet_us + audit_us + SLACK_US
+        return self.scenario.at_us(_over_s(self.scenario)) + contract.drain_bound_us + contract.quiet_us + audit_us + SLACK_US
 
     def _show(self, now: int) -> None:
-        planned = self.scenario.at_us(self.scenario.duration_s) + self.scenario.contract.quiet_us
+        planned = self.scenario.at_us(_over_s(self.scenario)) + self.scenario.contract.quiet_us
         self.progress.at(max(0.0, min(now / planned, 0.99)), _moment(self.scenario, now))
 
     def _planned(self) -> list[Order]:
@@ -551,12 +550,20 @@ def _ended(status: int) -> str:
     return f"with exit code {status}{' (it could not write: is the disk full?)' if status == IO_ERROR else ''}"
 
 
+def _over_s(scenario: Scenario) -> float:
+    """When load and faults are over."""
+    return max(scenario.duration_s, *(fault.healed_s for fault in scenario.faults), 0.0)
+
+
 def _moment(scenario: Scenario, now: int) -> str:
     """Where a run stands, in words."""
     second = (now - scenario.load_begin_us) / 1e6
     if second < 0:
         return "connecting"
-    return f"second {second:.0f} of the load" if second < scenario.duration_s else "draining"
+    if second < scenario.duration_s:
+        return f"second {second:.0f} of the load"
+    over_s = _over_s(scenario)
+    return "draining" if second >= over_s else f"waiting for a fault that ends at second {over_s:g}"
 
 
 def _environment() -> dict[str, str]:

@@ -95,6 +95,8 @@ def _key(said: str, at: Any, name: str) -> Any:
     valid = _names(at)
     if name in valid:
         return name
+    if at == ():
+        raise CannotRun(f"{said}: there is no '{name}' to change, for the list is empty; give all of it, as JSON: [...]")
     if not valid:
         raise CannotRun(f"{said}: there is nothing called '{name}' inside a single value; leave '.{name}' out")
     raise CannotRun(f"{said}: there is no field '{name}'{suggestion(name, valid)} (fields here: {', '.join(valid)})")
@@ -150,7 +152,7 @@ def _fields_of_a_fault(error: str, plain: Any) -> str:
     fields = msgspec.structs.fields(faults.FAULTS[faults.TAGS.index(tag)])
     needed = [field.name for field in fields if field.required]
     others = [field.name for field in fields if not field.required]
-    return f" (a {tag} needs {', '.join(needed)}{' and may have ' if others else ''}{', '.join(others)})"
+    return f" ({'an' if tag[0] in 'aeiou' else 'a'} {tag} needs {', '.join(needed)}{' and may have ' if others else ''}{', '.join(others)})"
 
 
 def check_mix(scenario: Scenario, preset: str) -> None:

@@ -42,7 +42,10 @@ def _table(soak: Soak) -> Iterator[str]:
     yield from map(_line, rates(counts))
     yield ""
     held = f"; a kill found {counts.in_flight / counts.kills:.1f} sends in flight" if counts.kills else ""
-    yield f"{counts.kills:,} kills and {counts.drains:,} drains, each proven{held}"
+    struck = counts.kills + counts.drains
+    yield f"{counts.kills:,} kills and {counts.drains:,} drains{', each proven' if struck else ''}{held}"
+    if soak.total.legs and soak.order.faults_per_minute and not struck:
+        yield "nothing was struck, so this says nothing of kills; give longer legs (--leg), more of them (--messages) or more kills"
 
 
 def _line(rate: Rate) -> str:

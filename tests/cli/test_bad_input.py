@@ -40,6 +40,11 @@ def assert_one_line(answer: Answer, status: int, *words: str) -> None:
         ((*RUN, "--set", "workload.rate=3"), ("no field 'rate'", "did you mean 'rate_per_s'", "payload_bytes")),
         ((*RUN, "--set", "faults.0.when_s=3"), ("no field 'when_s'", "at_s")),
         ((*RUN, "--set", "faults.7.at_s=3"), ("no field '7'",)),
+        (("run", "standard_mix", "--set", "faults.0.back_s=3"), ("no '0' to change, for the list is empty", "as JSON")),
+        (
+            (*RUN, "--set", 'faults=[{"fault":"ack_lost"}]'),
+            ("(an ack_lost needs node, at_s",),
+        ),
         ((*RUN, "--set", "gateways.first=3"), ("nothing called 'first'",)),
         ((*RUN, "--set", "population.users=many"), ("Expected int, got str", "population.users")),
         ((*RUN, "--set", "population.users=2.5"), ("Expected int, got float", "population.users")),

@@ -159,6 +159,8 @@ class TestCheck:
 
 
 def test_a_scenario_script_is_the_same_as_the_command(imbench: Command, tmp_path: Path) -> None:
+    asked = subprocess.run([sys.executable, "scenarios/access_restart.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert asked.stdout.startswith("Usage: access_restart.py [OPTIONS]\n")  # no name, which the file has
     command = [sys.executable, "scenarios/access_restart.py", *CALM[2:], "--json", "--out", str(tmp_path)]
     script = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     expected = json.loads(imbench(*CALM, "--json", "--out", tmp_path).out)

@@ -195,6 +195,32 @@ def test_by_hand_the_web_page_binds_loopback_and_each_start_is_a_new_play(tmp_pa
                 assert ask(f"{address}/stop", at="once")["success"]
 
 
+def test_by_hand_what_is_wrong_on_the_web_page_is_told_there_and_the_next_start_plays(tmp_path: Path) -> None:
+    with serving(SCENARIO, tmp_path) as server:
+        targets = ",".join(f"{g.host}:{g.port}" for g in server.gateways)
+        options = ["--im-gateways", targets, "--im-secret-file", str(server.config), "--web-port", str(free_port())]
+        with by_hand(*options) as address:
+            for rate, host, complaint in (("-3", targets, "--im-rate: -3"), ("200", "junk", "'junk' is not host:port")):
+                assert ask(f"{address}/swarm", user_count="20", spawn_rate="20", im_rate=rate, host=host)["success"]
+                deadline = time.monotonic() + WAIT_S
+                while not (told := ask(f"{address}/exceptions")["exceptions"]) or complaint not in told[0]["msg"]:
+                    assert time.monotonic() < deadline, told
+                    time.sleep(0.1)
+                while ask(f"{address}/stats/requests")["state"] != "stopped":
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            assert ask(f"{address}/swarm", user_count="20", spawn_rate="20", host=targets)["success"]
+            table(address)
+
+
+def test_by_hand_a_secret_that_cannot_be_read_is_told_before_there_is_a_page(tmp_path: Path) -> None:
+    options = ["--im-gateways", "127.0.0.1:1", "--im-secret-file", str(tmp_path / "missing"), "--web-port", str(free_port())]
+    command = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py", *options]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S)
+    assert done.returncode == 64
+    assert "cannot be read (No such file or directory)" in done.stderr
+
+
 @pytest.mark.nightly
 def test_by_hand_a_master_has_its_workers_play_and_shows_what_all_of_them_saw(tmp_path: Path) -> None:
     with serving(SCENARIO, tmp_path) as server, ExitStack() as stack:

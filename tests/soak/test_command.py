@@ -38,6 +38,14 @@ def test_nothing_found_is_told_with_its_bounds(imbench: Command, tmp_path: Path)
     assert str(tmp_path) in lines[-1]
 
 
+def test_a_soak_whose_kills_found_nothing_to_strike_says_so(imbench: Command, tmp_path: Path) -> None:
+    lines = imbench("soak", "--messages", 1, "--leg", 5, "--kills-per-minute", 0.001, "--out", tmp_path).out.splitlines()
+    assert "0 kills and 0 drains" in lines
+    assert any(line.startswith("nothing was struck") for line in lines)
+    calm = imbench("soak", "--messages", 1, "--leg", 5, "--kills-per-minute", 0, "--out", tmp_path / "calm").out
+    assert "nothing was struck" not in calm
+
+
 def test_the_object_for_machines_is_the_file(imbench: Command, tmp_path: Path) -> None:
     told = json.loads(imbench(*SMALL, "--json", "--out", tmp_path).out)
     assert told == json.loads((Path(told["folder"]) / "soak.json").read_text())
