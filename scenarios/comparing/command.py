@@ -172,7 +172,7 @@ def _of_folders(base: Side, candidate: Side, kept: Path) -> Asked:
     machine, cases = folders.machine(runs), folders.cases(runs)
     base, candidate = (_of_commit(of, runs[name]) for name, of in zip(SIDES, (base, candidate), strict=True))
     digests = {case.name: of[2] for of, case in cases.items()}
-    number = min(len([run for run in runs[name] if run.of == of]) for name in SIDES for of in cases) // folders.SETS
+    number = min(folders.pairs_of(runs, of) for of in cases) // folders.SETS
     return Asked(base, candidate, tuple(cases.values()), digests, number, machine, noise.read(kept, machine), kept, runs)
 
 
@@ -185,9 +185,10 @@ def _checked(wanted: Asked) -> Asked:
     measures = len(MEASURES) * len(wanted.cases)
     least = max(noise.ENOUGH, pairs.pairs_least(measures, ALPHA))
     if wanted.runs is not None and wanted.number < least:
+        few, case = min((folders.pairs_of(wanted.runs, of), case.name) for of, case in folders.cases(wanted.runs).items())
         raise CannotRun(
-            f"the folders have {wanted.number * folders.SETS} pairs of some case, and fewer than {least * folders.SETS} prove nothing of "
-            f"{measures} measures; make more runs"
+            f"the folders have runs for {few} pairs of {case}, and fewer than {least * folders.SETS} prove nothing of {measures} measures; "
+            "make more runs"
         )
     if not least <= wanted.number <= PAIRS_MAX:
         raise CannotRun(

@@ -123,6 +123,11 @@ def cases(runs: Mapping[Which, list[Found]]) -> dict[Of, Case]:
     return {of: Case(of[0], of[1]) for of in sorted(base)}
 
 
+def pairs_of(runs: Mapping[Which, list[Found]], of: Of) -> int:
+    """For how many pairs of a case there may be runs, before they are read."""
+    return min(len([run for run in runs[side] if run.of == of]) for side in SIDES)
+
+
 def paired(runs: Mapping[Which, list[Found]], cases: Mapping[Of, Case]) -> Pairs:
     """All pairs, dealt into two sets."""
     played = Pairs(list(cases.values()))

@@ -26,6 +26,8 @@ from scenarios.running.run import judge_safely
 RUN_S: Final = 900.0
 """Longest time for one run."""
 _LISTEN_S: Final = 1.0
+IN_VAIN_MAX: Final = 3
+"""A side whose first so many runs leave nothing is not tried any further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Taken:
     unclear: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Player:
     """Plays one side. ``logs`` takes what it says; run folders go below ``runs``; ``where`` are further options, that say where to play."""
 
@@ -69,10 +71,24 @@ class Player:
     runs: Path
     logs: Path
     where: tuple[str, ...] = ()
+    left: int = 0
+    """Runs that left a folder."""
+    in_vain: int = 0
+    """Runs that left nothing."""
 
     def play(self, case: Case, seed: int) -> Path | None:
         """The folder of a new run; None where it left none, which is the harness's failure. Raises :class:`CannotRun` for what another run
-        would not change."""
+        would not change, and for a side of which none of the first few left anything."""
+        path = self._play(case, seed)
+        self.left, self.in_vain = self.left + (path is not None), self.in_vain + (path is None)
+        if self.in_vain >= IN_VAIN_MAX and not self.left:
+            raise CannotRun(
+                f"the {self.runs.name} does not play {case.name}: {self.last_words() or 'it left nothing'} (log: {self.logs})",
+                UNAVAILABLE,
+            )
+        return path
+
+    def _play(self, case: Case, seed: int) -> Path | None:
         started = Started(
             "run",
             self.build.command(*case.arguments(seed, self.runs), *self.where),

@@ -13,6 +13,7 @@ from scenarios.gating import baselines, compare
 from scenarios.gating.cases import CASES
 from scenarios.gating.play import play
 from scenarios.running import exits
+from scenarios.running.command import near
 from scenarios.running.exits import CannotRun, suggestion
 from scenarios.running.progress import Progress
 from scenarios.running.run import commit
@@ -33,7 +34,7 @@ def gate(names: Sequence[str], folder: Path, progress: Progress, accept: str | N
         raise CannotRun("--accept needs a reason in words: it is kept with the baseline, for whoever asks why it changed")
     cases, times, results = chosen(names), load(PATH), []
     kept = {case: _kept(folder, case, forgiving=accept is not None) for case in cases}
-    progress.begin(f"gate, {len(cases)} cases")
+    progress.begin(f"gate, {len(cases)} case{'s' * (len(cases) > 1)}")
     for number, case in enumerate(cases):
         progress.at(number / len(cases), case.name)
         played = play(case, times)
@@ -41,7 +42,7 @@ def gate(names: Sequence[str], folder: Path, progress: Progress, accept: str | N
         if accept is not None and results[-1].answer != "same":
             before = kept[case]
             baselines.write(folder, case, played, accept.strip(), before and before[0])
-    return Comparison(tuple(results), str(folder), commit())
+    return Comparison(tuple(results), str(near(folder.absolute())), commit())
 
 
 def exit_code(comparison: Comparison) -> int:

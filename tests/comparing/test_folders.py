@@ -80,7 +80,7 @@ def test_without_the_noise_of_their_machine_nothing_is_said(make: Make) -> None:
 
 
 def test_too_few_pairs_are_refused(make: Make) -> None:
-    with pytest.raises(CannotRun, match="have 6 pairs of some case, and fewer than 16 prove nothing"):
+    with pytest.raises(CannotRun, match="have runs for 6 pairs of standard_mix cursor, and fewer than 16 prove nothing"):
         wanted(make("base", range(6)), make("other", range(6)))
 
 

@@ -17,7 +17,7 @@ from scenarios.comparing.builds import Build
 from scenarios.comparing.noise import Noise
 from scenarios.comparing.playing import Case, Player, taken
 from scenarios.running import catalog, settings
-from scenarios.running.exits import SOFTWARE, USAGE, CannotRun
+from scenarios.running.exits import SOFTWARE, UNAVAILABLE, USAGE, CannotRun
 from scenarios.running.progress import Silent
 from scenarios.running.run import Judged, run
 
@@ -76,6 +76,18 @@ class TestPlayer:
         )
         monkeypatch.setattr(playing, "_last_line", lambda started: started.line(30) and "")
         assert Player(Build(tmp_path, sys.executable), tmp_path / "runs", tmp_path / "log").play(Case("standard_mix"), 1) is None
+
+    def test_a_side_that_never_plays_is_given_up_with_its_last_words(self, tmp_path: Path) -> None:
+        player = Player(Build(tmp_path, sys.executable), tmp_path / "candidate", tmp_path / "log")
+        (tmp_path / "imbench.py").write_text(
+            "import sys\nprint('imbench: the server did not start: no bracket', file=sys.stderr)\nsys.exit(69)\n"
+        )
+        assert [player.play(Case("standard_mix"), seed) for seed in range(playing.IN_VAIN_MAX - 1)] == [None] * 2
+        with pytest.raises(
+            CannotRun, match="the candidate does not play standard_mix cursor: the server did not start"
+        ) as refused:
+            player.play(Case("standard_mix"), 3)
+        assert refused.value.status == UNAVAILABLE
 
     def test_a_run_that_left_nothing_says_what_it_ended_with(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A candidate that does not start is found in the report, and not in a log of a job that is gone."""
