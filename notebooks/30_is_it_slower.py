@@ -33,7 +33,6 @@ import os
 from pathlib import Path
 
 import matplotlib as mpl
-import msgspec
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -41,10 +40,9 @@ from matplotlib.figure import Figure
 import model
 from model.analysis import paired
 from model.analysis.noise import simulated
-from model.history.machine import this_machine
 from model.history.run_folder import RunFolderError, runs_root
 from reports.figures import BLUE, GREEN, INK, ORANGE, STYLE, VERMILLION
-from scenarios.comparing import noise, power
+from scenarios.comparing import power
 
 CHECKOUT = Path(model.__path__[0]).parent
 PAIRS = power.PAIRS
@@ -52,18 +50,16 @@ PAIRS = power.PAIRS
 
 def known_noise():
     """The noise of this machine where it is known, else the committed one."""
-    committed = sorted((CHECKOUT / "reports" / "baselines" / "noise").glob("*.json"))
     try:
-        ours = noise.where(runs_root(None, os.environ, CHECKOUT) / "noise", this_machine())
+        places = [runs_root(None, os.environ, CHECKOUT) / "noise"]
     except RunFolderError:
-        ours = committed[0]
-    for path in [ours, *committed]:
-        if path.exists():
-            kept = msgspec.json.decode(path.read_bytes(), type=noise.Noise)
-            try:
-                return kept, power.drawn(kept, PAIRS), "this machine" if path == ours and path not in committed else "committed"
-            except power.CannotRun:
-                continue
+        places = []
+    for place in [*places, CHECKOUT / "reports" / "baselines" / "noise"]:
+        kept = power.kept(place)
+        try:
+            return kept, power.drawn(kept, PAIRS), "of this machine" if place in places else "committed"
+        except power.CannotRun:  # it is of other cases
+            continue
     raise LookupError("no noise is known")
 
 

@@ -108,7 +108,7 @@ def _sentence(found: Measured) -> str:
 
 def _open(found: Measured, ratio: float) -> str:
     """What is not known, what it would take, and what is seen so far."""
-    takes = _takes(found.pairs_needed) if found.pairs_needed else ""
+    takes = _takes(found.pairs_needed, len(found.base)) if found.pairs_needed else ""
     again = f"suspected, but {change(found.again, found)} on fresh processes" if found.again else ""
     seen = f"a change of {size(found.detectable, found)} would have been seen" if found.detectable else ""
     if _leans(found) and not again and not found.reason:
@@ -124,7 +124,9 @@ def _leans(found: Measured) -> bool:
     return (found.low is not None and found.low > bound) or (found.high is not None and found.high < 1 / bound)
 
 
-def _takes(pairs: int) -> str:
+def _takes(pairs: int, played: int) -> str:
+    if pairs <= played:
+        return "it is near the limit, and more pairs would tell"
     most = f", and {PAIRS_MAX} are the most: it takes longer runs or a quieter machine" if pairs > PAIRS_MAX else ""
     return f"about {pairs} pairs would show it{most}"
 

@@ -45,6 +45,14 @@ def key(name: str, digest: str) -> str:
 def read(folder: Path, machine: Machine) -> Noise:
     """What is known of this machine's noise, which may be nothing. Raises :class:`CannotRun` for a file that cannot be used."""
     path = where(folder, machine)
+    found = at(path) if path.exists() else Noise(machine)
+    if found.machine.fingerprint != machine.fingerprint:
+        raise CannotRun(f"{path}: is the noise of another machine ({found.machine.cpu}); remove it and measure anew", DAMAGED)
+    return found
+
+
+def at(path: Path) -> Noise:
+    """The noise in a file, of whichever machine. Raises :class:`CannotRun`."""
     try:
         text = path.read_bytes()
         version = msgspec.json.decode(text, type=_Versioned).version
@@ -52,14 +60,9 @@ def read(folder: Path, machine: Machine) -> Noise:
             raise CannotRun(
                 f"{path}: is of version {version}, and this imbench reads {VERSION}; remove it and measure anew", DAMAGED
             )
-        found = msgspec.json.decode(text, type=Noise)
-    except FileNotFoundError:
-        return Noise(machine)
+        return msgspec.json.decode(text, type=Noise)
     except (OSError, msgspec.DecodeError) as error:
         raise CannotRun(f"{path}: cannot be read ({error}); remove it and measure anew", DAMAGED) from None
-    if found.machine.fingerprint != machine.fingerprint:
-        raise CannotRun(f"{path}: is the noise of another machine ({found.machine.cpu}); remove it and measure anew", DAMAGED)
-    return found
 
 
 def ratios(noise: Noise, case: str, measure: str) -> list[float]:

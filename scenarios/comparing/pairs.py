@@ -23,6 +23,7 @@ import msgspec
 
 from model.analysis.paired import p_more_often
 from model.analysis.regressions import ALPHA, Decision, Gated, decide, suspected
+from model.checkers.kinds import KINDS
 from model.scenario.paired_comparison import Discarded, Measured, Violated
 from scenarios.comparing.measures import BY_KEY, MEASURES, Measure
 from scenarios.comparing.playing import Case, Taken
@@ -235,7 +236,8 @@ def _finite(value: float) -> float | None:
 
 def violations(played: Pairs) -> tuple[Violated, ...]:
     """Kinds of anomalies that fail runs of the candidate and none of the base, or that the candidate has more of in clearly more pairs, by
-    case and kind."""
+    case and kind. Of a kind that is a matter of how fast things are, such as a recovery that was not over in time, one run is chance: for
+    those alone the second counts."""
     found = []
     for case in played.cases:
         pairs = [*played.first[case.name], *played.again.get(case.name, ()), *played.alone.get(case.name, ())]
@@ -244,7 +246,8 @@ def violations(played: Pairs) -> tuple[Violated, ...]:
             counts = [(_count(pair.base, kind), _count(pair.candidate, kind)) for pair in pairs]
             of_base, of_candidate = map(sum, zip(*counts, strict=True))
             more, less = (sum(sign * (b - a) > 0 for a, b in counts) for sign in (1, -1))
-            if of_base and p_more_often(more, less) > ALPHA / len(kinds):
+            by_chance = bool(of_base) or KINDS[kind].rests_on_generator
+            if by_chance and p_more_often(more, less) > ALPHA / len(kinds):
                 continue
             having = [pair for pair in pairs if kind in pair.candidate.failing]
             seed, witness = having[0].seed, having[0].candidate.failing[kind][1]

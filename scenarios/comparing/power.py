@@ -1,9 +1,9 @@
 """How good ``imbench compare`` is in the noise of a machine: ``python -m scenarios.comparing.power``.
 
 Comparisons are simulated: pairs are drawn from what runs of one build have been seen to differ by on this machine (``imbench compare X X``
-keeps that; ``--noise`` names another folder, such as reports/baselines/noise), and the same decision is made on them as on real ones. Exits
-with 1 unless false alarms are at most 5 in 100 reports, a slowdown of 10 % in CPU is never called EQUIVALENT, and one of 30 % is called
-REGRESSED in at least 95 of 100.
+keeps that; ``--noise`` names another folder, which may hold that of another machine, such as reports/baselines/noise), and the same
+decision is made on them as on real ones. Exits with 1 unless false alarms are at most 5 in 100 reports, a slowdown of 10 % in CPU is never
+called EQUIVALENT, and one of 30 % is called REGRESSED in at least 95 of 100.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ ALIKE, SLOWER = 200, 100
 SLOWDOWNS = {"cpu_gateway_us": (0.10, 0.30), "cpu_business_us": (0.10, 0.30)}
 FALSE_ALARMS, POWER = 0.05, 0.95
 Drawn = tuple[Ratios, Mapping[str, Gated]]
+
+
+def kept(folder: Path) -> Kept:
+    """The noise of this machine in a folder; where it has only that of one other machine, that. Raises :class:`CannotRun`."""
+    others = sorted(folder.glob("*.json"))
+    ours = noise.where(folder, this_machine())
+    return noise.at(others[0]) if len(others) == 1 and not ours.exists() else noise.read(folder, this_machine())
 
 
 def drawn(kept: Kept, pairs: int = PAIRS) -> Drawn:
@@ -77,8 +84,12 @@ def main() -> int:
     )
     parser.add_argument("--noise", type=Path, help="folder of machines' noise, instead of this checkout's")
     folder = parser.parse_args().noise or runs_root(None) / NOISE
-    known, luck = drawn(noise.read(folder, this_machine())), np.random.default_rng(20)
-    print(f"{len(known[0])} measures, noise of {len(next(iter(known[0].values())))} pairs, {PAIRS} pairs a comparison")
+    found = kept(folder)
+    known, luck = drawn(found), np.random.default_rng(20)
+    machine = f"{found.machine.cpu}, {found.machine.cores} cores"
+    print(
+        f"{len(known[0])} measures, noise of {len(next(iter(known[0].values())))} pairs ({machine}), {PAIRS} pairs a comparison"
+    )
     counts = alike(known, luck)
     good = counts["REGRESSED"] <= FALSE_ALARMS * ALIKE
     print(f"alike: {told(counts)}")

@@ -209,6 +209,16 @@ class TestViolations:
 
         assert not pairs.violations(played(run))
 
+    @pytest.mark.parametrize(("runs", "named"), [(1, False), (4, False), (10, True)])
+    def test_of_what_is_a_matter_of_speed_one_run_is_chance(self, runs: int, named: bool) -> None:
+        both = plays(0.003)
+
+        def run(side: Which, case: Case, seed: int) -> Taken:
+            fails = side == "candidate" and case is KILL and seed <= runs
+            return Taken(both(side, case, seed).figures, {"not_recovered": (1, "still slow")} if fails else {})
+
+        assert bool(pairs.violations(played(run))) is named
+
     def test_one_failure_of_the_base_does_not_acquit_a_candidate_that_always_fails(self) -> None:
         both = plays(0.003)
 
