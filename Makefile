@@ -16,7 +16,7 @@ help:
 	@echo "make demo     set everything up, then run the demo (three minutes)"
 	@echo "make setup    only set everything up, once, in .venv (two minutes)"
 	@echo "make check    format, lint, types, import contracts, fast tests, exact gate (two minutes)"
-	@echo "make test     check, and all other tests but the nightly ones (twenty-three minutes)"
+	@echo "make test     check, and all other tests but the nightly ones (a quarter of an hour)"
 	@echo "make verify   both worlds, seeds 1 to 5, full length: do the designs behave as claimed?"
 	@echo "make judges   how good the judges are: corpus, brute force, mutants (five minutes)"
 	@echo "make nightly  test, verify, a hunt of 20,000 seeds and everything slow"

@@ -74,12 +74,13 @@ def _why(result: CaseResult) -> str:
     if result.inputs:
         return f"what goes in was changed: {difference(result.inputs[0])}{_further(result.inputs)}"
     if result.measures:
-        return f"{difference(result.measures[0])}{_further(result.measures)}"
+        first = 2 if result.measures[0].name == "verdict" else 1  # a verdict, with what made it
+        return f"{', '.join(map(difference, result.measures[:first]))}{_further(result.measures, first)}"
     return "all measures are the same, and the order of events is not"
 
 
-def _further(found: tuple[Difference, ...]) -> str:
-    return f", and {len(found) - 1} more" if len(found) > 1 else ""
+def _further(found: tuple[Difference, ...], told: int = 1) -> str:
+    return f", and {len(found) - told} more" if len(found) > told else ""
 
 
 def _name(result: CaseResult) -> str:

@@ -18,9 +18,10 @@ from scenarios.gating.play import PlayedCase
 
 TELLING: Final = (
     "verdict",
-    "anomalies.",
     "owed.lost",
     "duplicates.",
+    "order.out_of_order",
+    "anomalies.",
     "order.",
     "sends.ok",
     "sends.fail",
