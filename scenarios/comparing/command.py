@@ -185,9 +185,9 @@ def _checked(wanted: Asked) -> Asked:
     measures = len(MEASURES) * len(wanted.cases)
     least = max(noise.ENOUGH, pairs.pairs_least(measures, ALPHA))
     if wanted.runs is not None and wanted.number < least:
-        few, case = min((folders.pairs_of(wanted.runs, of), case.name) for of, case in folders.cases(wanted.runs).items())
+        few, which = min((folders.pairs_of(wanted.runs, of), case.name) for of, case in folders.cases(wanted.runs).items())
         raise CannotRun(
-            f"the folders have runs for {few} pairs of {case}, and fewer than {least * folders.SETS} prove nothing of {measures} measures; "
+            f"the folders have runs for {few} pairs of {which}, and fewer than {least * folders.SETS} prove nothing of {measures} measures; "
             "make more runs"
         )
     if not least <= wanted.number <= PAIRS_MAX:
