@@ -187,8 +187,8 @@ def _checked(wanted: Asked) -> Asked:
     if wanted.runs is not None and wanted.number < least:
         few, which = min((folders.pairs_of(wanted.runs, of), case.name) for of, case in folders.cases(wanted.runs).items())
         raise CannotRun(
-            f"the folders have runs for {few} pairs of {which}, and fewer than {least * folders.SETS} prove nothing of {measures} measures; "
-            "make more runs"
+            f"the folders have runs for {few} pairs of {which}, and fewer than {least * folders.SETS} prove nothing of {measures} "
+            "measures; make more runs"
         )
     if not least <= wanted.number <= PAIRS_MAX:
         raise CannotRun(
