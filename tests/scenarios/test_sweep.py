@@ -180,7 +180,7 @@ class TestLive:
 
     @pytest.mark.live
     def test_points_are_played_on_real_servers(self, tmp_path: Path) -> None:
-        scenario = apply(catalog.load("access_restart").short(), (*SMALL, "duration_s=1", "ramp_s=1"))
+        scenario = apply(catalog.load("access_restart").short(), (*SMALL, "duration_s=1", "ramp_s=1", "workload.rate_per_s=300"))
         result = sweep.run(scenario, Sweep(axes=(axis(PRESET, "cursor"),), replications=1), tmp_path, 1, Silent(), "live")
         (row,) = result.table.to_dict("records")
         assert RunFolder.open(result.folder / row["run"]).manifest().world == "live"

@@ -189,8 +189,8 @@ def test_mosquitto_restart_is_the_scenario_it_claims_to_be() -> None:
 @pytest.mark.parametrize(
     ("preset", "resumed"),
     [
-        ("qos1", False),
         ("qos1_saved", True),
+        pytest.param("qos1", False, marks=pytest.mark.nightly),
         pytest.param("qos0", False, marks=pytest.mark.nightly),
         pytest.param("qos2", False, marks=pytest.mark.nightly),
         pytest.param("qos2_saved", True, marks=pytest.mark.nightly),
