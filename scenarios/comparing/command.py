@@ -260,6 +260,7 @@ def _players(wanted: Asked, root: Path, folder: Path, progress: Progress) -> pai
     players = {name: player(name, of) for name, of in zip(SIDES, (wanted.base, wanted.candidate), strict=True)}
 
     def run(which: Which, case: Case, seed: int) -> Taken:
+        """Play, and judge; only like is taken with like."""
         path = players[which].play(case, seed)
         if path and RunFolder.open(path).manifest().scenario_digest != wanted.digests[case.name]:
             of = {"base": wanted.base, "candidate": wanted.candidate}[which]
