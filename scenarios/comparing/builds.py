@@ -65,7 +65,9 @@ def _unpack(side: Side, folder: Path) -> None:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as archive:
                 assert archive.stdout is not None
                 with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
-                    files.extractall(Path(partial, "files"), filter="data")
+                    # as tarfile says it: Python 3.11.3 and older know no filter
+                    files.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+                    files.extractall(Path(partial, "files"))
             if archive.returncode:  # what came before it failed reads as a shorter archive
                 raise OSError(f"git archive ended with {archive.returncode}")
             try:
